@@ -1,0 +1,42 @@
+"""What pcapdiag raises at people: files, permissions, missing programs. Traffic never raises.
+
+    PcapdiagError
+    +-- CaptureError             an input cannot be read
+    |   +-- NotACapture          its content is no capture format that we know
+    |   +-- UnsupportedLinkType  no packet of it could be understood
+    +-- TsharkMissing            --engine tshark without a tshark (or a pyshark) that runs
+    +-- UsageError               options that contradict one another
+
+Every message says what happened, with numbers, and what fixes it.
+"""
+
+from __future__ import annotations
+
+
+class PcapdiagError(Exception):
+    """Base of all errors that are shown to the user as one sentence."""
+
+
+class CaptureError(PcapdiagError):
+    """An input cannot be read. `path` names it."""
+
+    def __init__(self, path: str, says: str) -> None:
+        super().__init__(f"{path}: {says}")
+        self.path = path
+        self.says = says
+
+
+class NotACapture(CaptureError):
+    """The content of the file is no capture format that pcapdiag knows."""
+
+
+class UnsupportedLinkType(CaptureError):
+    """The file is a capture, but its link type or format is one that the chosen engine does not know."""
+
+
+class TsharkMissing(PcapdiagError):
+    """The tshark engine was asked for and cannot run."""
+
+
+class UsageError(PcapdiagError):
+    """Options that contradict one another."""
