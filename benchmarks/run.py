@@ -1,0 +1,147 @@
+"""Runs pcapdiag, tshark, tcptrace, tcpdump, scapy and pyshark on the same generated trace and compares them.
+
+    python benchmarks/run.py                      # makes a trace of 500,000 packets, measures all, prints a table
+    python benchmarks/run.py --trace big.pcap     # any other capture
+
+Each program is a child process of its own, start-up and output (to the null device) included; time is wall time, memory is the
+largest resident set of the child and of the processes it waited for (wait4, so this script runs on POSIX systems only).
+scapy and pyshark would take minutes and hours for the whole trace: they read its first packets only, and the columns
+for the whole trace are extrapolated from these.
+
+What each does: pcapdiag gives its full verdict as JSON; `tshark -Y smtp` prints command and reply of every SMTP frame; tcptrace
+lists the connections; tcpdump copies the packets (the floor: reading and a filter); scapy and pyshark dissect each packet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+SCAPY = "import sys; from scapy.utils import PcapReader; from scapy.layers import inet, inet6; [None for _ in PcapReader(sys.argv[1])]"
+PYSHARK = "import sys, pyshark; [None for _ in pyshark.FileCapture(sys.argv[1], keep_packets=False)]"
+SMTP_FIELDS = ["-T", "fields", "-e", "frame.number", "-e", "smtp.req.command", "-e", "smtp.response.code"]
+
+
+class Contender(NamedTuple):
+    name: str
+    command: list[str]
+    packets: int
+
+
+class Result(NamedTuple):
+    name: str
+    packets: int
+    seconds: float
+    peak_mb: float
+
+    @property
+    def rate(self) -> float:
+        return self.packets / self.seconds
+
+
+def records(path: Path, limit: int | None = None, copy_to: Path | None = None) -> int:
+    """Counts the packets of a little-endian pcap file, at most `limit`, and copies them."""
+    with path.open("rb") as file:
+        octets = [file.read(24)]
+        if struct.unpack("<I", octets[0][:4])[0] not in (0xA1B2C3D4, 0xA1B23C4D):
+            sys.exit(f"{path}: not a little-endian pcap file; convert it with editcap -F pcap")
+        count = 0
+        while (limit is None or count < limit) and len(header := file.read(16)) == 16:
+            packet = file.read(struct.unpack("<8xI4x", header)[0])
+            if copy_to:
+                octets += [header, packet]
+            count += 1
+    if copy_to:
+        copy_to.write_bytes(b"".join(octets))
+    return count
+
+
+def contenders(trace: Path, folder: Path, scapy_packets: int, pyshark_packets: int) -> list[Contender]:
+    packets = records(trace)
+    scapy_slice, pyshark_slice = folder / "scapy.pcap", folder / "pyshark.pcap"
+    scapy_packets = records(trace, scapy_packets, scapy_slice)
+    pyshark_packets = records(trace, pyshark_packets, pyshark_slice)
+    python, whole = sys.executable, str(trace)
+    return [
+        Contender("pcapdiag", [python, "-m", "pcapdiag", "analyze", whole, "--format", "json"], packets),
+        Contender("tshark -Y smtp", ["tshark", "-r", whole, "-Y", "smtp", *SMTP_FIELDS], packets),
+        Contender("tcptrace", ["tcptrace", "-n", whole], packets),
+        Contender("tcpdump -w", ["tcpdump", "-r", whole, "-w", os.devnull, "tcp port 25"], packets),
+        Contender("scapy", [python, "-c", SCAPY, str(scapy_slice)], scapy_packets),
+        Contender("pyshark", [python, "-c", PYSHARK, str(pyshark_slice)], pyshark_packets),
+    ]
+
+
+def measure(contender: Contender) -> Result | str:
+    """One run, or why there is no result."""
+    if not shutil.which(contender.command[0]):
+        return "not installed"
+    with tempfile.TemporaryFile() as complaints:
+        began = time.perf_counter()
+        process = subprocess.Popen(contender.command, stdout=subprocess.DEVNULL, stderr=complaints)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            complaints.seek(0)
+            lines = complaints.read().decode(errors="replace").splitlines()
+            return f"exit status {process.returncode}: {lines[-1] if lines else ''}"
+    kilobytes = usage.ru_maxrss / 1024 if sys.platform == "darwin" else usage.ru_maxrss
+    return Result(contender.name, contender.packets, seconds, kilobytes / 1024)
+
+
+def table(results: dict[str, Result | str], whole: int) -> list[str]:
+    reference = results.get("tshark -Y smtp")
+    rows = [
+        f"{'program':<16}{'packets read':>14}{'seconds':>9}{'packets/s':>12}{'of tshark':>11}{'peak MB':>9}{'whole trace':>13}"
+    ]
+    for name, result in results.items():
+        if isinstance(result, str):
+            rows.append(f"{name:<16}{result}")
+            continue
+        ratio = f"{result.rate / reference.rate:.2f}x" if isinstance(reference, Result) else "-"
+        total = f"{'~' if result.packets < whole else ''}{whole / result.rate:,.0f} s"
+        figures = f"{result.packets:>14,}{result.seconds:>9.2f}{result.rate:>12,.0f}{ratio:>11}{result.peak_mb:>9,.0f}{total:>13}"
+        rows.append(f"{name:<16}{figures}")
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trace", type=Path, help="measure on this pcap file instead of a generated one")
+    parser.add_argument("--packets", type=int, default=500_000, help="packets of the generated trace")
+    parser.add_argument("--repeat", type=int, default=1, help="runs of each program; the fastest counts")
+    parser.add_argument(
+        "--only", action="append", metavar="NAME", help="only this program (first word of its name; repeatable)"
+    )
+    parser.add_argument("--scapy-packets", type=int, default=20_000)
+    parser.add_argument("--pyshark-packets", type=int, default=2_000)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        trace = arguments.trace
+        if trace is None:
+            trace = folder / "smtp.pcap"
+            generator = str(Path(__file__).with_name("generate.py"))
+            subprocess.run([sys.executable, generator, str(trace), "--packets", str(arguments.packets)], check=True)
+        results: dict[str, Result | str] = {}
+        for contender in contenders(trace, folder, arguments.scapy_packets, arguments.pyshark_packets):
+            if arguments.only and contender.name.split()[0] not in arguments.only:
+                continue
+            runs = [measure(contender) for _ in range(arguments.repeat)]
+            results[contender.name] = min(
+                runs, key=lambda run: run.seconds if isinstance(run, Result) else float("inf")
+            )
+        print("\n".join(table(results, records(trace))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Writes every file that is made from others: `python -m tools.regen`; with `--check` it only says which are stale.
+
+* captures/*/capture.pcap and the list in captures/README.md, from the ladders;
+* docs/reference/rules.md from the rules' docstrings, docs/reference/cli.md from the command line's help;
+* the outputs shown in README.md and docs/, by running the commands that stand above them;
+* the golden reports in tests/, from the scenes.
+
+Look at what changed with `git diff`, and read it as prose before committing it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+
+from pcapdiag.cli import main as command_line
+from pcapdiag.diagnosis.rule import HEADINGS, Rule, all_rules, document
+from tools.readme import ROOT, pages, with_outputs
+
+Made = Iterator[tuple[Path, bytes]]
+"""Files as they should be."""
+
+CLASSES = {
+    "1": "Nobody: orderly ends, and sessions still open",
+    "2": "The client",
+    "3": "The server",
+    "4": "A middlebox",
+    "5": "The path",
+    "6": "Causes and circumstances that accompany a verdict",
+    "9": "The capture itself",
+}
+"""First digit of an id -> what the rules of that hundred speak about."""
+
+
+def rules_page() -> Made:
+    lines = [
+        "# Rules",
+        "",
+        "Written by `python -m tools.regen` from the docstrings of `pcapdiag/diagnosis/rules/`; `pcapdiag explain ID` prints the same.",
+        "",
+    ]
+    rules = all_rules()
+    for digit, name in CLASSES.items():
+        members = [rule for rule in rules if rule.id[2] == digit]
+        lines += [f"* {name}: " + ", ".join(f"[{rule.id}](#{rule.id.lower()})" for rule in members)] if members else []
+    for digit, name in CLASSES.items():
+        members = [rule for rule in rules if rule.id[2] == digit]
+        if members:
+            lines += ["", f"## {name}"]
+        for rule in members:
+            lines += ["", *rule_section(rule)]
+    yield ROOT / "docs/reference/rules.md", ("\n".join(lines) + "\n").encode()
+
+
+def rule_section(rule: Rule) -> Iterator[str]:
+    story = document(rule)
+    yield f'### <a id="{rule.id.lower()}"></a>{rule.id}: {rule.title}'
+    yield ""
+    about = f"Names: {rule.party.value}." if rule.party else "Accompanies a verdict."
+    replaces = ", ".join(f"[{other}](#{other.lower()})" for other in sorted(rule.supersedes))
+    yield about + (f" Goes before {replaces}." if replaces else "")
+    texts = (story.sees, story.means, story.lookalikes, story.what_to_do, story.sources)
+    for heading, text in zip(HEADINGS, texts, strict=True):
+        yield ""
+        yield f"**{heading}.** {re.sub(r'``(.+?)``', r'`\1`', text)}"
+
+
+def cli_page() -> Made:
+    lines = ["# Command line", "", "Written by `python -m tools.regen` from `--help`."]
+    for name, command in commands(command_line, "pcapdiag"):
+        context = click.Context(command, info_name=name, terminal_width=100)
+        lines += ["", f"## `{name}`", "", "```text", command.get_help(context).rstrip(), "```"]
+    yield ROOT / "docs/reference/cli.md", ("\n".join(lines) + "\n").encode()
+
+
+def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
+    """A command and all below it."""
+    yield name, command
+    if isinstance(command, click.Group):
+        context = click.Context(command, info_name=name)
+        for below in command.list_commands(context):
+            found = command.get_command(context, below)
+            assert found is not None
+            yield from commands(found, f"{name} {below}")
+
+
+def shown_outputs() -> Made:
+    for page in pages():
+        text = page.read_text(encoding="utf-8")
+        yield page, with_outputs(text).encode()
+
+
+GENERATORS: tuple[Callable[[], Made], ...] = (rules_page, cli_page, shown_outputs)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 when a file is stale")
+    check = parser.parse_args().check
+    stale = []
+    for generator in GENERATORS:
+        for path, content in generator():
+            if path.exists() and path.read_bytes() == content:
+                continue
+            stale.append(path)
+            if not check:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+    for path in stale:
+        print(f"{'stale' if check else 'written'}: {path.relative_to(ROOT).as_posix()}")
+    return bool(check and stale)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
