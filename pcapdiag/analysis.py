@@ -1,18 +1,23 @@
 """`Analysis`: everything one run found out, ready for any report.
 
-Sessions are iterated, as often as wanted, in the order of their first frames; finished ones lie in a spool, so that
-memory does not grow with what has passed.
+`AnalysisBuilder` turns judged sessions, one by one as they end, into an `Analysis`; `select` makes a smaller one of it.
+Sessions are iterated, as often as wanted, in the order of their first frames; finished ones lie in a spool, orderly ones
+without their dialogue, so that memory does not grow with what has passed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import Protocol
 
+from pcapdiag.diagnosis.patterns import Pattern, PatternFinder
 from pcapdiag.diagnosis.verdict import Verdict
 from pcapdiag.model import CaptureInfo, How, Moment, Party, Says, Stage
 from pcapdiag.session import Session
+from pcapdiag.smtp.dialogue import DOT, Command, Dialogue, Entry, Reply
+from pcapdiag.spool import BUDGET, Spool
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +29,8 @@ class Judged:
     session: Session
     verdict: Verdict
     with_dialogue: bool = True
-    """False: the dialogue's entries were not kept (an orderly session that nobody asked for)."""
+    """False: the dialogue's entries were not kept (an orderly session that nobody asked for). What is left of them is the
+    last command and the last reply; exchanges and the connection's segments are gone."""
 
 
 class Sessions(Protocol):
@@ -39,27 +45,17 @@ class Group:
     """Sessions that ended alike on one server."""
 
     server: str
+    """Its address; `OTHER_SERVERS` where there were too many to keep apart."""
     dropped_by: Party
     how: How
     stage: Stage
     rule: str
     sessions: int
     first_ns: int
+    """When the first of them ended (`Verdict.end`), and the last."""
     last_ns: int
     example: int
-    """Id of one of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """What only several sessions together show."""
-
-    kind: str
-    """``retry-storm``, ``attempts``."""
-    summary: Says
-    sessions: tuple[int, ...]
-    """Ids, at most 50."""
-    sessions_total: int
+    """Id of the first of them by id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +74,7 @@ class Analysis:
     errors: tuple[InputError, ...]
     sessions: Sessions
     groups: tuple[Group, ...]
+    """The largest first."""
     patterns: tuple[Pattern, ...]
     total: int
     """All sessions, before any filter."""
@@ -88,4 +85,155 @@ class Analysis:
     redaction: str = "none"
 
 
-__all__ = ["Analysis", "Group", "InputError", "Judged", "Moment", "Pattern", "Sessions"]
+OTHER_SERVERS = "*"
+MAX_GROUPS = 10_000
+"""A scan of a whole network must not fill the memory: from here on servers are no longer kept apart."""
+
+
+class Groups:
+    """Counts sessions by (server, dropped_by, how, stage, rule)."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, Party, How, Stage, str], list[int]] = {}
+
+    def add(self, judged: Judged) -> None:
+        verdict = judged.verdict
+        rest = (verdict.dropped_by, verdict.how, verdict.stage, verdict.rule)
+        key = (judged.session.connection.server.address, *rest)
+        at = verdict.end.time_ns
+        row = self._rows.get(key)
+        if row is None and len(self._rows) >= MAX_GROUPS:
+            key = (OTHER_SERVERS, *rest)
+            row = self._rows.get(key)
+        if row is None:
+            self._rows[key] = [1, at, at, judged.id]
+            return
+        row[0] += 1
+        row[1] = min(row[1], at)
+        row[2] = max(row[2], at)
+        row[3] = min(row[3], judged.id)
+
+    def finish(self) -> tuple[Group, ...]:
+        rows = sorted(self._rows.items(), key=lambda item: (-item[1][0], item[1][1], item[1][3]))
+        return tuple([Group(*key, *row) for key, row in rows])
+
+
+class KeepDialogue(Enum):
+    """Of which sessions the entries of the dialogue are kept."""
+
+    ATTENTION = "attention"
+    ALL = "all"
+    NONE = "none"
+
+    def keeps(self, verdict: Verdict) -> bool:
+        return self is KeepDialogue.ALL or (self is KeepDialogue.ATTENTION and verdict.attention)
+
+
+@dataclass
+class AnalysisBuilder:
+    """Takes judged sessions in the order in which they end, at some microseconds each, and counts as it goes."""
+
+    keep_dialogue: KeepDialogue = KeepDialogue.ATTENTION
+    budget: int = BUDGET
+    """Octets of memory for sessions; what is beyond goes to a temporary file."""
+    _groups: Groups = field(default_factory=Groups)
+    _patterns: PatternFinder = field(default_factory=PatternFinder)
+    _total: int = 0
+    _attention: int = 0
+    _dropped_by: dict[Party, int] = field(default_factory=lambda: dict.fromkeys(Party, 0))
+
+    def __post_init__(self) -> None:
+        self._spool: Spool[Judged] = Spool(self.budget)
+
+    def add(self, judged: Judged) -> None:
+        """Count a session and put it away."""
+        verdict = judged.verdict
+        self._total += 1
+        self._attention += verdict.attention
+        self._dropped_by[verdict.dropped_by] += 1
+        self._groups.add(judged)
+        self._patterns.add(judged.id, judged.session, verdict)
+        if not self.keep_dialogue.keeps(verdict):
+            judged = stripped(judged)
+        self._spool.add(judged.id, judged, _octets(judged))
+
+    def finish(self, captures: Iterable[CaptureInfo] = (), errors: Iterable[InputError] = ()) -> Analysis:
+        """The analysis of all that was added; nothing may be added afterwards."""
+        ended = self._total - self._dropped_by[Party.NOBODY] - self._dropped_by[Party.UNDETERMINED]
+        return Analysis(
+            captures=tuple(captures),
+            errors=tuple(errors),
+            sessions=self._spool,
+            groups=self._groups.finish(),
+            patterns=self._patterns.finish(),
+            total=self._total,
+            attention=self._attention,
+            dropped=ended,
+            dropped_by=dict(self._dropped_by),
+        )
+
+
+def stripped(judged: Judged) -> Judged:
+    """The session without what only a detailed view of it shows: entries, exchanges, segments, positions, TLS records."""
+    session = judged.session
+    dialogue = session.dialogue
+    tls = dialogue.tls
+    small = replace(
+        dialogue,
+        entries=_last_words(dialogue),
+        exchanges=(),
+        positions=dialogue.positions[-1:],
+        tls=None if tls is None else replace(tls, records=()),
+    )
+    connection = replace(session.connection, segments=())
+    return Judged(judged.id, Session(connection, small), judged.verdict, with_dialogue=False)
+
+
+def _last_words(dialogue: Dialogue) -> tuple[Entry, ...]:
+    kept: list[Entry] = [entry for entry in (last_command(dialogue), last_reply(dialogue)) if entry is not None]
+    return tuple(sorted(kept, key=lambda entry: entry.at))
+
+
+def last_command(dialogue: Dialogue) -> Command | None:
+    """The last command with a verb: neither the terminator of a message nor a line inside an AUTH exchange."""
+    for entry in reversed(dialogue.entries):
+        if isinstance(entry, Command) and entry.verb not in (DOT, b"*", b""):
+            return entry
+    return None
+
+
+def last_reply(dialogue: Dialogue) -> Reply | None:
+    """The last reply, the greeting included, complete or not."""
+    for entry in reversed(dialogue.entries):
+        if isinstance(entry, Reply):
+            return entry
+    return dialogue.greeting
+
+
+def _octets(judged: Judged) -> int:
+    """About what a judged session takes in memory, in octets; measured with tracemalloc on usual sessions."""
+    dialogue = judged.session.dialogue
+    octets = 9_000 + 300 * len(judged.session.connection.segments)
+    for entry in dialogue.entries:
+        octets += 400 + (sum(map(len, entry.lines)) if isinstance(entry, Reply) else 0)
+    for transaction in dialogue.transactions:
+        octets += 1_200 + 700 * len(transaction.recipients)
+    return octets + 200 * len(dialogue.positions)
+
+
+__all__ = [
+    "Analysis",
+    "AnalysisBuilder",
+    "Group",
+    "Groups",
+    "InputError",
+    "Judged",
+    "KeepDialogue",
+    "Moment",
+    "Pattern",
+    "Says",
+    "Sessions",
+    "last_command",
+    "last_reply",
+    "stripped",
+]
