@@ -1,7 +1,7 @@
 """Runs pcapdiag, tshark, tcptrace, tcpdump, scapy and pyshark on the same generated trace and compares them.
 
-    python benchmarks/run.py                      # makes a trace of 500,000 packets, measures all, prints a table
-    python benchmarks/run.py --trace big.pcap     # any other capture
+    python -m benchmarks.run                      # makes a trace of 500,000 packets, measures all, prints a table
+    python -m benchmarks.run --trace big.pcap     # any other capture
 
 Each program is a child process of its own, start-up and output (to the null device) included; time is wall time, memory is the
 largest resident set of the child and of the processes it waited for (wait4, so this script runs on POSIX systems only).
@@ -130,8 +130,8 @@ def main() -> None:
         trace = arguments.trace
         if trace is None:
             trace = folder / "smtp.pcap"
-            generator = str(Path(__file__).with_name("generate.py"))
-            subprocess.run([sys.executable, generator, str(trace), "--packets", str(arguments.packets)], check=True)
+            generator = [sys.executable, "-m", "benchmarks.generate", str(trace), "--packets", str(arguments.packets)]
+            subprocess.run(generator, check=True)
         results: dict[str, Result | str] = {}
         for contender in contenders(trace, folder, arguments.scapy_packets, arguments.pyshark_packets):
             if arguments.only and contender.name.split()[0] not in arguments.only:

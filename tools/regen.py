@@ -67,7 +67,7 @@ def rule_section(rule: Rule) -> Iterator[str]:
     texts = (story.sees, story.means, story.lookalikes, story.what_to_do, story.sources)
     for heading, text in zip(HEADINGS, texts, strict=True):
         yield ""
-        yield f"**{heading}.** {re.sub(r'``(.+?)``', r'`\1`', text)}"
+        yield f"**{heading}.** " + re.sub(r"``(.+?)``", r"`\1`", text)
 
 
 def cli_page() -> Made:
