@@ -20,6 +20,7 @@ import click
 
 from pcapdiag.cli import main as command_line
 from pcapdiag.diagnosis.rule import HEADINGS, Rule, all_rules, document
+from tests.scenes.build import outputs as built_from_ladders
 from tools.readme import ROOT, pages, with_outputs
 
 Made = Iterator[tuple[Path, bytes]]
@@ -35,6 +36,10 @@ CLASSES = {
     "9": "The capture itself",
 }
 """First digit of an id -> what the rules of that hundred speak about."""
+
+
+def scenes() -> Made:
+    yield from built_from_ladders().items()
 
 
 def rules_page() -> Made:
@@ -95,7 +100,7 @@ def shown_outputs() -> Made:
         yield page, with_outputs(text).encode()
 
 
-GENERATORS: tuple[Callable[[], Made], ...] = (rules_page, cli_page, shown_outputs)
+GENERATORS: tuple[Callable[[], Made], ...] = (scenes, rules_page, cli_page, shown_outputs)
 
 
 def main() -> int:
