@@ -85,7 +85,14 @@ def make_half(side: Side, **fields: Any) -> Half:
 
 def make_fin(frame: int = 19, side: Side = Side.CLIENT, seconds: float = 3.1, **fields: Any) -> Fin:
     defaults: dict[str, Any] = dict(
-        at=at(frame, seconds), side=side, offset=800, seq=812, ack=800, ttl=64, acked=at(frame + 1, seconds), accepted=True
+        at=at(frame, seconds),
+        side=side,
+        offset=800,
+        seq=812,
+        ack=800,
+        ttl=64,
+        acked=at(frame + 1, seconds),
+        accepted=True,
     )
     return Fin(**(defaults | fields))
 
@@ -113,7 +120,9 @@ def make_reset(frame: int = 19, claimed: Side = Side.SERVER, seconds: float = 3.
     return Reset(**(defaults | fields))
 
 
-def make_closing(fins: tuple[Fin, ...] | None = None, resets: tuple[Reset, ...] = (), history: str = "ShAdDafF") -> Closing:
+def make_closing(
+    fins: tuple[Fin, ...] | None = None, resets: tuple[Reset, ...] = (), history: str = "ShAdDafF"
+) -> Closing:
     if fins is None:
         fins = (make_fin(19, Side.CLIENT), make_fin(20, Side.SERVER, 3.2))
     return Closing(fins, resets, len(resets), history)
@@ -298,8 +307,17 @@ def make_verdict(**fields: Any) -> Verdict:
         attention=ended,
         end=at(19, 3.1),
         rule="PD301" if ended else "PD101",
-        summary=("the session with ", Address(SERVER.address), " ended after ", Duration(3_100_000_000), " in ", at(19, 3.1)),
-        evidence=(Evidence(("the server said ", Wire(b"2.0.0 Bye"), " to ", Mailbox(b"bob@example.net")), (at(18, 3.05),)),),
+        summary=(
+            "the session with ",
+            Address(SERVER.address),
+            " ended after ",
+            Duration(3_100_000_000),
+            " in ",
+            at(19, 3.1),
+        ),
+        evidence=(
+            Evidence(("the server said ", Wire(b"2.0.0 Bye"), " to ", Mailbox(b"bob@example.net")), (at(18, 3.05),)),
+        ),
         against=(),
         next_steps=(("look on ", Address(SERVER.address), " at the time of ", at(19, 3.1)),) if ended else (),
         next_capture="tcpdump -ni any -w smtp.pcap tcp port 25 or icmp" if strength is not Strength.PROVEN else None,
@@ -315,7 +333,9 @@ def make_verdict(**fields: Any) -> Verdict:
 
 
 def make_session(**fields: Any) -> Session:
-    return Session(fields.pop("connection", None) or make_connection(**fields), fields.pop("dialogue", None) or make_dialogue())
+    return Session(
+        fields.pop("connection", None) or make_connection(**fields), fields.pop("dialogue", None) or make_dialogue()
+    )
 
 
 def make_judged(

@@ -5,9 +5,10 @@ Everything here is exact and unescaped: text from the wire is still octets, and 
 
 from __future__ import annotations
 
-import socket
+import ipaddress
 from base64 import b64encode
 from collections.abc import Iterator
+from functools import lru_cache
 from hashlib import blake2b, sha1
 from struct import pack
 
@@ -30,8 +31,9 @@ def community_id(one: Endpoint, other: Endpoint) -> str:
     return "1:" + b64encode(digest.digest()).decode("ascii")
 
 
+@lru_cache(maxsize=4096)
 def _packed(address: str) -> bytes:
-    return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+    return ipaddress.ip_address(address).packed
 
 
 def session_key(connection: Connection) -> str:
@@ -75,8 +77,7 @@ def accepted(transaction: MailTransaction, unfinished: bool | None = False) -> b
         return 200 <= transaction.reply.code < 300
     if transaction.complete:
         return None
-    refused = transaction.reset or any(reply is not None and reply.code >= 400 for reply in [transaction.mail.reply])
-    return False if refused or transaction.octets is None else unfinished
+    return False if transaction.reset or transaction.octets is None else unfinished
 
 
 def effect_of(reset: Reset, verdict: Verdict) -> str:

@@ -91,7 +91,7 @@ def _runs(rows: list[Row]) -> Iterator[Row]:
         if held is not None and row.kind is RowKind.RETRANSMISSION and row.side is held.side:
             length = row.at.time_ns - held.at.time_ns
             held = held._replace(
-                count=held.count + 1, octets=(held.octets or 0) + (row.octets or 0), duration_ns=length
+                segments=held.segments + 1, octets=(held.octets or 0) + (row.octets or 0), duration_ns=length
             )
             continue
         if held is not None:
