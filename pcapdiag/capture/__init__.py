@@ -1,0 +1,19 @@
+"""Octets -> `PacketTable` batches: capture files, rings of them, a pipe.
+
+    source, inflate    a file or standard input, decompressed        -> octets
+    frames, pcap(ng)   octets                                        -> `FrameBlock`: where the frames are
+    cursor, link, tunnel, inet   peel every frame down to TCP, all frames of a block together
+    fragments, slow    what does not fit into columns, one by one
+    columns, icmp      `FrameBlock`                                  -> `PacketTable`
+    files, traces      one file; which files are one trace
+    engine             ours, or tshark's dissectors
+
+`open_captures` is all that the rest of the program calls.
+"""
+
+from __future__ import annotations
+
+from pcapdiag.capture.engine import open_captures
+from pcapdiag.capture.traces import CaptureSet, Trace
+
+__all__ = ["CaptureSet", "Trace", "open_captures"]

@@ -1,0 +1,206 @@
+"""pcapng files -> `FrameBlock`s: sections of either byte order, interfaces, enhanced, simple and obsolete packet blocks.
+
+The format is draft-ietf-opsawg-pcapng ("the draft"). Packet blocks, nearly all of any file, are found in a tight loop and
+read as columns (`ngblocks.packets`); any other block is read by hand.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+
+from pcapdiag.capture.frames import FRAMES, Facts, FrameBlock, Window
+from pcapdiag.capture.ngblocks import (
+    COMMENT,
+    ENHANCED,
+    PACKET,
+    SIMPLE,
+    Interface,
+    Packets,
+    Section,
+    directions,
+    options,
+    packets,
+    statistics,
+)
+from pcapdiag.capture.table import I64
+from pcapdiag.errors import NotACapture
+from pcapdiag.model import Note
+
+SECTION, INTERFACE, STATISTICS = 0x0A0D0D0A, 1, 5
+ORDERS = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
+"""The byte-order magic 0x1A2B3C4D (the draft, section 4.1)."""
+NUMBERED = frozenset((PACKET, SIMPLE, ENHANCED, 9, 0x204, 0x208, 0x216, 0x221))
+"""Blocks that Wireshark gives a frame number: packets, systemd journal entries and Sysdig's events."""
+SMALLEST = 12
+MAX_BLOCK = 1 << 24
+"""Wireshark's limit too. A longer block is skipped nowhere: its length is a lie or an attack."""
+MAX_INTERFACES = 65536
+MAX_COMMENTS = 20
+
+
+class PcapngReader:
+    """One pcapng file."""
+
+    def __init__(self, window: Window, path: str) -> None:
+        head = window.head(SMALLEST)
+        if head[8:12] not in ORDERS:
+            short = len(head) < SMALLEST
+            raise NotACapture(path, "is a pcapng file cut inside its header" if short else "has no pcapng byte-order magic")
+        self._window = window
+        self._section = Section(ORDERS[head[8:12]])
+        self._last_ns = 0
+        self._numbered = 0
+        self._comments = 0
+        self._interfaces: list[Interface] = []
+        self.facts = Facts("pcapng")
+
+    def blocks(self) -> Iterator[FrameBlock]:
+        window = self._window
+        starts: list[int] = []
+        while True:
+            window.at = _walk(window, self._section.order, starts)
+            kind, length = self._next()
+            whole = SMALLEST <= length <= window.rest
+            if len(starts) >= FRAMES or not whole or kind == SECTION:
+                if starts:
+                    block, good = self._frames(np.array(starts, np.int64))
+                    starts = []
+                    if block is not None:
+                        yield block
+                    if not good:
+                        self._damaged("a packet block contradicts itself")
+                        return
+                if not whole and not self._read_on(length):
+                    return
+            if whole and kind not in NUMBERED:
+                self._by_hand(kind, window.buffer[window.at + 8 : window.at + length - 4].tobytes())
+                window.at += length
+
+    def _next(self) -> tuple[int, int]:
+        """Kind and length of the next block; length 0 when that much is not there, -1 when it is nonsense."""
+        window = self._window
+        if window.rest < SMALLEST:
+            return 0, 0
+        octets, at = window.buffer, window.at
+        order = self._section.order
+        (kind,) = struct.unpack_from(order + "I", octets, at)
+        if kind == SECTION:
+            order = ORDERS.get(octets[at + 8 : at + 12].tobytes(), "")
+            if not order:
+                return kind, -1
+        (length,) = struct.unpack_from(order + "I", octets, at + 4)
+        least = 28 if kind == SECTION else 20 if kind == INTERFACE else SMALLEST
+        return kind, -1 if length < least or length > MAX_BLOCK or length & 3 else length
+
+    def _read_on(self, length: int) -> bool:
+        """More octets for a block that is not whole; False at the end or at damage."""
+        window = self._window
+        if length < 0:
+            (claimed,) = struct.unpack_from(self._section.order + "I", window.buffer, window.at + 4)
+            self._damaged(f"a block claims a length of {claimed} octets, or is of no known byte order")
+            return False
+        if window.ended:
+            if window.rest:
+                self._note("truncated", "the file ends inside a block")
+            return False
+        window.more(max(length, SMALLEST))
+        return True
+
+    def _damaged(self, says: str) -> None:
+        self._note("damaged", says)
+
+    def _note(self, code: str, says: str) -> None:
+        self.facts.notes.append(Note(code, f"{says}; read up to frame {self._numbered}", self._numbered or None))
+
+    def _by_hand(self, kind: int, body: bytes) -> None:
+        order = self._section.order
+        if kind == SECTION:
+            self._section = Section(ORDERS[body[:4]])
+            self._remember(None, [v for code, v in options(body[16:], self._section.order) if code == COMMENT])
+        elif kind == INTERFACE and len(self._section.interfaces) < MAX_INTERFACES:
+            interface = Interface.parse(body, order)
+            self._section.interfaces.append(interface)
+            self._interfaces.append(interface)
+            self.facts.links[interface.link] = None
+            self.facts.snaplen = max(self.facts.snaplen or 0, interface.snaplen) or None
+        elif kind == STATISTICS:
+            statistics(body, order, self._section.interfaces)
+            said = [i.dropped for i in self._interfaces if i.dropped is not None]
+            self.facts.dropped = sum(said) if said else None
+
+    def _remember(self, frame: int | None, comments: list[bytes]) -> None:
+        for comment in comments[: MAX_COMMENTS - self._comments]:
+            self._comments += 1
+            text = "".join(c if c.isprintable() else " " for c in comment[:400].decode("utf-8", "replace"))
+            self.facts.notes.append(Note("comment", f"comment in the capture: {text}", frame))
+
+    def _frames(self, starts: I64) -> tuple[FrameBlock | None, bool]:
+        """The packets among these blocks, up to the first that contradicts itself; and whether there was none."""
+        section, buffer = self._section, self._window.buffer
+        found = packets(buffer, starts, section)
+        frames = np.isin(found.kind, (PACKET, SIMPLE, ENHANCED))
+        bad = np.flatnonzero(frames & ~found.good)
+        stop = int(bad[0]) if len(bad) else len(starts)
+        rows = np.flatnonzero(frames[:stop])
+        numbers = rows + self._numbered + 1
+        self._numbered += stop
+        self.facts.packets += len(rows)
+        if not len(rows):
+            return None, not len(bad)
+        ends = starts + _lengths(buffer, starts, section.order) - 4
+        # Simple packet blocks end with the frame's padding.
+        options_at = np.where(found.kind == SIMPLE, ends, found.options_at)
+        outgoing, comments = directions(buffer, options_at[rows], ends[rows], section.order)
+        for row, comment in comments:
+            self._remember(int(numbers[row]), [comment])
+        links = np.array([i.link for i in section.interfaces], np.int32)
+        return FrameBlock(
+            buffer=buffer,
+            frame_number=numbers,
+            at=found.at[rows],
+            caplen=found.caplen[rows],
+            wirelen=found.wirelen[rows],
+            time_ns=self._times(found, rows),
+            interface=found.interface[rows].astype(np.uint16),
+            link=links[found.interface[rows]],
+            outgoing=outgoing,
+        ), not len(bad)
+
+    def _times(self, found: Packets, rows: I64) -> I64:
+        """Nanoseconds since the epoch. Simple packet blocks have no time: they take that of the frame before."""
+        times = np.zeros(len(rows), np.int64)
+        interface = found.interface[rows]
+        for number in np.unique(interface).tolist():
+            mine = interface == number
+            times[mine] = self._section.interfaces[number].nanoseconds(found.ticks[rows[mine]])
+        timeless = found.kind[rows] == SIMPLE
+        if timeless.any():
+            known = np.where(timeless, -1, np.arange(len(rows)))
+            before = np.maximum.accumulate(known)
+            times = np.where(before >= 0, times[before], self._last_ns)
+        self._last_ns = int(times[-1])
+        return times
+
+
+def _lengths(buffer: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], starts: I64, order: str) -> I64:
+    windows = np.ndarray((len(buffer) - 3,), np.dtype((np.void, 4)), buffer, 0, (1,))
+    return windows[starts + 4].view(order + "u4").astype(np.int64)
+
+
+def _walk(window: Window, order: str, starts: list[int]) -> int:
+    """Add to `starts` the numbered blocks from here on that are whole; where the first other block begins."""
+    at, end, octets = window.at, window.end, memoryview(window.buffer)
+    add, head, numbered = starts.append, struct.Struct(order + "II").unpack_from, NUMBERED
+    last, room = end - SMALLEST, FRAMES - len(starts)
+    while at <= last and room > 0:
+        kind, length = head(octets, at)
+        following = at + length
+        if kind not in numbered or following > end or length < SMALLEST or length & 3 or length > MAX_BLOCK:
+            break
+        add(at)
+        at = following
+        room -= 1
+    return at
