@@ -1,0 +1,24 @@
+"""Sessions as JSON Lines: each the object that `pcapdiag.report.json` puts into `sessions`, with its schema named.
+
+For log shippers and ``jq``: a line can be written as soon as its session has ended, and be read without the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pcapdiag.analysis import Analysis, Judged
+from pcapdiag.report.json import dumps, session_object
+
+
+def render(analysis: Analysis, *, dialogue: bool = True) -> Iterator[str]:
+    """A line a session."""
+    paths = [info.path for info in analysis.captures]
+    for judged in analysis.sessions:
+        yield line(judged, paths, redaction=analysis.redaction, dialogue=dialogue)
+
+
+def line(judged: Judged, paths: Sequence[str] = (), *, redaction: str = "none", dialogue: bool = True) -> str:
+    """One session, with its line end."""
+    head = {"schema": "pcapdiag.session/1", "redaction": redaction}
+    return dumps(head | session_object(judged, paths, dialogue=dialogue)) + "\n"
