@@ -131,6 +131,8 @@ class Reset:
     """TTLs of its claimed sender's earlier segments in this connection, resets left out: ((ttl, how many), ...)."""
     clock_error_ms: float | None
     """TSval against where the claimed sender's timestamp clock stood, in milliseconds; None when it cannot be said."""
+    copies: int = 0
+    """How often the same packet was captured again."""
 
     @property
     def bare(self) -> bool:

@@ -1,0 +1,91 @@
+"""The rows of one batch grouped by connection, with array operations only.
+
+Rows of both directions share a key: the two ends in ascending order. Sorting one 64-bit number per row, a keyed hash of the
+ends with the row number in its low bits, brings the rows of a connection together in their own order; comparing
+neighbours then proves that no two connections fell together.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pcapdiag.capture.table import PacketTable, address_text
+from pcapdiag.model import Endpoint
+
+Key = tuple[int, int, int, int, int, int]
+"""Lower end (high address, low address, port), then higher end."""
+
+_SALT = tuple(secrets.randbits(64) | 1 for _ in range(6))
+"""Unpredictable, so that nobody can make connections collide on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """A batch in connection order."""
+
+    order: npt.NDArray[np.int64]
+    """Row numbers of the table: connection by connection, in row order within each."""
+    forward: npt.NDArray[np.bool_]
+    """By position in `order`: the lower end sent it."""
+    starts: npt.NDArray[np.int64]
+    """Where each connection begins in `order`, and at the end how long `order` is."""
+    keys: list[Key]
+
+
+def group(table: PacketTable) -> Grouped:
+    """Group all rows of a table."""
+    columns, forward = _ends(table)
+    order = _sorted(columns)
+    same = np.ones(max(len(order) - 1, 0), np.bool_)
+    for column in columns:
+        ordered = column[order]
+        same &= ordered[1:] == ordered[:-1]
+    starts = np.flatnonzero(np.concatenate(([True], ~same))) if len(order) else np.zeros(0, np.int64)
+    first = order[starts]
+    keys: list[Key] = list(zip(*(column[first].tolist() for column in columns), strict=True))  # type: ignore[arg-type]
+    return Grouped(order, forward[order], np.append(starts, len(order)), keys)
+
+
+def endpoints(key: Key) -> tuple[Endpoint, Endpoint]:
+    """The lower and the higher end of a key."""
+    return Endpoint(address_text(key[0], key[1]), key[2]), Endpoint(address_text(key[3], key[4]), key[5])
+
+
+def _ends(table: PacketTable) -> tuple[list[npt.NDArray[np.uint64]], npt.NDArray[np.bool_]]:
+    """The six numbers of the key as columns, and whether the lower end is the source."""
+    source = [table.src[:, 0], table.src[:, 1], table.srcport.astype(np.uint64)]
+    target = [table.dst[:, 0], table.dst[:, 1], table.dstport.astype(np.uint64)]
+    forward = np.ones(len(table), np.bool_)
+    for mine, its in zip(reversed(source), reversed(target), strict=True):
+        forward = (mine < its) | ((mine == its) & forward)
+    lower = [np.where(forward, mine, its) for mine, its in zip(source, target, strict=True)]
+    higher = [np.where(forward, its, mine) for mine, its in zip(source, target, strict=True)]
+    return [*lower, *higher], forward
+
+
+def _sorted(columns: list[npt.NDArray[np.uint64]]) -> npt.NDArray[np.int64]:
+    count = len(columns[0])
+    mixed = np.zeros(count, np.uint64)
+    for column, salt in zip(columns, _SALT, strict=True):
+        mixed = (mixed ^ column) * np.uint64(salt)
+        mixed ^= mixed >> np.uint64(29)
+    bits = np.uint64(max(count - 1, 1).bit_length())
+    numbered = (mixed >> bits << bits) | np.arange(count, dtype=np.uint64)
+    numbered.sort()
+    order = (numbered & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
+    if _mingled(mixed[order] >> bits, [column[order] for column in columns]):
+        return np.lexsort(columns)
+    return order
+
+
+def _mingled(hashes: npt.NDArray[np.uint64], columns: list[npt.NDArray[np.uint64]]) -> bool:
+    """Whether two connections have the same hash."""
+    same_hash = hashes[1:] == hashes[:-1]
+    same_ends = np.ones(len(same_hash), np.bool_)
+    for column in columns:
+        same_ends &= column[1:] == column[:-1]
+    return bool(np.any(same_hash & ~same_ends))

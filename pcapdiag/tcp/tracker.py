@@ -1,0 +1,243 @@
+"""`Tracker`: batches of segments in, finished connections out, octets to an observer on the way.
+
+The one object of the whole program that keeps state over batches. What is open costs memory, what has passed does not:
+connections that are over linger for a while, because late packets belong to them, and are then finished and forgotten.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Generic, TypeVar
+
+from pcapdiag.capture.table import MAPPED, RST, SYN, IcmpError, PacketTable
+from pcapdiag.model import Endpoint
+from pcapdiag.tcp.connection import Connection, StreamObserver
+from pcapdiag.tcp.embryo import Embryo
+from pcapdiag.tcp.conversation import Conversation
+from pcapdiag.tcp.grouping import Key, endpoints, group
+from pcapdiag.tcp.hosts import HostLedger
+from pcapdiag.tcp.packet import Packet, packets
+from pcapdiag.tcp.sides import MAIL_PORTS
+
+O = TypeVar("O", bound=StreamObserver)  # noqa: E741
+
+SECOND = 1_000_000_000
+LINGER_NS = 900 * SECOND
+ORDERLY_LINGER_NS = 5 * SECOND
+IDENT = 113
+
+
+class _Entry(Generic[O]):
+    """A connection in the tracker's table: an embryo at first, then a conversation with its observer."""
+
+    __slots__ = ("client_is_lower", "conversation", "embryo", "first_ns", "key", "observer", "over_at", "serial")
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        self.embryo: Embryo | None = Embryo()
+        self.conversation: Conversation | None = None
+        self.observer: O | None = None
+        self.client_is_lower = True
+        self.over_at: int | None = None
+        """When the connection may be finished; None while it is open."""
+        self.first_ns: tuple[int, int, int] = (0, 0, 0)
+        self.serial = 0
+
+
+class Tracker(Generic[O]):
+    """Follows the connections of one trace."""
+
+    def __init__(
+        self,
+        observer: Callable[[Endpoint, Endpoint], O],
+        finished: Callable[[Connection, O], None],
+        *,
+        ports: frozenset[int] | None,
+        trace: int = 0,
+        serials: Iterator[int] | None = None,
+        linger_ns: int = LINGER_NS,
+        max_lingering: int = 20_000,
+        max_open: int = 200_000,
+    ) -> None:
+        self._observer = observer
+        self._finished = finished
+        self._ports = ports
+        self._side_ports = ports or MAIL_PORTS
+        self._trace = trace
+        self._serials = serials if serials is not None else count(1)
+        self._linger_ns = linger_ns
+        self._max_lingering = max_lingering
+        self._max_open = max_open
+        self._open: dict[Key, _Entry[O]] = {}
+        self._lingering: OrderedDict[Key, _Entry[O]] = OrderedDict()
+        self._stuck: dict[Key, _Entry[O]] = {}
+        self._gone: OrderedDict[Key, None] = OrderedDict()
+        self._new: list[_Entry[O]] = []
+        self._closed: list[tuple[_Entry[O], int, bool]] = []
+        self._until_ns = 0
+        self.hosts = HostLedger()
+
+    def feed(self, batch: PacketTable) -> None:
+        """Take in the next batch of the trace."""
+        self.hosts.feed(batch)
+        grouped = group(batch)
+        bounds = grouped.starts.tolist()
+        for number in sorted(range(len(grouped.keys)), key=lambda number: grouped.order[bounds[number]]):
+            key = grouped.keys[number]
+            if self._wanted(key):
+                begin, end = bounds[number], bounds[number + 1]
+                rows = packets(batch, grouped.order[begin:end])
+                self._walk(key, rows, grouped.forward[begin:end].tolist(), batch.octets)
+        for error in batch.icmp:
+            self._icmp(error)
+        self._until_ns = max(self._until_ns, batch.until_ns)
+        self._clock()
+        self._emit()
+
+    def finish(self) -> None:
+        """The trace has ended: finish every connection."""
+        for entry in list(self._open.values()):
+            self._close(entry, self._until_ns)
+        self._emit()
+
+    def _wanted(self, key: Key) -> bool:
+        if self._ports is None:
+            return key[2] != IDENT and key[5] != IDENT
+        return key[2] in self._ports or key[5] in self._ports
+
+    def _walk(self, key: Key, rows: Iterator[Packet], forward: list[bool], octets: bytes | memoryview) -> None:
+        """One connection's packets of a batch, segment by segment."""
+        entry = self._open.get(key)
+        for packet, lower in zip(rows, forward, strict=True):
+            if entry is not None and self._superseded(entry, packet, lower):
+                entry = None
+            if entry is None:
+                if key in self._gone and not packet.flags & SYN:
+                    continue
+                entry = self._begin(key, packet)
+            if entry.conversation is None:
+                assert entry.embryo is not None
+                sides = entry.embryo.take(packet, lower, octets, key, self._side_ports)
+                if sides is not None:
+                    self._hatch(entry, *sides)
+            else:
+                entry.conversation.take(packet, 0 if lower == entry.client_is_lower else 1, octets)
+                self._mind(entry, packet.time_ns)
+
+    def _superseded(self, entry: _Entry[O], packet: Packet, lower: bool) -> bool:
+        """True when the entry is over and this packet is not its own any more; it is then closed."""
+        conversation = entry.conversation
+        if entry.over_at is not None and packet.time_ns > entry.over_at:
+            self._close(entry, entry.over_at)
+            return True
+        if packet.flags & (SYN | RST) == SYN and conversation is not None:
+            index = 0 if lower == entry.client_is_lower else 1
+            if conversation.is_new(packet, index):
+                self._close(entry, packet.time_ns, reused=True)
+                return True
+        return False
+
+    def _begin(self, key: Key, packet: Packet) -> _Entry[O]:
+        entry: _Entry[O] = _Entry(key)
+        entry.first_ns = (packet.time_ns, packet.capture, packet.frame)
+        self._gone.pop(key, None)
+        self._open[key] = entry
+        self._new.append(entry)
+        return entry
+
+    def _hatch(self, entry: _Entry[O], client_is_lower: bool, seen: bool) -> None:
+        """The sides are known: an embryo becomes a conversation."""
+        assert entry.embryo is not None
+        lower, higher = endpoints(entry.key)
+        client, server = (lower, higher) if client_is_lower else (higher, lower)
+        entry.observer = self._observer(client, server)
+        entry.client_is_lower = client_is_lower
+        early = entry.embryo.early
+        entry.conversation = conversation = Conversation(client, server, entry.observer, seen, early[0][0])
+        entry.embryo = None
+        for packet, is_lower, octets in early:
+            conversation.take(packet, 0 if is_lower == client_is_lower else 1, octets)
+            self._mind(entry, packet.time_ns)
+
+    def _mind(self, entry: _Entry[O], now_ns: int) -> None:
+        """Keep an eye on a connection that is over, or waits for octets."""
+        conversation = entry.conversation
+        assert conversation is not None
+        if conversation.over:
+            rtt = conversation.opening.rtt_ns or 0
+            linger = max(ORDERLY_LINGER_NS, 6 * rtt) if conversation.orderly else self._linger_ns
+            entry.over_at = now_ns + linger
+            self._lingering[entry.key] = entry
+            self._lingering.move_to_end(entry.key)
+        elif entry.over_at is not None:
+            entry.over_at = None
+            self._lingering.pop(entry.key, None)
+        if conversation.delivery.stuck_since is not None:
+            self._stuck[entry.key] = entry
+
+    def _clock(self) -> None:
+        """Time has passed: finish what lingered long enough, give up what was waited for too long."""
+        for key, entry in list(self._stuck.items()):
+            assert entry.conversation is not None
+            if not entry.conversation.delivery.overdue(self._until_ns):
+                del self._stuck[key]
+        over = [
+            entry for entry in self._lingering.values() if entry.over_at is not None and entry.over_at < self._until_ns
+        ]
+        for entry in over:
+            self._close(entry, entry.over_at or 0)
+        while len(self._lingering) > self._max_lingering:
+            self._close(next(iter(self._lingering.values())), self._until_ns)
+        while len(self._open) > self._max_open:
+            self._close(next(iter(self._open.values())), self._until_ns)
+
+    def _close(self, entry: _Entry[O], until_ns: int, reused: bool = False) -> None:
+        """Take a connection from the table; it is handed over at the end of the batch."""
+        del self._open[entry.key]
+        self._lingering.pop(entry.key, None)
+        self._stuck.pop(entry.key, None)
+        self._gone[entry.key] = None
+        if len(self._gone) > self._max_lingering:
+            self._gone.popitem(last=False)
+        self._closed.append((entry, until_ns, reused))
+
+    def _emit(self) -> None:
+        """Number the connections that began in this batch by their first frames, then hand over those that are closed."""
+        self._new.sort(key=lambda entry: entry.first_ns)
+        for entry in self._new:
+            entry.serial = next(self._serials)
+        self._new.clear()
+        for entry, until_ns, reused in self._closed:
+            if entry.conversation is None:
+                assert entry.embryo is not None
+                self._hatch(entry, *entry.embryo.guess(entry.key, self._side_ports))
+            assert entry.conversation is not None and entry.observer is not None
+            connection = entry.conversation.close(entry.serial, self._trace, until_ns, reused)
+            self._finished(connection, entry.observer)
+        self._closed.clear()
+
+    def _icmp(self, error: IcmpError) -> None:
+        """Tie an ICMP error to the connection that it quotes: the latest that had begun by then."""
+        source = (*_address(error.src), error.srcport)
+        target = (*_address(error.dst), error.dstport)
+        key: Key = (*min(source, target), *max(source, target))
+        candidates = [entry for entry, _, _ in self._closed if entry.key == key]
+        if key in self._open:
+            candidates.append(self._open[key])
+        began = [entry for entry in candidates if entry.first_ns[0] <= error.time_ns] or candidates[:1]
+        if began:
+            entry = began[-1]
+            if entry.conversation is None:
+                assert entry.embryo is not None
+                self._hatch(entry, *entry.embryo.guess(key, self._side_ports))
+            assert entry.conversation is not None
+            entry.conversation.note_icmp(error)
+
+
+def _address(text: str) -> tuple[int, int]:
+    address = ipaddress.ip_address(text)
+    number = int(address) if address.version == 6 else MAPPED | int(address)
+    return number >> 64, number & (1 << 64) - 1
