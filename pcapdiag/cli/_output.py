@@ -1,0 +1,86 @@
+"""Where a report goes: a file, a terminal or a pipe, and what each can show."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TextIO
+
+import click
+
+colour_option = click.option(
+    "--color/--no-color",
+    default=None,
+    help="Colour even in a pipe, or not even on a terminal. By default a terminal decides, and NO_COLOR.",
+)
+
+
+class Output:
+    """Standard output or a file. A reader that goes away early (``| head``) ends the writing without a word."""
+
+    def __init__(self, path: str | None, *, colour: bool | None = None) -> None:
+        self._path = path
+        self._stream = self._open(path)
+        self.terminal = path is None and self._stream.isatty()
+        self.colour = self._wants_colour(colour)
+
+    @staticmethod
+    def _open(path: str | None) -> TextIO:
+        if path is not None:
+            try:
+                return open(path, "w", encoding="utf-8", newline="\n")
+            except OSError as error:
+                raise click.FileError(path, hint=error.strerror or str(error)) from error
+        stream = sys.stdout
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+        return stream
+
+    def _wants_colour(self, asked: bool | None) -> bool:
+        """https://no-color.org: NO_COLOR "when present and not an empty string (regardless of its value)"."""
+        if asked is not None:
+            return asked
+        return self.terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+    @property
+    def width(self) -> int:
+        """COLUMNS, or the terminal's width, or 80."""
+        return shutil.get_terminal_size((80, 24)).columns
+
+    @property
+    def unicode(self) -> bool:
+        """Its encoding has lines and arrows."""
+        from pcapdiag.report.text.style import can_draw
+
+        return can_draw(self._stream.encoding)
+
+    def lines(self, lines: Iterable[str]) -> None:
+        """Write lines."""
+        self.pieces(line + "\n" for line in lines)
+
+    def pieces(self, pieces: Iterable[str]) -> None:
+        """Write text as it comes."""
+        try:
+            for piece in pieces:
+                self._stream.write(piece)
+            self._stream.flush()
+        except BrokenPipeError:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Python flushes standard output once more at exit: give it something that takes it."""
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, self._stream.fileno())
+        os.close(null)
+
+    def __enter__(self) -> Output:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._path is not None:
+            self._stream.close()

@@ -1,0 +1,137 @@
+"""Rungs to a ladder: who said what to whom, one line a frame, client on the left and server on the right.
+
+    10:00:01.000              1  │ SYN ───────────────────────────────► │
+    10:00:01.030    30 ms     2  │ ◄─────────────────────────── SYN+ACK │
+    10:00:01.062    31 ms     4  │ ◄────── 220 gw.example.net SMTP ready │
+
+The text stands at the side of whoever speaks and the shaft shows the way, so that a glance down the page tells the
+conversation. Refusals are told in full, everything else in one line; a long conversation is told from both ends.
+It refuses to know SMTP and TCP: whoever makes the rungs does.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from pcapdiag.model import Moment, Side
+from pcapdiag.report.clean import duration_text
+from pcapdiag.report.text.clock import Clock
+from pcapdiag.report.text.style import Style, columns
+
+HEAD, TAIL = 14, 26
+"""Rungs told of a long conversation: its beginning and, where it broke, more of its end."""
+LONGEST_TEXT = 5
+"""Lines of one rung."""
+
+
+class Tone(Enum):
+    """How a rung should strike the eye."""
+
+    PLAIN = ()
+    QUIET = ("dim",)
+    GOOD = ("green",)
+    WARN = ("yellow",)
+    BAD = ("red",)
+    END = ("red", "bold")
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One line of the ladder."""
+
+    at: Moment
+    side: Side | None
+    """Who sent it; None: nobody did (silence, an ICMP error of a third machine, a remark)."""
+    text: str
+    """Cleaned text; a line feed begins another line."""
+    tone: Tone = Tone.PLAIN
+    whole: bool = False
+    """Told in full, over several lines if it must."""
+
+
+class Ladder:
+    """Draws the rungs of one session."""
+
+    def __init__(self, style: Style, clock: Clock, *, several_files: bool) -> None:
+        self._style = style
+        self._clock = clock
+        self._several_files = several_files
+
+    def draw(self, rungs: Sequence[Rung], client: str, server: str, *, whole: bool) -> Iterator[str]:
+        """The lines of the ladder between the two hosts of those names. `whole`: nothing is left out."""
+        labels = [self._frame(rung.at) for rung in rungs]
+        frame_width = max(5, *(len(label) for label in labels)) if labels else 5
+        left = 2 + 12 + 1 + 9 + 1 + frame_width + 2
+        inner = self._style.width - left - 2
+        yield from self._head(client, server, frame_width, inner)
+        before: int | None = None
+        for index, rung in enumerate(rungs):
+            skipped = len(rungs) - HEAD - TAIL
+            if not whole and skipped > 3 and HEAD <= index < HEAD + skipped:
+                if index == HEAD:
+                    yield from self._elided(rungs[HEAD : HEAD + skipped], left, inner)
+                before = rung.at.time_ns
+                continue
+            yield from self._rung(rung, labels[index].rjust(frame_width), before, inner)
+            before = rung.at.time_ns
+
+    def _frame(self, at: Moment) -> str:
+        return f"{at.capture}:{at.frame}" if self._several_files else str(at.frame)
+
+    def _head(self, client: str, server: str, frame_width: int, inner: int) -> Iterator[str]:
+        half = inner // 2
+        left, right = self._style.cut(client, half), self._style.cut(server, half)
+        middle = left + " " * max(1, inner + 2 - columns(left) - columns(right)) + right
+        yield self._style.paint(f"  {'time':<12} {'after':>9} {'frame':>{frame_width}}  {middle}", "dim")
+
+    def _rung(self, rung: Rung, label: str, before: int | None, inner: int) -> Iterator[str]:
+        after = "" if before is None else duration_text(rung.at.time_ns - before)
+        margin = f"  {self._clock.fine(rung.at.time_ns)} {after:>9} {label}  "
+        for number, line in enumerate(self._lines(rung, inner)):
+            yield self._style.paint(margin if number == 0 else " " * len(margin), "dim") + line
+
+    def _lines(self, rung: Rung, inner: int) -> Iterator[str]:
+        rail = self._style.glyphs.rail
+        if rung.side is None:
+            broken = self._style.glyphs.broken_rail
+            for text in self._text(rung, inner - 2):
+                room = inner - columns(text)
+                line = " " * (room // 2) + self._style.paint(text, *rung.tone.value) + " " * (room - room // 2)
+                yield broken + line + broken
+            return
+        texts = self._text(rung, inner - 6)
+        block = max(columns(text) for text in texts)
+        for number, text in enumerate(texts):
+            padded = text + " " * (block - columns(text)) if rung.side is Side.SERVER else text
+            yield rail + self._arrow(rung, padded, inner, shaft=number == 0) + rail
+
+    def _arrow(self, rung: Rung, text: str, inner: int, *, shaft: bool) -> str:
+        glyphs = self._style.glyphs
+        room = inner - columns(text) - 4
+        drawn = glyphs.shaft * room if shaft else " " * (room + 1)
+        words = self._style.paint(text, *rung.tone.value)
+        if rung.side is Side.CLIENT:
+            return f" {words} {drawn}{glyphs.right if shaft else ''} "
+        return f" {glyphs.left if shaft else ''}{drawn} {words} "
+
+    def _text(self, rung: Rung, width: int) -> list[str]:
+        given = rung.text.split("\n")
+        if not rung.whole:
+            more = f" (+{len(given) - 1} lines)" if len(given) > 1 else ""
+            return [self._style.cut(given[0], width - len(more)) + more]
+        wrapped = [part for line in given for part in textwrap.wrap(line, width, break_on_hyphens=False) or [""]]
+        if len(wrapped) > LONGEST_TEXT:
+            wrapped = [*wrapped[: LONGEST_TEXT - 1], f"(+{len(wrapped) - LONGEST_TEXT + 1} lines)"]
+        return [self._style.cut(line, width) for line in wrapped]
+
+    def _elided(self, left_out: Sequence[Rung], left: int, inner: int) -> Iterator[str]:
+        broken = self._style.glyphs.broken_rail
+        first, last = self._frame(left_out[0].at), self._frame(left_out[-1].at)
+        text = self._style.cut(f"{len(left_out):,} more, frames {first} to {last}", inner - 2)
+        room = inner - columns(text)
+        yield (
+            " " * left + broken + " " * (room // 2) + self._style.paint(text, "dim") + " " * (room - room // 2) + broken
+        )

@@ -1,0 +1,111 @@
+"""A session's rows to rungs: which words each event gets, and how loud it is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pcapdiag.analysis import Judged
+from pcapdiag.model import Side
+from pcapdiag.report.clean import duration_text, safe_text, wire_line, wire_text
+from pcapdiag.report.ladder import Row, RowKind, ladder
+from pcapdiag.report.text.ladder import Rung, Tone
+from pcapdiag.report.text.words import SIDE, count
+from pcapdiag.smtp.dialogue import DOT
+from pcapdiag.tcp.connection import Connection
+
+
+def rungs(judged: Judged) -> list[Rung]:
+    """Everything the ladder of that session shows, in time order."""
+    told = [*_opening(judged.session.connection), *(_rung(row) for row, _ in ladder(judged))]
+    return sorted(told, key=lambda rung: rung.at)
+
+
+def _opening(connection: Connection) -> Iterator[Rung]:
+    """The first SYN and SYN+ACK; their repetitions are retransmissions like any other."""
+    handshake = connection.handshake
+    if handshake.syns:
+        yield Rung(handshake.syns[0], Side.CLIENT, f"SYN to port {connection.server.port}", Tone.QUIET)
+    if handshake.synacks:
+        yield Rung(handshake.synacks[0], Side.SERVER, "SYN+ACK", Tone.QUIET)
+
+
+def _rung(row: Row) -> Rung:
+    match row.kind:
+        case RowKind.GREETING | RowKind.REPLY:
+            return _reply(row)
+        case RowKind.COMMAND:
+            return _command(row)
+        case RowKind.BODY:
+            return Rung(
+                row.at, row.side, _with(f"text of the message, {count(row.octets or 0, 'octet')}", row.says), Tone.QUIET
+            )
+        case RowKind.TLS:
+            tone = Tone.BAD if "alert fatal" in row.says else Tone.QUIET
+            return Rung(row.at, row.side, f"TLS: {safe_text(row.says)}, {count(row.octets or 0, 'octet')}", tone)
+        case RowKind.GAP:
+            return Rung(row.at, row.side, _with(f"? {count(row.octets or 0, 'octet')} missing", row.says), Tone.WARN)
+        case RowKind.RETRANSMISSION:
+            return Rung(row.at, row.side, _again(row), Tone.WARN)
+        case RowKind.FIN:
+            says = "FIN, refused by its receiver" if row.says else "FIN: nothing more to send"
+            return Rung(row.at, row.side, says, Tone.BAD)
+        case RowKind.RST:
+            return _reset(row)
+        case RowKind.ICMP:
+            return Rung(row.at, None, f"{safe_text(row.sender or '')}: {safe_text(row.says)}", Tone.BAD, whole=True)
+        case RowKind.SILENCE:
+            return _silence(row)
+
+
+def _reply(row: Row) -> Rung:
+    code = row.code or 0
+    tone = Tone.BAD if code >= 500 else Tone.WARN if code >= 400 else Tone.PLAIN
+    text = wire_text(row.wire)
+    if row.enhanced and not text.startswith(wire_line(row.enhanced)):
+        text = f"{wire_line(row.enhanced)} {text}"
+    return Rung(row.at, row.side, _with(f"{code:03d} {text}", row.says), tone, whole=code >= 400)
+
+
+def _command(row: Row) -> Rung:
+    if row.verb == DOT:
+        return Rung(row.at, row.side, ".  (end of the message)")
+    if row.verb == b"*":
+        return Rung(row.at, row.side, f"*** ({row.says})")
+    if not row.wire:
+        return Rung(row.at, row.side, _with("(a line that is no command)", row.says), Tone.WARN)
+    return Rung(row.at, row.side, _with(wire_line(row.wire), row.says))
+
+
+def _again(row: Row) -> str:
+    what = f"sent again, {count(row.octets, 'octet')}" if row.octets else "sent again"
+    if row.segments == 1:
+        return what
+    return f"{what}, {row.segments:,} times in {duration_text(row.duration_ns or 0)}"
+
+
+EFFECTS = {
+    "ended": "RST: the connection is gone",
+    "echo": "RST, an echo: it was over before",
+    "refused": "RST, out of place: nobody obeyed it",
+    "forged": "RST, forged: not sent by this host",
+}
+
+
+def _reset(row: Row) -> Rung:
+    """A reset's flags and effect, as the row has them: ``RA, ended``."""
+    effect = row.says.rpartition(", ")[2]
+    tone = Tone.QUIET if effect == "echo" else Tone.WARN if effect == "refused" else Tone.END
+    return Rung(row.at, row.side, EFFECTS.get(effect, f"RST, {effect}"), tone)
+
+
+def _silence(row: Row) -> Rung:
+    turn = f", {SIDE[row.side]}'s turn" if row.side is not None else ""
+    return Rung(row.at, None, f"{duration_text(row.duration_ns or 0)} of silence{turn}", Tone.WARN)
+
+
+def _with(text: str, remark: str) -> str:
+    """`text` with our remark behind its first line."""
+    if not remark:
+        return text
+    first, feed, rest = text.partition("\n")
+    return f"{first} ({safe_text(remark)}){feed}{rest}"

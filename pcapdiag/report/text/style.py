@@ -1,0 +1,111 @@
+"""Words to columns: colour, glyphs, wrapping and the width that a terminal gives to a character.
+
+Everything the text report prints passes through one `Style`, so that a pipe, an 80-column terminal and a cp1252 console
+differ in one place only. It refuses to know what it prints.
+"""
+
+from __future__ import annotations
+
+import textwrap
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+NARROWEST, WIDEST = 60, 132
+"""Below, lines break into rags; above, the eye loses the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """The few characters beyond letters that the report draws with."""
+
+    rail: str
+    broken_rail: str
+    shaft: str
+    right: str
+    left: str
+    cross: str
+    bullet: str
+    ellipsis: str
+    rule: str
+    arrow: str
+
+
+UNICODE = Glyphs("│", "┊", "─", "►", "◄", "×", "•", "…", "─", "→")
+ASCII = Glyphs("|", ":", "-", ">", "<", "x", "*", "...", "-", "->")
+
+
+def can_draw(encoding: str | None) -> bool:
+    """True when that encoding (None: unknown) has every glyph of the Unicode set."""
+    try:
+        "".join(str(getattr(UNICODE, name)) for name in Glyphs.__slots__).encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+_SGR = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33, "magenta": 35, "cyan": 36}
+"""ECMA-48 8.3.117, Select Graphic Rendition."""
+
+
+class Style:
+    """Lays text out for one output."""
+
+    def __init__(self, *, width: int, colour: bool, unicode: bool) -> None:
+        self.width = max(NARROWEST, min(width, WIDEST))
+        self.colour = colour
+        self.glyphs = UNICODE if unicode else ASCII
+
+    def paint(self, text: str, *attributes: str) -> str:
+        """`text` in those attributes, or as it is where there is no colour."""
+        if not self.colour or not text or not attributes:
+            return text
+        return f"\x1b[{';'.join(str(_SGR[name]) for name in attributes)}m{text}\x1b[0m"
+
+    def heading(self, text: str) -> str:
+        """A section of the report."""
+        return self.paint(text.upper(), "bold")
+
+    def banner(self, left: str, right: str, *attributes: str) -> str:
+        """A line across the page that begins a session."""
+        rule = self.glyphs.rule
+        fill = self.width - columns(left) - columns(right) - 8
+        return self.paint(f"{rule * 2} {left} {rule * max(2, fill)} {right} {rule * 2}", *attributes)
+
+    def prose(self, text: str, *, indent: str = "", first: str | None = None) -> Iterable[str]:
+        """Our sentences, broken at the page's width; a bullet or a number may stand in `first`."""
+        lead = indent if first is None else first
+        return textwrap.wrap(
+            text, self.width, initial_indent=lead, subsequent_indent=indent, break_on_hyphens=False
+        ) or [lead.rstrip()]
+
+    def bullets(self, texts: Iterable[str], *, indent: str = "  ") -> Iterable[str]:
+        """One item a paragraph."""
+        for text in texts:
+            yield from self.prose(text, indent=indent + "  ", first=f"{indent}{self.glyphs.bullet} ")
+
+    def cut(self, text: str, width: int) -> str:
+        """`text` in at most `width` columns; what is cut off shows as an ellipsis."""
+        if columns(text) <= width:
+            return text
+        ellipsis = self.glyphs.ellipsis
+        kept, used = [], len(ellipsis)
+        for character in text:
+            used += columns(character)
+            if used > width:
+                break
+            kept.append(character)
+        return "".join(kept).rstrip() + ellipsis
+
+
+def columns(text: str) -> int:
+    """Columns that a terminal gives to `text` (Unicode Standard Annex 11: wide and full-width characters take two)."""
+    if text.isascii():
+        return len(text)
+    return sum(_columns(character) for character in text)
+
+
+def _columns(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -1,0 +1,82 @@
+"""The contract's words, as a mail administrator says them.
+
+JSON speaks in the terms of ``docs/reference/verdict.md``; here each term becomes half a sentence.
+"""
+
+from __future__ import annotations
+
+from pcapdiag.model import How, Impact, Party, Side, Stage, Strength
+
+PARTY = {
+    Party.CLIENT: "the client",
+    Party.SERVER: "the server",
+    Party.MIDDLEBOX: "a device in between",
+    Party.PATH: "the network path",
+    Party.NOBODY: "nobody",
+    Party.UNDETERMINED: "undetermined",
+}
+
+HOW = {
+    How.QUIT: "an orderly end",
+    How.FIN: "a close (FIN)",
+    How.RST: "a reset (RST)",
+    How.TIMEOUT: "silence (timeout)",
+    How.REFUSED: "a refusal (RST to the SYN)",
+    How.UNREACHABLE: "an ICMP error (unreachable)",
+    How.OPEN: "still open when the capture ended",
+}
+
+STAGE = {
+    Stage.CONNECT: "while connecting",
+    Stage.GREETING: "at the greeting, before the first command",
+    Stage.EHLO: "at EHLO/HELO",
+    Stage.STARTTLS: "at STARTTLS, before TLS began",
+    Stage.TLS: "during the TLS handshake",
+    Stage.ENCRYPTED: "inside TLS, where the SMTP step cannot be seen",
+    Stage.AUTH: "at AUTH, the login",
+    Stage.MAIL: "at MAIL FROM, the sender",
+    Stage.RCPT: "at RCPT TO, the recipients",
+    Stage.DATA: "at DATA, before the go-ahead (354)",
+    Stage.BODY: "in the message's text, after the go-ahead (354)",
+    Stage.END_OF_DATA: "after the final dot, before the reply to the message",
+    Stage.QUIT: "at QUIT, after all mail was answered",
+    Stage.OTHER: "at another step",
+}
+
+IMPACT = {
+    Impact.NONE: "no mail was lost or held up",
+    Impact.UNKNOWN: "unknown: the capture does not show what became of the mail",
+    Impact.DELAYED: "delayed: the mail was not handed over, the sender will try again",
+    Impact.REJECTED: "rejected: the mail was refused for good (5xx)",
+    Impact.DUPLICATE_RISK: "duplicate risk: the message was sent whole but not confirmed, "
+    "so it may be delivered now and again later (RFC 1047)",
+}
+
+STRENGTH = {
+    Strength.PROVEN: "proven",
+    Strength.LIKELY: "likely",
+    Strength.POSSIBLE: "possible",
+}
+
+SIDE = {Side.CLIENT: "the client", Side.SERVER: "the server"}
+
+PARTY_COLOUR = {
+    Party.CLIENT: ("red",),
+    Party.SERVER: ("red",),
+    Party.MIDDLEBOX: ("magenta",),
+    Party.PATH: ("yellow",),
+    Party.NOBODY: ("green",),
+    Party.UNDETERMINED: ("cyan",),
+}
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """``1 session``, ``12,000 sessions``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def listed(items: list[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    if len(items) < 2:
+        return "".join(items)
+    return ", ".join(items[:-1]) + " and " + items[-1]
