@@ -84,7 +84,8 @@ def file_facts(capinfos: str | None, path: str) -> FileFacts:
         return _facts(run.stdout, says)
     if any("An error occurred after reading" in line for line in says):
         # A damaged file gets no report at all, but it was recognised, and tshark reads it up to the damage.
-        return FileFacts("capture", (), None, None, None, None, _notes(says))
+        notes = _notes(says)
+        return FileFacts("capture", (), notes[0].frame if notes else None, None, None, None, notes)
     raise _refusal(path, says)
 
 

@@ -56,7 +56,7 @@ class Row(NamedTuple):
     payload_at: int
 
 
-class Incomplete(Exception):
+class IncompleteError(Exception):
     """tshark did not find all of a TCP header: cut by the snap length, or malformed."""
 
 
@@ -80,7 +80,7 @@ class Layers:
         """Octets of the innermost layer of that name, and where they stand in the frame (or in what was reassembled)."""
         layer = self._by_name.get(f"{name}_raw")
         if layer is None:
-            raise Incomplete
+            raise IncompleteError
         if not isinstance(layer.value, str):  # a list of lists: the layer occurs several times
             position = layer.duplicate_layers[-1].duplicate_layers[0].value
             return bytes.fromhex(layer.duplicate_layers[-1].value), int(position)
@@ -97,11 +97,11 @@ class Layers:
 
 
 def field(layer: Any, name: str) -> Any:
-    """A field by its full name, such as ``tcp.seq``; of several the first. Raises `Incomplete` when there is none."""
+    """A field by its full name, such as ``tcp.seq``; of several the first. Raises `IncompleteError` when there is none."""
     try:
         value = layer.get_field(name)
     except AttributeError as error:
-        raise Incomplete from error
+        raise IncompleteError from error
     return value[0] if isinstance(value, list) else value
 
 
@@ -110,17 +110,17 @@ def optional(layer: Any, *names: str) -> Any:
     try:
         for name in names:
             layer = field(layer, name)
-    except Incomplete:
+    except IncompleteError:
         return None
     return layer
 
 
 def tcp_row(layers: Layers) -> Row:
-    """The row of a packet whose innermost protocol is TCP. Raises `Incomplete`."""
+    """The row of a packet whose innermost protocol is TCP. Raises `IncompleteError`."""
     tcp, network = layers.innermost("tcp"), layers.network("tcp")
     ip = layers.innermost(network)
     if tcp is None or ip is None:
-        raise Incomplete
+        raise IncompleteError
     ip_header, _ = layers.raw(network)
     tcp_header, tcp_position = layers.raw("tcp")
     seg_len = int(field(tcp, "tcp.len"))
@@ -182,8 +182,8 @@ def _outgoing(layers: Layers) -> int:
     return {"0x00000001": 0, "1": 0, "0x00000002": 1, "2": 1}.get(str(direction), -1)
 
 
-def icmp_error(layers: Layers, capture: int) -> tuple[int, IcmpError] | None:
-    """The time and the error of a packet that quotes a TCP segment; None for other ICMP. Raises `Incomplete`."""
+def icmp_error(layers: Layers, capture: int) -> IcmpError | None:
+    """The error of a packet that quotes a TCP segment; None for other ICMP. Raises `IncompleteError`."""
     name = next((name for name in _ICMP_ERRORS if name in layers.names), "")
     icmp, ip = layers.innermost(name), layers.innermost(layers.network(name))
     if icmp is None or ip is None:
@@ -195,7 +195,7 @@ def icmp_error(layers: Layers, capture: int) -> tuple[int, IcmpError] | None:
         return None
     quoted_ip = field(icmp, quoted_name)
     seq, mtu = optional(quoted_tcp, "tcp.seq"), optional(icmp, f"{name}.mtu")
-    return layers.time_ns, IcmpError(
+    return IcmpError(
         row=0,
         time_ns=layers.time_ns,
         capture=capture,
