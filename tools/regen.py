@@ -26,6 +26,8 @@ from tools.readme import ROOT, pages, with_outputs
 Made = Iterator[tuple[Path, bytes]]
 """Files as they should be."""
 
+Generator = Callable[[], Made]
+
 CLASSES = {
     "1": "Nobody: orderly ends, and sessions still open",
     "2": "The client",
@@ -100,7 +102,7 @@ def shown_outputs() -> Made:
         yield page, with_outputs(text).encode()
 
 
-GENERATORS: tuple[Callable[[], Made], ...] = (scenes, rules_page, cli_page, shown_outputs)
+GENERATORS: tuple[Generator, ...] = (scenes, rules_page, cli_page, shown_outputs)
 
 
 def main() -> int:
