@@ -1,0 +1,271 @@
+"""What ended the session, as the frames show it: the first close by cause, or the silence that stood in its place.
+
+A connection becomes one `Ending`. Who is to be named for it is not decided here: rules go from a `Side` to a `Party`.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+from pcapdiag.capture.table import IcmpError
+from pcapdiag.diagnosis.quitting import Quit, TlsEnd, encrypted_quit, quit_that_counts
+from pcapdiag.diagnosis.silence import Hole, Silence, hole, silence
+from pcapdiag.model import Moment, Side
+from pcapdiag.session import Session
+from pcapdiag.smtp.dialogue import DOT, Reply
+from pcapdiag.tcp.connection import Connection, Effect, Fin, Reset
+
+
+class Kind(Enum):
+    """What ended it."""
+
+    QUIT = "quit"
+    ENCRYPTED_QUIT = "encrypted-quit"
+    CONNECT = "connect"
+    """The handshake never completed."""
+    FIN = "fin"
+    RST = "rst"
+    SILENCE = "silence"
+    """One side repeated itself and nothing came back."""
+    HOLE = "hole"
+    """Octets of one side never arrived although the other side's TCP went on answering."""
+    ICMP = "icmp"
+    """An ICMP error quotes the last segments, and nothing came back after it."""
+    OPEN = "open"
+    ONE_DIRECTION = "one-direction"
+    FRAGMENT = "fragment"
+    """Too little was captured to tell how it began or ended."""
+
+
+class Ending(NamedTuple):
+    """The end of a session."""
+
+    kind: Kind
+    at: Moment
+    side: Side | None = None
+    """FIN, RST: whose frame it claims to be. SILENCE: who was silent. HOLE: whose octets did not arrive. ICMP: whose
+    segments it quotes."""
+    fin: Fin | None = None
+    reset: Reset | None = None
+    silence: Silence | None = None
+    hole: Hole | None = None
+    icmp: IcmpError | None = None
+    quit: Quit | None = None
+    tls: TlsEnd | None = None
+    alert: tuple[Moment, Side, str, str, int] | None = None
+    """The fatal TLS alert that closed the session."""
+    goodbye: Reply | None = None
+    """The 421 with which the server announced its close."""
+    crossed: bool = False
+    """Both sides closed without having seen the other's close."""
+    later: Moment | None = None
+    """The give-up that followed a silence or a hole."""
+
+
+class Close(NamedTuple):
+    """A FIN or RST that counts as an act of the side it names."""
+
+    at: Moment
+    side: Side
+    fin: Fin | None
+    reset: Reset | None
+
+
+def find_ending(session: Session) -> Ending:
+    """What ended this session."""
+    connection = session.connection
+    if connection.handshake.syns and connection.handshake.complete is None:
+        return Ending(Kind.CONNECT, connection.last)
+    closes = closes_of(session)
+    quit_ = quit_that_counts(session)
+    if quit_ is not None:
+        return _after_quit(connection, quit_, closes)
+    if not all(half.packets for half in connection.halves):
+        return Ending(
+            Kind.ONE_DIRECTION, closes[0].at if closes else connection.last, closes[0].side if closes else None
+        )
+    if not connection.handshake.syns and _too_little(session, closes):
+        return Ending(Kind.FRAGMENT, closes[0].at if closes else connection.last)
+    first = closes[0] if closes else None
+    icmp = _icmp_end(connection, first)
+    if icmp is not None:
+        return icmp
+    if first is None:
+        return _without_close(connection)
+    tls = encrypted_quit(session, first.at)
+    if tls is not None:
+        return Ending(Kind.ENCRYPTED_QUIT, first.at, first.side, tls=tls)
+    return _given_up(connection, first) or _by_close(session, first, closes)
+
+
+def closes_of(session: Session) -> list[Close]:
+    """The FINs and RSTs that count, in the order in which their senders acted as far as the capture can tell."""
+    connection = session.connection
+    polite = [fin for fin in connection.closing.fins if fin.accepted and _half_close(session, fin)]
+    closes = [
+        Close(fin.at, fin.side, fin, None) for fin in connection.closing.fins if fin.accepted and fin not in polite
+    ]
+    sides = {fin.side for fin in polite} - {close.side for close in closes}
+    for reset in connection.closing.resets:
+        if reset.effect is Effect.ENDED or (reset.effect is Effect.ECHO and reset.claimed in sides and not closes):
+            closes.append(Close(reset.at, reset.claimed, None, reset))
+    closes.sort(key=lambda close: close.at)
+    return closes
+
+
+def _half_close(session: Session, fin: Fin) -> bool:
+    """Exim as client sends the final dot, QUIT and FIN in one go: no drop, it still waits for the reply."""
+    if fin.side is not Side.CLIENT:
+        return False
+    ahead = [each for each in session.dialogue.exchanges if each.command.offset < fin.offset]
+    if not ahead or ahead[-1].command.verb != b"QUIT":
+        return False
+    waiting = [each for each in ahead[:-1] if each.reply is None or each.reply.at > fin.at]
+    return any(each.command.verb in (DOT, b"BDAT") for each in waiting)
+
+
+def _after_quit(connection: Connection, quit_: Quit, closes: list[Close]) -> Ending:
+    if quit_.reply is None:
+        quiet = silence(connection, Side.CLIENT, None)
+        if quiet is not None and quiet.unanswered <= quit_.at and not any(each.side is Side.SERVER for each in closes):
+            last = closes[0].at if closes else None
+            return Ending(Kind.SILENCE, last or quiet.repeats[-1], Side.SERVER, silence=quiet, quit=quit_, later=last)
+    if not closes:
+        return Ending(Kind.OPEN, connection.last, quit=quit_)
+    return Ending(Kind.QUIT, closes[0].at, closes[0].side, fin=closes[0].fin, reset=closes[0].reset, quit=quit_)
+
+
+def _too_little(session: Session, closes: list[Close]) -> bool:
+    """A capture that began after the story: nothing said was recognised, or only closes were seen."""
+    connection = session.connection
+    octets = sum(half.octets for half in connection.halves)
+    packets = sum(half.packets for half in connection.halves)
+    if closes and not any(seg.new for seg in connection.segments if seg.at < closes[0].at):
+        return True
+    return not session.dialogue.recognised and (octets == 0 or packets < 4)
+
+
+def _icmp_end(connection: Connection, first: Close | None) -> Ending | None:
+    """An ICMP error after which the side it spoke about sent nothing more."""
+    for at, error in connection.icmp:
+        if error.path_mtu or not (error.prohibited or error.unreachable):
+            continue
+        quoted = Side.CLIENT if (error.src, error.srcport) == connection.client else Side.SERVER
+        if any(seg.side is quoted.other and seg.at > at for seg in connection.segments):
+            continue
+        if first is not None and first.at < at:
+            continue
+        return Ending(Kind.ICMP, at, quoted, icmp=error, later=first.at if first else None)
+    return None
+
+
+def _without_close(connection: Connection) -> Ending:
+    found = [each for each in (silence(connection, side, None) for side in Side) if each is not None]
+    if found:
+        quiet = max(found, key=lambda each: each.span_ns)
+        return Ending(Kind.SILENCE, quiet.repeats[-1], quiet.sender.other, silence=quiet)
+    for side in Side:
+        gap = hole(connection, side, None)
+        if gap is not None:
+            return Ending(Kind.HOLE, connection.last, side, hole=gap)
+    return Ending(Kind.OPEN, connection.last)
+
+
+def _given_up(connection: Connection, first: Close) -> Ending | None:
+    """The close is only how somebody gave up: silence or a hole came before it, or its FIN met silence."""
+    quiet = silence(connection, first.side, first.at)
+    if quiet is None and first.fin is not None and first.fin.acked is None:
+        quiet = silence(connection, first.side, None)
+        if (
+            quiet is not None
+            and quiet.unanswered < first.at
+            and quiet.last_sign is not None
+            and quiet.last_sign > first.at
+        ):
+            quiet = None
+    if quiet is not None:
+        return Ending(Kind.SILENCE, first.at, first.side.other, silence=quiet, later=first.at)
+    for side in Side:
+        gap = hole(connection, side, first.at)
+        if gap is not None:
+            return Ending(Kind.HOLE, first.at, side, hole=gap, later=first.at)
+    return None
+
+
+def _by_close(session: Session, first: Close, closes: list[Close]) -> Ending:
+    alert = _fatal_alert(session, first)
+    if alert is not None:
+        own = next((each for each in closes if each.side is alert[1]), first)
+        return Ending(_kind(own), own.at, alert[1], own.fin, own.reset, alert=alert)
+    goodbye = _goodbye(session, first)
+    if goodbye is not None and first.side is Side.CLIENT:
+        own = next((each for each in closes if each.side is Side.SERVER), first)
+        return Ending(
+            _kind(own) if own.side is Side.SERVER else Kind.FIN,
+            goodbye.at,
+            Side.SERVER,
+            own.fin,
+            own.reset,
+            goodbye=goodbye,
+        )
+    crossing = _crossing(session.connection, first, closes)
+    if crossing is not None and _acted_first(session, first, crossing):
+        return Ending(Kind.FIN, crossing.at, crossing.side, crossing.fin, goodbye=goodbye, crossed=True)
+    return Ending(
+        _kind(first), first.at, first.side, first.fin, first.reset, goodbye=goodbye, crossed=crossing is not None
+    )
+
+
+def _kind(close: Close) -> Kind:
+    return Kind.FIN if close.fin is not None else Kind.RST
+
+
+def _fatal_alert(session: Session, first: Close) -> tuple[Moment, Side, str, str, int] | None:
+    """The fatal alert in clear that came before any close, or that crossed the first one."""
+    tls = session.dialogue.tls
+    if tls is None:
+        return None
+    for alert in tls.alerts:
+        at, side, level, _, end = alert
+        if level != "fatal":
+            continue
+        unseen = first.side is not side and first.fin is not None and first.fin.ack is not None and first.fin.ack < end
+        if at <= first.at or unseen:
+            return alert
+    return None
+
+
+def _goodbye(session: Session, first: Close) -> Reply | None:
+    """The server's 421, when it was the last thing it said before the close."""
+    last = None
+    for entry in session.dialogue.entries:
+        if isinstance(entry, Reply):
+            if entry.at > first.at:
+                break
+            last = entry
+    return last if last is not None and last.code == 421 and last.complete else None
+
+
+def _crossing(connection: Connection, first: Close, closes: list[Close]) -> Close | None:
+    """The other side's FIN, when it was sent before the first one had arrived."""
+    if first.fin is None:
+        return None
+    for close in closes:
+        if close.side is not first.side and close.fin is not None and close.fin.ack is not None:
+            return close if close.fin.ack <= first.fin.offset else None
+    return None
+
+
+def _acted_first(session: Session, first: Close, crossing: Close) -> bool:
+    """Of two FINs that crossed: did the one that stands second in the capture act first?
+
+    A server that had just refused closes by itself; otherwise half a round trip speaks for the frame that had to travel.
+    """
+    if crossing.side is Side.SERVER:
+        replies = [entry for entry in session.dialogue.entries if isinstance(entry, Reply) and entry.at < crossing.at]
+        if replies and replies[-1].code >= 400 and crossing.at.time_ns - replies[-1].at.time_ns < 1_000_000_000:
+            return True
+    handshake = session.connection.handshake
+    leg = handshake.server_leg_ns if crossing.side is Side.SERVER else handshake.client_leg_ns
+    return leg is not None and crossing.at.time_ns - first.at.time_ns < leg // 2

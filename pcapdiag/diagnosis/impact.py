@@ -1,0 +1,91 @@
+"""What the end of the session did to the mail (docs/reference/verdict.md, section 5)."""
+
+from __future__ import annotations
+
+from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.model import How, Impact, Party, Side, Stage
+from pcapdiag.smtp.dialogue import MailTransaction, Reply
+
+ORDER = (Impact.DUPLICATE_RISK, Impact.REJECTED, Impact.DELAYED, Impact.UNKNOWN, Impact.NONE)
+BEFORE_THE_MESSAGE = frozenset(
+    {
+        Stage.CONNECT,
+        Stage.GREETING,
+        Stage.EHLO,
+        Stage.STARTTLS,
+        Stage.TLS,
+        Stage.AUTH,
+        Stage.MAIL,
+        Stage.RCPT,
+        Stage.DATA,
+        Stage.OTHER,
+    }
+)
+
+
+def impact_of(see: Observation, party: Party, how: How, stage: Stage, benign: bool) -> Impact:
+    """The worst of what happened to each message and recipient."""
+    if stage is Stage.ENCRYPTED or (see.dialogue.tls is not None and see.dialogue.tls.finished is not None):
+        return Impact.UNKNOWN
+    dropped = party is not Party.NOBODY
+    found = [_of_message(see, each, dropped, how) for each in see.dialogue.transactions]
+    if not found:
+        return _without_message(see, party, how, stage, benign)
+    return min(found, key=ORDER.index)
+
+
+def answered(see: Observation, reply: Reply | None) -> bool:
+    """The reply was seen, all of it, and the client's TCP acknowledged it."""
+    return reply is not None and reply.complete and reply.end <= see.half(Side.SERVER).acked
+
+
+def _of_message(see: Observation, message: MailTransaction, dropped: bool, how: How) -> Impact:
+    refused = [each.reply for each in message.recipients if each.reply is not None and each.reply.code >= 400]
+    if message.complete:
+        if not answered(see, message.reply) or message.reply is None:
+            return Impact.UNKNOWN if how is How.OPEN else Impact.DUPLICATE_RISK
+        finals = [each.final for each in message.recipients if each.final is not None]
+        return _worst([message.reply, *refused, *finals])
+    answers = [each for each in (message.mail.reply, *refused) if each is not None and each.code >= 400]
+    if message.reset and not answers:
+        return Impact.NONE
+    data = _reply_to_data(see, message)
+    if data is not None and data.code >= 400:
+        answers.append(data)
+    if how is How.OPEN:
+        return _worst(answers) if answers else Impact.UNKNOWN
+    if dropped and (not answers or any(each.accepted for each in message.recipients)):
+        return min(Impact.DELAYED, _worst(answers), key=ORDER.index)
+    return _worst(answers)
+
+
+def _worst(replies: list[Reply]) -> Impact:
+    codes = [reply.code for reply in replies]
+    if any(code >= 500 for code in codes):
+        return Impact.REJECTED
+    return Impact.DELAYED if any(code >= 400 for code in codes) else Impact.NONE
+
+
+def _reply_to_data(see: Observation, message: MailTransaction) -> Reply | None:
+    for exchange in see.dialogue.exchanges:
+        if exchange.command.verb in (b"DATA", b"BDAT") and exchange.command.offset > message.mail.command.offset:
+            return exchange.reply
+    return None
+
+
+def _without_message(see: Observation, party: Party, how: How, stage: Stage, benign: bool) -> Impact:
+    greeting = see.dialogue.greeting
+    if greeting is not None and greeting.complete and greeting.code >= 400:
+        return Impact.REJECTED if greeting.code >= 500 else Impact.DELAYED
+    if benign:
+        return Impact.NONE
+    if party is Party.UNDETERMINED:
+        return Impact.UNKNOWN
+    if party is not Party.NOBODY:
+        return (
+            Impact.DELAYED if stage in BEFORE_THE_MESSAGE or stage in (Stage.BODY, Stage.END_OF_DATA) else Impact.NONE
+        )
+    if how is How.OPEN:
+        return Impact.UNKNOWN
+    refusals = [reply for reply in see.replies if reply.code >= 400]
+    return _worst(refusals[-1:])

@@ -1,0 +1,150 @@
+"""All claims about a session become one verdict.
+
+Every rule is asked. A specific rule supersedes the general ones it names; of what is left the strongest claim is
+chosen. Where two equally strong claims name different parties nobody is named: an honest "undetermined" beats a
+confident accusation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pcapdiag.diagnosis.advice import next_capture
+from pcapdiag.diagnosis.impact import impact_of
+from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.rule import all_rules
+from pcapdiag.diagnosis.verdict import Evidence, Finding, Verdict
+from pcapdiag.diagnosis.words import PARTY_WORDS
+from pcapdiag.model import How, Party, Says, Side, Stage, Strength
+from pcapdiag.session import Session, Surroundings
+
+SILENT_NS = 60_000_000_000
+RANK = {Strength.PROVEN: 3, Strength.LIKELY: 2, Strength.POSSIBLE: 1, None: 0}
+NO_RULE = "PD900"
+
+
+def judge(session: Session, around: Surroundings) -> Verdict:
+    """The verdict about one session, from frames up to its end."""
+    see = Observation(session, around)
+    findings = [finding for rule in all_rules() for finding in rule.findings(see)]
+    claims = [finding for finding in findings if finding.party is not None]
+    context = tuple(finding for finding in findings if finding.party is None)
+    left, superseded = _supersede(claims)
+    chosen, others, why = _choose(left)
+    return _verdict(see, _tempered(see, chosen or _nothing(see, others)), others, superseded, context, why)
+
+
+def _supersede(claims: list[Finding]) -> tuple[list[Finding], tuple[Finding, ...]]:
+    rules = {rule.id: rule for rule in all_rules()}
+    present = {claim.rule for claim in claims}
+    beaten = {general for claim in claims for general in rules[claim.rule].supersedes} & present
+    return [claim for claim in claims if claim.rule not in beaten], tuple(
+        claim for claim in claims if claim.rule in beaten
+    )
+
+
+def _choose(left: list[Finding]) -> tuple[Finding | None, tuple[Finding, ...], Says]:
+    if not left:
+        return None, (), ("no rule recognised how this session ended",)
+    best = max(RANK[claim.strength] for claim in left)
+    top = [claim for claim in left if RANK[claim.strength] == best]
+    if len({claim.party for claim in top}) > 1:
+        names = " and ".join(sorted(PARTY_WORDS[claim.party] for claim in top if claim.party is not None))
+        return None, tuple(left), (f"equally strong claims name {names}",)
+    others = tuple(claim for claim in left if claim is not top[0])
+    why = "the only rule that fits" if not others else "the strongest claim"
+    return top[0], others, (f"{top[0].rule}: {why}",)
+
+
+def _nothing(see: Observation, others: tuple[Finding, ...]) -> Finding:
+    """The finding that names nobody."""
+    parties = tuple(dict.fromkeys(claim.party for claim in others if claim.party is not None))
+    says = "Nobody can be named: " + (
+        "the signs contradict one another" if others else "no rule recognised how this session ended"
+    )
+    return Finding(
+        NO_RULE,
+        "Undetermined",
+        (says,),
+        (Evidence(("the last frame of the session",), (see.connection.last,)),),
+        tuple(Evidence(claim.summary, (claim.end,) if claim.end else ()) for claim in others),
+        party=Party.UNDETERMINED,
+        how=others[0].how if others else How.OPEN,
+        could_also_be=parties,
+        end=see.ending.at,
+    )
+
+
+def _tempered(see: Observation, finding: Finding) -> Finding:
+    """Lower a claim about somebody by one step when the capture itself is suspect."""
+    drops = see.around.capture_drops or 0
+    missing = sum(half.missing for half in see.connection.halves)
+    if not (drops or missing) or finding.strength not in (Strength.PROVEN, Strength.LIKELY):
+        return finding
+    lower = Strength.LIKELY if finding.strength is Strength.PROVEN else Strength.POSSIBLE
+    if lower is Strength.POSSIBLE and (finding.party is Party.NOBODY or not drops):
+        return finding
+    lost = (
+        f"the capture lost packets ({drops} by its own count)"
+        if drops
+        else f"the capture missed {missing} octets of this session"
+    )
+    doubt = Evidence((f"{lost}: an earlier close may be among them",))
+    could = finding.could_also_be or ((Party.SERVER,) if finding.party is Party.CLIENT else (Party.CLIENT,))
+    return replace(
+        finding,
+        strength=lower,
+        against=(*finding.against, doubt),
+        could_also_be=could if lower is Strength.POSSIBLE else finding.could_also_be,
+    )
+
+
+def _verdict(
+    see: Observation,
+    finding: Finding,
+    others: tuple[Finding, ...],
+    superseded: tuple[Finding, ...],
+    context: tuple[Finding, ...],
+    why: Says,
+) -> Verdict:
+    party = finding.party or Party.UNDETERMINED
+    how = finding.how or How.OPEN
+    stage, owing = (finding.stage, finding.owing) if finding.stage is not None else see.position
+    orderly = party is Party.NOBODY and how is How.QUIT
+    waited = see.waited_ns
+    closer = {Party.CLIENT: Side.CLIENT, Party.SERVER: Side.SERVER}.get(party)
+    stalled = finding.stalled_by or (see.stalled(closer) if closer is not None and not finding.benign else None)
+    silent = how is How.OPEN and (waited or 0) > SILENT_NS
+    place = see.place
+    settled = finding.strength is Strength.PROVEN or (party is Party.NOBODY and how is How.QUIT) or finding.benign
+    command, where = next_capture(see.session, place.vantage)
+    steps = finding.next_steps if settled else (*finding.next_steps, where)
+    return Verdict(
+        dropped_by=party,
+        could_also_be=tuple(each for each in finding.could_also_be if each is not party),
+        how=how,
+        stage=stage,
+        owing=None if orderly else owing,
+        waited_ns=waited,
+        stalled_by=stalled if stalled is not party else None,
+        strength=finding.strength,
+        impact=impact_of(see, party, how, stage, finding.benign),
+        attention=(party is not Party.NOBODY and not finding.benign) or (party is Party.NOBODY and silent),
+        end=finding.end or see.ending.at,
+        rule=finding.rule,
+        summary=finding.summary,
+        evidence=finding.evidence,
+        against=finding.against,
+        next_steps=steps,
+        next_capture=None if settled else command,
+        forged=frozenset(moment for each in (finding, *context) for moment in each.forged),
+        findings=context,
+        others=others,
+        superseded=superseded,
+        why=why,
+        vantage=place.vantage,
+        vantage_evidence=place.evidence,
+    )
+
+
+__all__ = ["Stage", "judge"]

@@ -1,0 +1,186 @@
+"""Facts that several rules need, each under a name and computed once: a session becomes an `Observation`.
+
+An observation answers what the frames show. Who is to be named for it is for the rules alone.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from pcapdiag.diagnosis import words
+from pcapdiag.diagnosis.ending import Ending, Kind, find_ending
+from pcapdiag.diagnosis.resets import Origin, origin
+from pcapdiag.diagnosis.vantage import Place, infer
+from pcapdiag.model import Moment, Party, Says, Side, Stage, Vantage
+from pcapdiag.session import Session, Surroundings
+from pcapdiag.smtp.dialogue import DOT, Command, Dialogue, Reply
+from pcapdiag.tcp.connection import Connection, Half, Reset
+
+PATIENCE_NS = 3_000_000_000
+"""Shorter waits are the pace of ordinary software; nobody is said to have stalled anybody."""
+
+
+class Observation:
+    """One session in its surroundings, as rules look at it."""
+
+    def __init__(self, session: Session, around: Surroundings) -> None:
+        self.session = session
+        self.around = around
+        self.connection: Connection = session.connection
+        self.dialogue: Dialogue = session.dialogue
+
+    def half(self, side: Side) -> Half:
+        return self.connection.half(side)
+
+    @cached_property
+    def ending(self) -> Ending:
+        return find_ending(self.session)
+
+    @cached_property
+    def place(self) -> Place:
+        return infer(self.session, self.around)
+
+    @property
+    def vantage(self) -> Vantage | None:
+        return self.place.vantage
+
+    def origin(self, reset: Reset) -> Origin:
+        """What speaks about a reset's true sender."""
+        return origin(self.session, self.around, reset)
+
+    @cached_property
+    def end_origin(self) -> Origin | None:
+        """The same for the reset that ended the session."""
+        reset = self.ending.reset
+        return self.origin(reset) if self.ending.kind is Kind.RST and reset is not None else None
+
+    # --- Where the dialogue stood ---
+
+    @cached_property
+    def position(self) -> tuple[Stage, Side | None]:
+        """Stage and whose turn it was when the session ended (docs/reference/verdict.md, section 2)."""
+        ending = self.ending
+        if ending.kind is Kind.CONNECT:
+            return Stage.CONNECT, (Side.CLIENT if self.connection.handshake.synacks else Side.SERVER)
+        if ending.kind is Kind.QUIT:
+            return Stage.QUIT, None
+        if ending.kind is Kind.ENCRYPTED_QUIT:
+            return Stage.ENCRYPTED, None
+        last = ending.kind in (Kind.OPEN, Kind.SILENCE, Kind.HOLE, Kind.ONE_DIRECTION) and ending.later is None
+        return self.position_at(None if last else ending.at)
+
+    def position_at(self, moment: Moment | None) -> tuple[Stage, Side | None]:
+        """Where the dialogue stood at a moment, its frame included; None: at its end."""
+        found = None
+        for position in self.dialogue.positions:
+            if moment is not None and position.at > moment:
+                break
+            found = position
+        if found is not None:
+            return found.stage, found.owing
+        if self.session.server.port == 465:
+            return Stage.TLS, Side.CLIENT
+        return (Stage.GREETING, Side.SERVER) if self.connection.handshake.syns else (Stage.OTHER, None)
+
+    @property
+    def stage(self) -> Stage:
+        return self.position[0]
+
+    @property
+    def owing(self) -> Side | None:
+        return self.position[1]
+
+    @property
+    def step(self) -> str:
+        """The position in words."""
+        return words.step(*self.position)
+
+    # --- Time ---
+
+    @cached_property
+    def last_news(self) -> Moment | None:
+        """The last frame before the end with new octets or control flags (no pure ACK, repeat or keep-alive)."""
+        ending = self.ending
+        if ending.kind is Kind.QUIT and ending.quit is not None:
+            reply = ending.quit.reply
+            return reply.at if reply is not None and reply.at < ending.at else ending.quit.at
+        until = None if ending.kind is Kind.OPEN else ending.at
+        for seg in reversed(self.connection.segments):
+            if until is not None and seg.at >= until:
+                continue
+            if seg.new or ((seg.is_syn or seg.is_fin) and not seg.odd):
+                return seg.at
+        return None
+
+    @cached_property
+    def waited_ns(self) -> int | None:
+        """From the last news to the end; of an open session to the end of the capture."""
+        last = self.last_news
+        if last is None:
+            return None
+        end_ns = self.connection.until_ns if self.ending.kind is Kind.OPEN else self.ending.at.time_ns
+        return max(0, end_ns - last.time_ns)
+
+    @property
+    def patience_lost(self) -> bool:
+        """The end came after a wait that is longer than software's ordinary pace."""
+        return (self.waited_ns or 0) >= PATIENCE_NS
+
+    def stalled(self, closer: Side) -> Party | None:
+        """The other party, when its silence made the closer act: its turn, a long wait, and its TCP alive."""
+        if self.patience_lost and self.owing is closer.other:
+            return Party.CLIENT if self.owing is Side.CLIENT else Party.SERVER
+        return None
+
+    def waiting(self) -> Says:
+        return words.after_waiting(self.waited_ns)
+
+    # --- What was said ---
+
+    @cached_property
+    def replies(self) -> tuple[Reply, ...]:
+        """Replies seen up to the end, in order."""
+        until = self.ending.at
+        return tuple(entry for entry in self.dialogue.entries if isinstance(entry, Reply) and entry.at <= until)
+
+    @property
+    def last_reply(self) -> Reply | None:
+        return self.replies[-1] if self.replies else None
+
+    @cached_property
+    def last_command(self) -> Command | None:
+        """The last command before the end, the final dot included."""
+        until = self.ending.at
+        for entry in reversed(self.dialogue.entries):
+            if isinstance(entry, Command) and entry.at <= until:
+                return entry
+        return None
+
+    @property
+    def said_anything(self) -> bool:
+        """The client sent at least one octet."""
+        return self.half(Side.CLIENT).octets > 0
+
+    @cached_property
+    def everything_answered(self) -> bool:
+        """Nothing is outstanding, at least one message was handed over, and every one was answered."""
+        if self.stage is Stage.BODY or self.owing is Side.SERVER or not self.dialogue.transactions:
+            return False
+        last = self.dialogue.transactions[-1]
+        begun = (
+            last.reset
+            or (last.complete and last.reply is not None)
+            or (last.octets is None and not last.recipients_total)
+        )
+        done = [each for each in self.dialogue.transactions if each.complete and each.reply is not None]
+        return bool(done) and begun and all(each.verb != DOT for each in self.dialogue.outstanding)
+
+    def acknowledged(self, side: Side) -> bool:
+        """The other side's TCP acknowledged all that `side` sent."""
+        half = self.half(side)
+        return half.acked >= half.octets
+
+    def evidence_position(self) -> tuple[Moment, ...]:
+        """Frames of the last command and the last reply."""
+        command, reply = self.last_command, self.last_reply
+        return words.frames(command.at if command else None, reply.at if reply else None)

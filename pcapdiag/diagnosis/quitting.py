@@ -1,0 +1,154 @@
+"""Did the session end by agreement? A QUIT that counts, in clear text or (by the lengths of the last records) in TLS."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pcapdiag.capture.table import ACK
+from pcapdiag.model import Moment, Side
+from pcapdiag.session import Session
+from pcapdiag.smtp.dialogue import Command, Exchange, Reply, TlsEntry
+from pcapdiag.tcp.connection import Connection, Effect, Reset
+
+QUIT_LINE = 6
+"""Octets of ``QUIT`` CR LF."""
+
+PAUSE_NS = 3_000_000_000
+"""A close that follows the last answer within this time follows it without a pause."""
+
+
+class Quit(NamedTuple):
+    """The QUIT that ended the session, or the 221 that proves it where the client's octets were not captured."""
+
+    at: Moment
+    command: Command | None
+    reply: Reply | None
+
+
+def quit_that_counts(session: Session) -> Quit | None:
+    """The QUIT that ends the session by agreement.
+
+    It counts only when every earlier command has had its reply and the client's TCP acknowledged that reply, and when
+    it was not sent after the server's FIN or RST nor crossed one: Postfix and Exim pipeline QUIT behind the final dot,
+    and behind a dot without its reply a QUIT says nothing about the mail.
+    """
+    exchanges = session.dialogue.exchanges
+    for index in range(len(exchanges) - 1, -1, -1):
+        command, reply, _ = exchanges[index]
+        if command.verb == b"QUIT":
+            if not all(_answered(session.connection, each) for each in exchanges[:index]):
+                return None
+            if not _has_221(reply) and (
+                _crossed_by_fin(session.connection, command) or _crossed_by_reset(session, command)
+            ):
+                return None
+            if _after_early_goodbye(session, command, reply):
+                return None
+            return Quit(command.at, command, reply)
+    return _goodbye_alone(session)
+
+
+def _answered(connection: Connection, exchange: Exchange) -> bool:
+    reply = exchange.reply
+    return reply is not None and reply.complete and reply.end <= connection.halves[1].acked
+
+
+def _has_221(reply: Reply | None) -> bool:
+    return reply is not None and reply.code == 221
+
+
+def _crossed_by_fin(connection: Connection, command: Command) -> bool:
+    """The server's FIN did not yet acknowledge the whole QUIT: it was sent before the QUIT arrived."""
+    for fin in connection.closing.fins:
+        if fin.side is Side.SERVER and fin.accepted:
+            return fin.ack < command.end if fin.ack is not None else fin.at < command.start
+    return False
+
+
+def _crossed_by_reset(session: Session, command: Command) -> bool:
+    for reset in session.connection.closing.resets:
+        if reset.claimed is Side.SERVER and reset.effect is Effect.ENDED:
+            return reset_before(session.connection, reset, command.end, command.start)
+    return False
+
+
+def reset_before(connection: Connection, reset: Reset, offset: int, sent: Moment) -> bool:
+    """True when the reset was sent before its sender had received the other side's stream up to `offset`."""
+    if reset.flags & ACK:
+        for segment in connection.segments:
+            if segment.at == reset.at and segment.is_rst and segment.ack is not None:
+                return segment.ack < offset
+    if reset.provoked_by is not None:
+        return reset.provoked_by < sent
+    return reset.at < sent
+
+
+def _after_early_goodbye(session: Session, command: Command, reply: Reply | None) -> bool:
+    """An unasked 421 came before the QUIT's reply, and the server closed by itself: whatever QUIT crosses it."""
+    if _has_221(reply):
+        return False
+    fins = [fin for fin in session.connection.closing.fins if fin.side is Side.SERVER and fin.accepted]
+    for entry in session.dialogue.entries:
+        if isinstance(entry, Reply) and entry.code == 421 and entry.unasked and fins:
+            return fins[0].ack is None or fins[0].ack < command.end
+    return False
+
+
+def _goodbye_alone(session: Session) -> Quit | None:
+    """Where the client's octets were not captured, the server's 221 counts."""
+    client = session.connection.halves[0]
+    if client.packets and not client.missing and client.octets:
+        return None
+    for entry in reversed(session.dialogue.entries):
+        if isinstance(entry, Reply):
+            return Quit(entry.at, None, entry) if entry.code == 221 and entry.complete else None
+    return None
+
+
+# --- Inside TLS ------------------------------------------------------------------------------------------------------
+
+QUIT_RECORDS = frozenset({6 + 16, 6 + 17, 6 + 24, 6 + 20, 32, 48, 64, 80})
+"""Fragment lengths of a record that holds just QUIT: ChaCha20 (16), TLS 1.3 (17, RFC 8446 5.2), GCM and CCM of TLS 1.2
+(24, RFC 5288 3), RC4 with SHA-1 (20), and the CBC suites: 6 octets, MAC of 20, 32 or 48, padded to 16, with and without
+an explicit IV."""
+
+LONGEST_QUIT_GROUP = 6 + 5 + 24 + 12
+"""The end of data and QUIT pipelined into one record are still this short."""
+
+
+class TlsEnd(NamedTuple):
+    """How the application records of an encrypted session end."""
+
+    last_client: TlsEntry | None
+    last_server: TlsEntry | None
+    server_answered: bool
+    """The last application record is the server's and follows one of the client."""
+    quit_sized: bool
+    """The client's last record has exactly the length of a QUIT."""
+    quit_possible: bool
+    """It is short enough for a QUIT alone or pipelined behind the end of data."""
+
+
+def tls_end(session: Session) -> TlsEnd | None:
+    """How the encrypted part ends; None outside TLS or before its handshake was finished."""
+    tls = session.dialogue.tls
+    if tls is None or tls.finished is None:
+        return None
+    records = [entry for entry in tls.records if entry.type == 23 and "alert" not in entry.says]
+    client = next((entry for entry in reversed(records) if entry.side is Side.CLIENT), None)
+    server = next((entry for entry in reversed(records) if entry.side is Side.SERVER), None)
+    if client is None:
+        return TlsEnd(None, server, False, False, False)
+    answered = server is not None and server.at > client.at
+    return TlsEnd(client, server, answered, client.length in QUIT_RECORDS, client.length <= LONGEST_QUIT_GROUP)
+
+
+def encrypted_quit(session: Session, close: Moment | None) -> TlsEnd | None:
+    """The encrypted end, when it looks like QUIT answered and the close following without a pause."""
+    end = tls_end(session)
+    if end is None or close is None or not end.server_answered or not end.quit_possible:
+        return None
+    last = end.last_server
+    if last is None or close.time_ns - last.at.time_ns > PAUSE_NS:
+        return None
+    return end

@@ -1,0 +1,71 @@
+"""The evidence around a reset that ended a session, worded once for the rules about client, server and devices."""
+
+from __future__ import annotations
+
+from pcapdiag.diagnosis import words
+from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.resets import Origin, Shape, Ttl
+from pcapdiag.diagnosis.rule import Claim
+from pcapdiag.diagnosis.verdict import Evidence
+from pcapdiag.model import How, Party, Side, Strength
+
+SHAPES = {
+    Shape.ACTIVE: "it has the shape of an abort by the host itself: RST+ACK with a live window or running timestamps",
+    Shape.REPLY: "it is bare (no ACK flag, no timestamps): so answers a host that no longer knows the connection, and so does a device that forges it",
+    Shape.PLAIN: "it is RST+ACK without the timestamps that the connection uses: some hosts abort so, and some devices forge so",
+}
+
+
+def own_reset(see: Observation, side: Side) -> Claim | None:
+    """The claim that `side` itself sent the reset; None when something in the capture contradicts it."""
+    origin = see.end_origin
+    reset = see.ending.reset
+    if origin is None or reset is None or origin.foreign:
+        return None
+    sure = origin.shape is Shape.ACTIVE and origin.ttl is not Ttl.FOREIGN_FEW
+    return Claim(
+        ("The connection was reset",),
+        (
+            Evidence((f"the reset from the {side.value}'s address is the first close",), words.frames(reset.at)),
+            *shape_evidence(origin),
+            Evidence(("the last that was said before it",), see.evidence_position()),
+        ),
+        _against(origin, sure),
+        how=How.RST,
+        strength=Strength.LIKELY if sure else Strength.POSSIBLE,
+        could_also_be=() if sure else (Party.MIDDLEBOX,),
+        end=reset.at,
+    )
+
+
+def shape_evidence(origin: Origin) -> tuple[Evidence, ...]:
+    """What the reset looks like beside the other packets of its address."""
+    shape = Evidence((SHAPES[origin.shape],), words.frames(origin.reset.at))
+    if origin.ttl is Ttl.USUAL:
+        return shape, Evidence(
+            (f"its TTL {origin.reset.ttl} is that of the other packets of this address",), words.frames(origin.reset.at)
+        )
+    if origin.ttl is Ttl.UNKNOWN:
+        return shape, Evidence(("there is no steady TTL of this address to compare it with",))
+    return (shape,)
+
+
+def _against(origin: Origin, sure: bool) -> tuple[Evidence, ...]:
+    found = []
+    if origin.ttl is Ttl.FOREIGN_FEW:
+        found.append(
+            Evidence(
+                (
+                    f"its TTL {origin.reset.ttl} differs from the {origin.usual_ttl} of the few other packets of this address",
+                ),
+                words.frames(origin.reset.at),
+            )
+        )
+    if not sure and origin.shape is not Shape.ACTIVE:
+        found.append(
+            Evidence(
+                ("this side had not closed before: a device in between that copies the TTL would look the same",),
+                words.frames(origin.reset.at),
+            )
+        )
+    return tuple(found)

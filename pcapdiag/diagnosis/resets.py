@@ -1,0 +1,168 @@
+"""Did the host that a reset names really send it? What its other packets say for and against.
+
+Nothing here decides: rules do. The shapes were measured on real stacks, see docs/explanation/resets.md.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+from pcapdiag.capture.table import ACK
+from pcapdiag.model import Moment, Side
+from pcapdiag.session import Session, Surroundings
+from pcapdiag.tcp.connection import Connection, Reset, Segment
+
+BASELINE = 3
+"""So many packets with one and the same TTL make a baseline that tolerates no other value."""
+
+CLOCK_ERROR_MS = 250.0
+"""A genuine reset stands on its host's timestamp clock to a millisecond or two; queues and slow clocks are allowed for."""
+
+IN_FLIGHT_NS = 5_000_000
+"""Frames that close to a reset can have been under way with it."""
+
+
+class Shape(Enum):
+    """The two shapes of a genuine reset, and the rest."""
+
+    ACTIVE = "active"
+    """RST+ACK with a live window or timestamps: an application or kernel aborts a live socket."""
+    REPLY = "reply"
+    """Bare: an answer to a segment that met no socket, or any filter that forges one."""
+    PLAIN = "plain"
+    """RST+ACK with window 0 and without the timestamps that the connection uses: Windows aborts so, and filters do."""
+
+
+class Ttl(Enum):
+    """The reset's TTL against the other packets of the address it names."""
+
+    USUAL = "usual"
+    FOREIGN = "foreign"
+    """Differs from a baseline of at least three packets that never varied."""
+    FOREIGN_FEW = "foreign-few"
+    """Differs from all that is known, but that is little."""
+    UNKNOWN = "unknown"
+
+
+class Origin(NamedTuple):
+    """What speaks about a reset's true sender."""
+
+    reset: Reset
+    shape: Shape
+    ttl: Ttl
+    usual_ttl: int | None
+    usual_count: int
+    went_on: tuple[Moment, ...]
+    """Segments of the "reset" side after its reset that a host without that socket cannot have sent."""
+    stale_clock: bool
+    """Its timestamp does not fit the clock of the host it names."""
+    one_leg: bool
+    """The capture saw (nearly) every other packet at both of its points, and this reset at one only."""
+
+    @property
+    def foreign(self) -> bool:
+        return self.ttl is Ttl.FOREIGN or bool(self.went_on) or self.stale_clock or self.one_leg
+
+
+def shape_of(connection: Connection, reset: Reset) -> Shape:
+    """The shape of a reset of an established connection."""
+    if not reset.flags & ACK:
+        return Shape.REPLY
+    if reset.window or reset.tsval >= 0:
+        return Shape.ACTIVE
+    return Shape.PLAIN if connection.half(reset.claimed).timestamps else Shape.ACTIVE
+
+
+def origin(session: Session, around: Surroundings, reset: Reset) -> Origin:
+    """Everything the capture says about who sent this reset."""
+    connection = session.connection
+    ttl, usual, count = _ttl(session, around, reset)
+    stale = reset.clock_error_ms is not None and abs(reset.clock_error_ms) > CLOCK_ERROR_MS
+    return Origin(
+        reset,
+        shape_of(connection, reset),
+        ttl,
+        usual,
+        count,
+        went_on(connection, reset),
+        stale,
+        _one_leg(connection, reset),
+    )
+
+
+def _ttl(session: Session, around: Surroundings, reset: Reset) -> tuple[Ttl, int | None, int]:
+    before = reset.ttl_before
+    total = sum(count for _, count in before)
+    if len(before) > 1:
+        return (Ttl.USUAL if any(reset.ttl == ttl for ttl, _ in before) else Ttl.UNKNOWN), None, total
+    end = session.connection.server if reset.claimed is Side.SERVER else session.connection.client
+    known = around.hosts.ttls(end.address, reset.at)
+    if before:
+        usual = before[0][0]
+        if reset.ttl == usual:
+            return Ttl.USUAL, usual, total
+        if reset.ttl in known:
+            return Ttl.UNKNOWN, usual, total
+        return (Ttl.FOREIGN if total >= BASELINE else Ttl.FOREIGN_FEW), usual, total
+    if not known:
+        return Ttl.UNKNOWN, None, 0
+    if reset.ttl in known:
+        return Ttl.USUAL, reset.ttl, 1
+    return (Ttl.FOREIGN if len(known) == 1 else Ttl.FOREIGN_FEW), next(iter(known)) if len(known) == 1 else None, 1
+
+
+def went_on(connection: Connection, reset: Reset) -> tuple[Moment, ...]:
+    """Segments that the "reset" side sent after its reset and that prove that its socket lived on.
+
+    Either new octets or an acknowledgement of octets that were sent after the reset, or anything but another reset
+    later than what could still be under way. Data that the other side's capture shows late for another reason (frames
+    out of order by less than 5 ms) does not count.
+    """
+    found = []
+    sent_after = _highest_after(connection.segments, reset)
+    for seg in connection.segments:
+        if seg.at <= reset.at or seg.side is not reset.claimed or seg.is_rst or seg.is_syn:
+            continue
+        knows_more = sent_after is not None and seg.ack is not None and seg.ack >= sent_after
+        if knows_more or seg.at.time_ns - reset.at.time_ns > IN_FLIGHT_NS:
+            found.append(seg.at)
+    return tuple(found)
+
+
+def _highest_after(segments: tuple[Segment, ...], reset: Reset) -> int | None:
+    """End of the first new octets that the other side sent after the reset."""
+    for seg in segments:
+        if seg.at > reset.at and seg.side is not reset.claimed and seg.new:
+            return seg.offset + seg.length
+    return None
+
+
+def _one_leg(connection: Connection, reset: Reset) -> bool:
+    half = connection.half(reset.claimed)
+    return (
+        connection.duplicates and reset.copies == 0 and half.packets >= BASELINE and half.copies >= 0.8 * half.packets
+    )
+
+
+def forged_pair(connection: Connection) -> tuple[Reset, Reset] | None:
+    """Two resets in opposite directions of which neither can answer anything the other side sent: a device resets both."""
+    for first in connection.closing.resets:
+        for second in connection.closing.resets:
+            if second.claimed is first.claimed or second.at <= first.at:
+                continue
+            if second.at.time_ns - first.at.time_ns > 1_000_000_000:
+                continue
+            asked = second.provoked_by is not None and second.provoked_by >= first.at
+            if not asked and not (second.flags & ACK) and not _in_flight(connection, first, second):
+                return first, second
+    return None
+
+
+def _in_flight(connection: Connection, first: Reset, second: Reset) -> bool:
+    """The first reset's claimed sender had a segment under way that may have met the socket that the first reset ended."""
+    window = 2 * (connection.handshake.rtt_ns or 1_000_000_000)
+    return any(
+        seg.side is first.claimed and not seg.is_rst and 0 <= second.at.time_ns - seg.at.time_ns <= window
+        for seg in connection.segments
+    )

@@ -1,0 +1,84 @@
+"""PD203: the client lost patience with a server that owed a reply."""
+
+from collections.abc import Iterator
+
+from pcapdiag.diagnosis import words
+from pcapdiag.diagnosis.ending import Kind
+from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.resets import Shape
+from pcapdiag.diagnosis.rule import Claim, rule
+from pcapdiag.diagnosis.silence import closed_window
+from pcapdiag.diagnosis.verdict import Evidence
+from pcapdiag.model import Duration, How, Party, Side, Strength
+
+
+@rule("PD203", "Client gave up waiting", Party.CLIENT, supersedes=("PD201", "PD202"))
+def client_gave_up(see: Observation) -> Iterator[Claim]:
+    """The client closed after waiting for the server.
+
+    What it sees:
+        All of the following: the first close that counts is the client's FIN or its own RST; it came at least three
+        seconds after anybody had said anything new; the server owed a reply, or kept its receive window shut; the
+        server's TCP had acknowledged what the client sent (or went on acknowledging its window probes).
+
+    What it means:
+        The client acted first, but the server is the one to ask: its host was alive and its program did not answer, or
+        did not read.
+
+    What else looks like this:
+        A path that lost the reply: then the server's reply is retransmitted in a capture on the server's side, and the
+        client's octets or its FIN stay unacknowledged (PD502, PD503, PD506). A reply that was sent and lost on the way
+        back cannot be told from one that was never sent by a capture at the client.
+
+    What to do:
+        On the server, look for what was slow at that time: content scanning, DNS, a policy daemon, a full disk. After
+        a final dot without reply the message may have been delivered: expect a duplicate.
+
+    Sources:
+        RFC 5321 section 4.5.3.2 (how long a client has to wait), RFC 1047 (duplicates).
+    """
+    ending = see.ending
+    if ending.side is not Side.CLIENT or ending.kind not in (Kind.FIN, Kind.RST) or ending.alert is not None:
+        return
+    shut = closed_window(see.connection, Side.SERVER, ending.at)
+    waited = see.patience_lost and see.owing is Side.SERVER
+    if not (waited or shut) or not (shut or see.acknowledged(Side.CLIENT)):
+        return
+    origin = see.end_origin
+    if origin is not None and origin.foreign:
+        return
+    bare = origin is not None and origin.shape is not Shape.ACTIVE and not see.connection.closing.fins
+    asked = Evidence(("the last that was said before it",), see.evidence_position())
+    silence = Evidence(("the server kept its receive window shut",), shut[:50], len(shut)) if shut else asked
+    yield Claim(
+        (
+            *words.The(see.session, Side.CLIENT),
+            f" gave up {see.step}, after waiting ",
+            Duration(see.waited_ns or 0),
+            " for the server",
+        ),
+        (
+            Evidence(
+                ("the client closed" if ending.kind is Kind.FIN else "the client's reset",), words.frames(ending.at)
+            ),
+            silence,
+            Evidence(("the server's TCP had acknowledged everything the client sent: its host was alive",)),
+        )
+        if not shut
+        else (
+            Evidence(
+                ("the client closed" if ending.kind is Kind.FIN else "the client's reset",), words.frames(ending.at)
+            ),
+            silence,
+            asked,
+        ),
+        (Evidence(("a reply that was sent and lost on the way back would look the same here",)),)
+        if see.vantage is None
+        else (),
+        how=How.FIN if ending.kind is Kind.FIN else How.RST,
+        strength=Strength.POSSIBLE if bare else Strength.LIKELY,
+        could_also_be=(Party.MIDDLEBOX,) if bare else (),
+        stalled_by=Party.SERVER,
+        end=ending.at,
+        next_steps=(("On the server: find out what kept its mail software from answering at this time.",),),
+    )

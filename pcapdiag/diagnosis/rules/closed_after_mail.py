@@ -1,0 +1,62 @@
+"""PD205: closed without QUIT, after all mail was answered."""
+
+from collections.abc import Iterator
+
+from pcapdiag.diagnosis import words
+from pcapdiag.diagnosis.ending import Kind
+from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.resets import Shape
+from pcapdiag.diagnosis.rule import Claim, rule
+from pcapdiag.diagnosis.verdict import Evidence
+from pcapdiag.model import How, Party, Side, Strength
+
+
+@rule(
+    "PD205",
+    "Client closed without QUIT after its mail was answered",
+    Party.CLIENT,
+    supersedes=("PD201", "PD202", "PD203"),
+)
+def closed_after_mail(see: Observation) -> Iterator[Claim]:
+    """The client closed without QUIT, but nothing was lost.
+
+    What it sees:
+        All of the following: the client closed first; at least one message was sent to its end and answered; no command
+        waited for a reply and no message was in progress.
+
+    What it means:
+        Sloppy, not harmful: every message has its answer.
+
+    What else looks like this:
+        A client that dies between two messages of its queue: the mail already answered is not touched by that either.
+
+    What to do:
+        Nothing, unless further messages should have followed.
+
+    Sources:
+        RFC 5321 section 4.1.1.10; Exim does not even log it outside a transaction.
+    """
+    ending = see.ending
+    if (
+        ending.side is not Side.CLIENT
+        or ending.kind not in (Kind.FIN, Kind.RST)
+        or not see.everything_answered
+        or ending.alert is not None
+    ):
+        return
+    origin = see.end_origin
+    if origin is not None and origin.foreign:
+        return
+    bare = origin is not None and origin.shape is Shape.REPLY
+    yield Claim(
+        (*words.The(see.session, Side.CLIENT), " closed without QUIT, after every message had been answered"),
+        (
+            Evidence(("the client's close",), words.frames(ending.at)),
+            Evidence(("the last that was said before it",), see.evidence_position()),
+        ),
+        how=How.FIN if ending.kind is Kind.FIN else How.RST,
+        strength=Strength.POSSIBLE if bare else Strength.LIKELY,
+        could_also_be=(Party.MIDDLEBOX,) if bare else (),
+        end=ending.at,
+        benign=True,
+    )

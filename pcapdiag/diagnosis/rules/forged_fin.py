@@ -1,0 +1,89 @@
+"""PD405: a FIN that the host it names did not send."""
+
+from collections.abc import Iterator
+
+from pcapdiag.diagnosis import words
+from pcapdiag.diagnosis.ending import Kind
+from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.rule import Claim, rule
+from pcapdiag.diagnosis.verdict import Evidence
+from pcapdiag.model import How, Moment, Party, Strength
+from pcapdiag.tcp.connection import Fin
+
+
+@rule(
+    "PD405",
+    "FIN from another device",
+    Party.MIDDLEBOX,
+    supersedes=("PD201", "PD203", "PD204", "PD205", "PD301", "PD303", "PD304"),
+)
+def forged_fin(see: Observation) -> Iterator[Claim]:
+    """The FIN that ended the session did not come from the host it names.
+
+    What it sees:
+        The first close is a FIN, and either that side sent new octets behind its own FIN afterwards, or its TTL differs
+        from at least three packets of that side in this connection that never varied and its later packets have the old
+        TTL again.
+
+    What it means:
+        A device on the path closed the connection in that host's name.
+
+    What else looks like this:
+        A FIN that overtakes data on the way: the data then stands before the FIN in the stream. A route that changed:
+        later packets keep the new TTL.
+
+    What to do:
+        Look at the log of every firewall or proxy between the two hosts at that very second.
+
+    Sources:
+        RFC 9293 section 3.6: no more octets can follow a FIN; rule R6 of docs/explanation/resets.md.
+    """
+    fin = see.ending.fin
+    if fin is None or see.ending.kind is not Kind.FIN:
+        return
+    beyond = _beyond(see, fin)
+    foreign = _foreign(see, fin)
+    if not beyond and foreign is None:
+        return
+    shown = [Evidence(("the FIN",), words.frames(fin.at))]
+    if beyond:
+        shown.append(
+            Evidence((f"the {fin.side.value} went on sending new octets behind it",), beyond[:50], len(beyond))
+        )
+    if foreign is not None:
+        shown.append(
+            Evidence(
+                (f"it has TTL {fin.ttl}, the {fin.side.value}'s other packets have {foreign}",), words.frames(fin.at)
+            )
+        )
+    yield Claim(
+        (f"A device in between closed the connection {see.step}, in the name of ", *words.the(see.session, fin.side)),
+        tuple(shown),
+        how=How.FIN,
+        strength=Strength.PROVEN if beyond else Strength.LIKELY,
+        end=fin.at,
+        next_steps=(("On every firewall or proxy between the two hosts: look at the log of this very second.",),),
+    )
+
+
+def _beyond(see: Observation, fin: Fin) -> tuple[Moment, ...]:
+    """Octets of that side behind its FIN, sent after it."""
+    return tuple(
+        seg.at
+        for seg in see.connection.segments
+        if seg.side is fin.side
+        and seg.at > fin.at
+        and seg.length
+        and not seg.is_rst
+        and seg.offset + seg.length > fin.offset + 1
+    )
+
+
+def _foreign(see: Observation, fin: Fin) -> int | None:
+    """The usual TTL of that side, when the FIN has another one."""
+    before = {seg.ttl for seg in see.connection.segments if seg.side is fin.side and seg.at < fin.at and not seg.is_rst}
+    after = {seg.ttl for seg in see.connection.segments if seg.side is fin.side and seg.at > fin.at and not seg.is_rst}
+    count = sum(1 for seg in see.connection.segments if seg.side is fin.side and seg.at < fin.at and not seg.is_rst)
+    if len(before) != 1 or count < 3 or fin.ttl in before or (after and fin.ttl in after):
+        return None
+    return next(iter(before))

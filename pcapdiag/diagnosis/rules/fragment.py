@@ -1,0 +1,44 @@
+"""PD902: too little of the session was captured."""
+
+from collections.abc import Iterator
+
+from pcapdiag.diagnosis import words
+from pcapdiag.diagnosis.ending import Kind
+from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.rule import Claim, rule
+from pcapdiag.diagnosis.verdict import Evidence
+from pcapdiag.model import How, Party
+
+
+@rule("PD902", "Too little was captured", Party.UNDETERMINED)
+def fragment(see: Observation) -> Iterator[Claim]:
+    """The capture holds only scraps of this session.
+
+    What it sees:
+        No SYN, and either only closing packets, or fewer than four packets in which no SMTP or TLS step is recognised.
+
+    What it means:
+        What went before is unknown: the first close may have happened before the capture began.
+
+    What else looks like this:
+        The echoes of a session that ended before the capture started: late FINs and resets.
+
+    What to do:
+        Start the capture before the session begins, and let it run until the session has ended.
+
+    Sources:
+        RFC 9293 section 3.10.7: late segments of a closed connection draw resets.
+    """
+    if see.ending.kind is not Kind.FRAGMENT:
+        return
+    packets = sum(half.packets for half in see.connection.halves)
+    closing = see.connection.closing
+    yield Claim(
+        (
+            f"Nobody can be named: only {packets} packet{'s' if packets != 1 else ''} of this session, without its beginning, were captured",
+        ),
+        (Evidence(("all that was captured",), words.frames(see.connection.first, see.connection.last)),),
+        how=How.RST if closing.resets else How.FIN if closing.fins else How.OPEN,
+        end=see.ending.at,
+        next_steps=(("Start the capture before the session begins, and let it run until the session has ended.",),),
+    )

@@ -1,0 +1,57 @@
+"""PD506: the handshake got stuck half way."""
+
+from collections.abc import Iterator
+
+from pcapdiag.diagnosis import words
+from pcapdiag.diagnosis.ending import Kind
+from pcapdiag.diagnosis.icmp_evidence import rejection
+from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.rule import Claim, rule
+from pcapdiag.diagnosis.verdict import Evidence
+from pcapdiag.model import How, Party, Side, Strength
+
+
+@rule("PD506", "Handshake got stuck half way", Party.PATH)
+def handshake_unfinished(see: Observation) -> Iterator[Claim]:
+    """SYN and SYN+ACK were seen, the last step never.
+
+    What it sees:
+        All of the following: the server's SYN+ACK was seen at least twice; no acknowledgement of the client, no reset of
+        either side.
+
+    What it means:
+        The SYN+ACK does not reach the client, or its answer does not come back. In a capture at the server the client
+        believes nothing of this connection.
+
+    What else looks like this:
+        SYNs with a forged source address (a flood): many of them, from everywhere. A client that vanished.
+
+    What to do:
+        Capture on the client at the same time: does the SYN+ACK arrive there?
+
+    Sources:
+        RFC 9293 section 3.5; RFC 4987 (SYN floods).
+    """
+    connection = see.connection
+    synacks = connection.handshake.synacks
+    if (
+        see.ending.kind is not Kind.CONNECT
+        or len(synacks) < 2
+        or connection.closing.resets
+        or rejection(see)[1] is not None
+    ):
+        return
+    yield Claim(
+        (
+            "The handshake got stuck: ",
+            *words.the(see.session, Side.SERVER),
+            f" sent SYN+ACK {len(synacks)} times and the client never completed it",
+        ),
+        (Evidence(("SYN+ACK, again and again",), synacks, len(synacks)),),
+        (Evidence(("a client that vanished, or never was there, would look the same",)),),
+        how=How.TIMEOUT,
+        strength=Strength.POSSIBLE,
+        could_also_be=(Party.CLIENT,),
+        end=connection.last,
+        next_steps=(("On the client: capture whether the SYN+ACK arrives.",),),
+    )

@@ -1,0 +1,69 @@
+"""PD503: octets that never arrived although the other side's TCP went on answering."""
+
+from collections.abc import Iterator
+
+from pcapdiag.diagnosis import words
+from pcapdiag.diagnosis.ending import Kind
+from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.rule import Claim, rule
+from pcapdiag.diagnosis.verdict import Evidence
+from pcapdiag.model import How, Party, Strength
+
+
+@rule("PD503", "Octets that never arrived", Party.PATH)
+def hole(see: Observation) -> Iterator[Claim]:
+    """Some octets of one side never reached the other, whose TCP was alive.
+
+    What it sees:
+        Either a segment was repeated at least twice over 0.9 s while the other side went on answering without
+        acknowledging it; or octets never passed this capture point, and their receiver reported the hole by SACK until
+        the end. The receiver's window was open. Who closed afterwards does not matter.
+
+    What it means:
+        The path lost the same octets again and again: not bad luck, but something about these packets. If all of them
+        are full-sized, see PD504; otherwise think of content inspection or a broken link.
+
+    What else looks like this:
+        Ordinary loss is repaired within a few round trips. A closed window is the receiver's (PD203). A host that died
+        does not acknowledge anything (PD502).
+
+    What to do:
+        Capture on both sides at the same time and compare which packets arrive.
+
+    Sources:
+        RFC 9293 section 3.8.1, RFC 2018 (SACK).
+    """
+    ending = see.ending
+    gap = ending.hole
+    if ending.kind is not Kind.HOLE or gap is None:
+        return
+    if gap.seen:
+        shown = Evidence(
+            (f"octets from {gap.offset} of the {gap.sender.value}'s stream were sent again {len(gap.repeats)} times",),
+            gap.repeats[:50],
+            len(gap.repeats),
+        )
+    else:
+        shown = Evidence(
+            (f"octets from {gap.offset} of the {gap.sender.value}'s stream never came past this capture point",)
+        )
+    gave_up = (Evidence(("then somebody gave up",), words.frames(ending.later)),) if ending.later else ()
+    yield Claim(
+        (
+            f"Packets of the {gap.sender.value} got lost again and again {see.step}, although the {gap.sender.other.value} went on answering",
+        ),
+        (
+            shown,
+            Evidence(
+                (f"the {gap.sender.other.value} answered without acknowledging them",),
+                gap.answers[:50],
+                len(gap.answers),
+            ),
+            *gave_up,
+        ),
+        how=How.TIMEOUT,
+        strength=Strength.LIKELY if gap.received_beyond else Strength.POSSIBLE,
+        could_also_be=() if gap.received_beyond else (Party(gap.sender.other.value),),
+        end=ending.at,
+        next_steps=(("On both hosts: capture at the same time and compare which packets arrive.",),),
+    )

@@ -1,0 +1,69 @@
+"""PD101: an orderly end, QUIT and then the close, however roughly."""
+
+from collections.abc import Iterator
+
+from pcapdiag.diagnosis import words
+from pcapdiag.diagnosis.ending import Kind
+from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.rule import Claim, rule
+from pcapdiag.diagnosis.verdict import Evidence
+from pcapdiag.model import How, Party, Strength
+
+
+@rule("PD101", "Ended by agreement", Party.NOBODY)
+def orderly_quit(see: Observation) -> Iterator[Claim]:
+    """The session ended by agreement.
+
+    What it sees:
+        All of the following: the client sent QUIT (or, where its octets were not captured, the server sent 221); every
+        earlier command, above all the final dot, had its complete reply; the client's TCP acknowledged those replies;
+        the QUIT was not sent after the server's FIN or RST and did not cross one; then the connection was closed.
+
+    What it means:
+        Both sides had said all they had to say. How roughly the sockets were closed afterwards does not matter: a 221
+        that nobody reads, a reset behind it, a reset that echoes a FIN are normal on many deliveries.
+
+    What else looks like this:
+        A QUIT pipelined behind a final dot that never got its reply (Postfix and Exim do that): no orderly end, the
+        dot decides. A QUIT that crosses the server's own close: the server closed by itself. Both are told apart by the
+        acknowledgement numbers of the replies and of the FIN.
+
+    What to do:
+        Nothing about the connection. If mail is missing, read the replies: a refusal is an answer, not a drop.
+
+    Sources:
+        RFC 5321 section 4.1.1.10 (QUIT), section 3.8 (terminating sessions). Real Postfix and Exim clients close without
+        waiting for the 221.
+    """
+    ending = see.ending
+    if ending.kind is not Kind.QUIT or ending.quit is None:
+        return
+    quit_ = ending.quit
+    reply = quit_.reply
+    rough = any(reset.at >= quit_.at for reset in see.connection.closing.resets)
+    said = Evidence(("the client sent QUIT when everything before it had been answered",), words.frames(quit_.at))
+    if quit_.command is None:
+        said = Evidence(
+            ("the server said goodbye with 221; the client's octets were not captured",), words.frames(quit_.at)
+        )
+    answered = (
+        Evidence(("the server answered it with ", str(reply.code)), words.frames(reply.at))
+        if reply and quit_.command
+        else None
+    )
+    closed = Evidence(
+        ("the close that followed" + (", roughly: resets after QUIT are harmless" if rough else ""),),
+        words.frames(ending.at),
+    )
+    whole = (
+        bool(see.connection.handshake.syns)
+        and quit_.command is not None
+        and not any(half.missing for half in see.connection.halves)
+    )
+    yield Claim(
+        ("Nobody dropped this connection: it ended with QUIT",),
+        tuple(each for each in (said, answered, closed) if each is not None),
+        how=How.QUIT,
+        strength=Strength.PROVEN if whole else Strength.LIKELY,
+        end=ending.at,
+    )

@@ -1,0 +1,77 @@
+"""PD504: full-sized packets vanish, small ones pass."""
+
+from collections.abc import Iterator
+
+from pcapdiag.diagnosis.ending import Kind
+from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.rule import Claim, rule
+from pcapdiag.diagnosis.verdict import Evidence
+from pcapdiag.model import How, Party, Strength
+
+NEARLY_FULL = 0.9
+
+
+@rule("PD504", "Large packets vanish (path MTU black hole)", Party.PATH, supersedes=("PD502", "PD503"))
+def pmtu_black_hole(see: Observation) -> Iterator[Claim]:
+    """Segments of full size are lost again and again while smaller ones get through.
+
+    What it sees:
+        All of the following: the session ended in silence or with a hole; the repeated segments are at least nine tenths
+        of the segment size, and must not be fragmented; no segment of that size was ever acknowledged in this direction,
+        smaller ones were; no ICMP "fragmentation needed" or "packet too big" was captured.
+
+    What it means:
+        A link on the path carries smaller packets only, and the ICMP message that says so is filtered. Small mails pass,
+        larger ones hang after DATA.
+
+    What else looks like this:
+        A path that died altogether in that moment: then small segments get lost too. A device that drops by content:
+        then other full-sized segments had passed before.
+
+    What to do:
+        Allow ICMP type 3 code 4 (IPv6: type 2) on the firewalls, or clamp the MSS on the tunnel or DSL router; on Linux
+        net.ipv4.tcp_mtu_probing=1 helps the sender.
+
+    Sources:
+        RFC 2923 section 2.1 (black holes), RFC 1191, RFC 8201, RFC 4821.
+    """
+    ending = see.ending
+    if ending.kind not in (Kind.HOLE, Kind.SILENCE):
+        return
+    sender = ending.hole.sender if ending.hole else ending.silence.sender if ending.silence else None
+    if sender is None or any(error.path_mtu for _, error in see.connection.icmp):
+        return
+    half = see.half(sender)
+    repeats = set(ending.hole.repeats if ending.hole else ending.silence.repeats if ending.silence else ())
+    lost = [seg for seg in see.connection.segments if seg.at in repeats and seg.side is sender and seg.length]
+    mss = see.half(sender.other).mss
+    if not lost or mss is None:
+        return
+    full = min(seg.length for seg in lost)
+    if full < NEARLY_FULL * (mss - 40) or not all(seg.dont_fragment for seg in lost) or half.largest_acked >= full:
+        return
+    if half.acked == 0:
+        return
+    sure = ending.hole is not None
+    yield Claim(
+        (f"Large packets of the {sender.value} vanish on the way {see.step}, small ones pass: a path MTU black hole",),
+        (
+            Evidence(
+                (f"segments of {full} octets were sent again and again and never acknowledged",),
+                tuple(seg.at for seg in lost)[:50],
+                len(lost),
+            ),
+            Evidence((f"the largest segment that got through has {half.largest_acked} octets",)),
+            Evidence(("no ICMP message about the packet size was captured",)),
+        ),
+        () if sure else (Evidence(("a path that died in this moment would look the same",)),),
+        how=How.TIMEOUT,
+        strength=Strength.LIKELY if sure else Strength.POSSIBLE,
+        could_also_be=() if sure else (Party(sender.other.value),),
+        end=ending.at,
+        next_steps=(
+            (
+                "On the firewalls between the two hosts: allow ICMP type 3 code 4 (IPv6: type 2), or clamp the MSS on the tunnel.",
+            ),
+        ),
+    )

@@ -1,0 +1,53 @@
+"""PD204: a connection that never wanted to hand over mail."""
+
+from collections.abc import Iterator
+
+from pcapdiag.diagnosis import words
+from pcapdiag.diagnosis.ending import Kind
+from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.rule import Claim, rule
+from pcapdiag.diagnosis.verdict import Evidence
+from pcapdiag.model import How, Party, Side, Strength
+
+AT_ONCE_NS = 5_000_000_000
+
+
+@rule("PD204", "Probe: connected and left without a word", Party.CLIENT, supersedes=("PD201", "PD202", "PD203"))
+def probe(see: Observation) -> Iterator[Claim]:
+    """The client connected, said nothing, and closed.
+
+    What it sees:
+        All of the following: the handshake was completed; the client sent no octet; it closed first, by FIN or RST; it
+        did so after the greeting, or within five seconds of the handshake.
+
+    What it means:
+        A health check of a load balancer, a monitoring system or a port scanner. Postfix logs it as "lost connection
+        after CONNECT". No mail was in it.
+
+    What else looks like this:
+        A client that gave up on a greeting that did not come: it waits longer, and PD203 names who made it wait.
+
+    What to do:
+        Nothing; or let the monitor send QUIT, so that the server's log stays clean.
+
+    Sources:
+        Real health checks of load balancers; Postfix's smtpd log.
+    """
+    ending = see.ending
+    if ending.side is not Side.CLIENT or ending.kind not in (Kind.FIN, Kind.RST) or see.said_anything:
+        return
+    complete = see.connection.handshake.complete
+    greeted = see.dialogue.greeting is not None
+    if complete is None or not (greeted or ending.at.time_ns - complete.time_ns < AT_ONCE_NS):
+        return
+    origin = see.end_origin
+    if origin is not None and origin.foreign:
+        return
+    yield Claim(
+        (*words.The(see.session, Side.CLIENT), " connected, said nothing and left: a probe, no mail was in it"),
+        (Evidence(("the client closed without having sent one octet",), words.frames(complete, ending.at)),),
+        how=How.FIN if ending.kind is Kind.FIN else How.RST,
+        strength=Strength.LIKELY,
+        end=ending.at,
+        benign=True,
+    )

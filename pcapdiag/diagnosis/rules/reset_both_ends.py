@@ -1,0 +1,57 @@
+"""PD407: resets to both ends at the same time."""
+
+from collections.abc import Iterator
+
+from pcapdiag.diagnosis import words
+from pcapdiag.diagnosis.ending import Kind
+from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.resets import forged_pair
+from pcapdiag.diagnosis.rule import Claim, rule
+from pcapdiag.diagnosis.verdict import Evidence
+from pcapdiag.model import How, Party, Strength
+
+
+@rule("PD407", "Both ends were reset", Party.MIDDLEBOX, supersedes=("PD202", "PD302"))
+def reset_both_ends(see: Observation) -> Iterator[Claim]:
+    """Two resets in opposite directions, of which neither answers the other side.
+
+    What it sees:
+        All of the following: two bare resets in opposite directions within a second; the second does not answer any
+        segment that followed the first, and nothing of the other side was under way that it could answer.
+
+    What it means:
+        A reset is never answered by a reset. Two that come without cause in both directions are how devices cut a
+        connection.
+
+    What else looks like this:
+        A segment in flight that meets the socket which the first reset has just ended draws a genuine one: the rule
+        looks for such a segment and is silent then.
+
+    What to do:
+        Look at the log of every firewall between the two hosts at that very second.
+
+    Sources:
+        RFC 9293 section 3.10.7.1; rule R7 of docs/explanation/resets.md.
+    """
+    if see.ending.kind is not Kind.RST:
+        return
+    pair = forged_pair(see.connection)
+    if pair is None:
+        return
+    first, second = pair
+    yield Claim(
+        (f"A device in between reset both ends of the connection {see.step}",),
+        (
+            Evidence(
+                ("resets in both directions, neither of which answers anything",), words.frames(first.at, second.at)
+            ),
+            Evidence(("the last that was said before it",), see.evidence_position()),
+        ),
+        (Evidence(("a packet that this capture missed could have drawn the second one",)),),
+        how=How.RST,
+        strength=Strength.POSSIBLE,
+        could_also_be=(Party(first.claimed.value),),
+        end=first.at,
+        forged=(first.at, second.at),
+        next_steps=(("On every firewall between the two hosts: look at the log of this very second.",),),
+    )

@@ -1,0 +1,65 @@
+"""PD402: the host that "reset" the connection went on as if nothing had happened."""
+
+from collections.abc import Iterator
+
+from pcapdiag.diagnosis import words
+from pcapdiag.diagnosis.ending import Kind
+from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.rule import Claim, rule
+from pcapdiag.diagnosis.verdict import Evidence
+from pcapdiag.model import How, Party, Strength
+
+
+@rule(
+    "PD402",
+    "Reset contradicted by the host it names",
+    Party.MIDDLEBOX,
+    supersedes=("PD202", "PD302", "PD303", "PD401", "PD408"),
+)
+def reset_contradicted(see: Observation) -> Iterator[Claim]:
+    """After "its" reset the host went on sending packets of this connection.
+
+    What it sees:
+        All of the following: a reset ended the session for its receiver; afterwards the host it names sent segments of
+        the same connection that are no resets: they acknowledge octets that were sent after the reset, or come later
+        than what could still be under way.
+
+    What it means:
+        A host whose socket is gone answers with resets and nothing else. This one did not send the reset: a device did.
+
+    What else looks like this:
+        The same ports used again by a new connection (that has a new SYN and is another session). Frames that stand out
+        of order in the capture by less than 5 ms do not count. A reset that its receiver refused ended nothing (PD604).
+
+    What to do:
+        Look at the log of every firewall between the two hosts at that very second.
+
+    Sources:
+        RFC 9293 section 3.10.7.1 (a closed connection answers segments with resets only); rule R5 of
+        docs/explanation/resets.md.
+    """
+    origin = see.end_origin
+    if origin is None or see.ending.kind is not Kind.RST or not origin.went_on:
+        return
+    reset = origin.reset
+    yield Claim(
+        (
+            f"A device in between reset the connection {see.step}: ",
+            *words.the(see.session, reset.claimed),
+            ", in whose name it did so, went on sending",
+        ),
+        (
+            Evidence(("the reset",), words.frames(reset.at)),
+            Evidence(
+                (f"the {reset.claimed.value} went on in the same connection",), origin.went_on[:50], len(origin.went_on)
+            ),
+            Evidence(("the last that was said before it",), see.evidence_position()),
+        ),
+        how=How.RST,
+        strength=Strength.PROVEN,
+        end=reset.at,
+        forged=(reset.at,),
+        next_steps=(
+            ("On every firewall between the two hosts: look at the log of this very second for this connection.",),
+        ),
+    )

@@ -1,0 +1,72 @@
+"""PD401: a reset whose TTL is not that of the host it names."""
+
+from collections.abc import Iterator
+
+from pcapdiag.diagnosis import words
+from pcapdiag.diagnosis.ending import Kind
+from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.reset_evidence import SHAPES
+from pcapdiag.diagnosis.resets import Ttl
+from pcapdiag.diagnosis.rule import Claim, rule
+from pcapdiag.diagnosis.verdict import Evidence
+from pcapdiag.model import How, Party, Strength
+
+
+@rule("PD401", "Reset from another device, by its TTL", Party.MIDDLEBOX, supersedes=("PD202", "PD302", "PD303"))
+def reset_foreign_ttl(see: Observation) -> Iterator[Claim]:
+    """The reset that ended the session did not come from the host it names: its TTL differs.
+
+    What it sees:
+        All of the following: the reset ended the session; at least three packets of that address in this connection had
+        one and the same TTL; the reset's TTL is another one, which no other packet of that address in the whole capture
+        had. Copies of the same packet (mirrors, `any`) are not compared with each other.
+
+    What it means:
+        A device on the path (firewall, intrusion prevention, rate limiter, load balancer) sent the reset in that host's
+        name. What the deceived hosts do to each other afterwards is consequence.
+
+    What else looks like this:
+        A route that changed in the middle of the session: then later packets of that host have the new TTL too. A
+        cluster or a proxy that answers for the host: its TTL varies before the reset, and this rule is silent. With
+        fewer than three packets to compare it stays possible.
+
+    What to do:
+        Look at the log of every firewall between the two hosts at that very second; the difference of the TTLs tells how
+        many hops away the device stands. A capture on the other side shows whether that host sent anything.
+
+    Sources:
+        RFC 9293 section 3.5.2; rules R1 and R6 of docs/explanation/resets.md; weberblog.net, "Who sends TCP RSTs?".
+    """
+    origin = see.end_origin
+    if origin is None or see.ending.kind is not Kind.RST or origin.ttl not in (Ttl.FOREIGN, Ttl.FOREIGN_FEW):
+        return
+    reset = origin.reset
+    sure = origin.ttl is Ttl.FOREIGN
+    if not sure and origin.usual_ttl is None:
+        return
+    claimed = Party(reset.claimed.value)
+    yield Claim(
+        (
+            f"A device in between reset the connection {see.step}, in the name of ",
+            *words.the(see.session, reset.claimed),
+        ),
+        (
+            Evidence(
+                (
+                    f"the reset has TTL {reset.ttl}; {origin.usual_count} other packets of that address have {origin.usual_ttl}",
+                ),
+                words.frames(reset.at),
+            ),
+            Evidence((SHAPES[origin.shape],), words.frames(reset.at)),
+            Evidence(("the last that was said before it",), see.evidence_position()),
+        ),
+        () if sure else (Evidence(("few packets of that address were captured to compare with",)),),
+        how=How.RST,
+        strength=Strength.LIKELY if sure else Strength.POSSIBLE,
+        could_also_be=() if sure else (claimed,),
+        end=reset.at,
+        forged=(reset.at,),
+        next_steps=(
+            ("On every firewall between the two hosts: look at the log of this very second for this connection.",),
+        ),
+    )

@@ -1,0 +1,64 @@
+"""PD406: a capture at two points that saw the reset at one of them only."""
+
+from collections.abc import Iterator
+
+from pcapdiag.diagnosis import words
+from pcapdiag.diagnosis.ending import Kind
+from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.rule import Claim, rule
+from pcapdiag.diagnosis.verdict import Evidence
+from pcapdiag.model import How, Party, Strength
+
+
+@rule(
+    "PD406",
+    "Reset that began between two capture points",
+    Party.MIDDLEBOX,
+    supersedes=("PD202", "PD302", "PD303", "PD401", "PD407"),
+)
+def reset_on_one_leg(see: Observation) -> Iterator[Claim]:
+    """The capture holds nearly every packet twice, but the reset once.
+
+    What it sees:
+        All of the following: the capture was taken at two points of the path (two interfaces, a merged file); at least
+        four fifths of the packets of the side the reset names were seen at both; the reset that ended the session was
+        seen at one only.
+
+    What it means:
+        A packet that a host sends passes both points. This one began between them: the device there sent it.
+
+    What else looks like this:
+        A capture that lost one of the two copies. The share of packets with both copies is the measure; below four
+        fifths the rule is silent.
+
+    What to do:
+        The device between the two capture points: look at its log of this very second.
+
+    Sources:
+        Rule R7 of docs/explanation/resets.md; the method of two-point captures.
+    """
+    origin = see.end_origin
+    if origin is None or see.ending.kind is not Kind.RST or not origin.one_leg:
+        return
+    reset = origin.reset
+    half = see.half(reset.claimed)
+    yield Claim(
+        (
+            f"A device between the two capture points reset the connection {see.step}, in the name of ",
+            *words.the(see.session, reset.claimed),
+        ),
+        (
+            Evidence(
+                (
+                    f"the reset was seen at one point only, {half.copies} of {half.packets} other packets of that side at both",
+                ),
+                words.frames(reset.at),
+            ),
+            Evidence(("the last that was said before it",), see.evidence_position()),
+        ),
+        how=How.RST,
+        strength=Strength.PROVEN if half.copies >= 0.95 * half.packets else Strength.LIKELY,
+        end=reset.at,
+        forged=(reset.at,),
+        next_steps=(("On the device between the two capture points: look at its log of this very second.",),),
+    )

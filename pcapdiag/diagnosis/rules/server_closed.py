@@ -1,0 +1,65 @@
+"""PD301: the server closed before the session was done."""
+
+from collections.abc import Iterator
+
+from pcapdiag.diagnosis import words
+from pcapdiag.diagnosis.ending import Kind
+from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.rule import Claim, rule
+from pcapdiag.diagnosis.verdict import Evidence
+from pcapdiag.model import How, Party, Side, Strength
+
+
+@rule("PD301", "Server closed the connection", Party.SERVER)
+def server_closed(see: Observation) -> Iterator[Claim]:
+    """The server closed by itself.
+
+    What it sees:
+        All of the following: the first close that counts is the server's FIN, or its FIN crossed the client's after it
+        had just refused something; no QUIT that counts came before it; no silence, no hole and no fatal TLS alert of the
+        client came before it; its TTL fits the server's other packets.
+
+    What it means:
+        The server's program closed its socket, or was ended: a process that is killed when it has read all its input
+        sends FIN too.
+
+    What else looks like this:
+        A close that follows a refusal or a 421: PD303 quotes it. A server that lost patience with a silent client:
+        PD304. A FIN forged by a device: PD405. A proxy that terminates TCP is "the server" as far as TCP is concerned.
+
+    What to do:
+        Read the server's mail log at the time of the FIN: crash, content filter, limits. After a final dot without reply
+        the message may have been delivered.
+
+    Sources:
+        RFC 5321 section 3.8: a server must not close except after QUIT, after a 421, or in an emergency; RFC 9293
+        section 3.6.
+    """
+    ending = see.ending
+    if ending.kind is not Kind.FIN or ending.side is not Side.SERVER or ending.alert is not None:
+        return
+    partial = see.last_reply is not None and not see.last_reply.complete
+    evidence = [
+        Evidence(
+            ("the server's FIN is the first close, and no QUIT that counts came before it",), words.frames(ending.at)
+        ),
+        Evidence(("the last that was said before it",), see.evidence_position()),
+    ]
+    if partial and see.last_reply is not None:
+        evidence.append(Evidence(("its last reply was never finished",), words.frames(see.last_reply.at)))
+    yield Claim(
+        (*words.The(see.session, Side.SERVER), f" closed the connection {see.step}", *see.waiting()),
+        tuple(evidence),
+        (
+            Evidence(
+                ("the client's FIN was under way too: both closed without having seen the other's close",),
+                words.frames(ending.at),
+            ),
+        )
+        if ending.crossed
+        else (),
+        how=How.FIN,
+        strength=Strength.LIKELY,
+        end=ending.at,
+        next_steps=(("On the server: read the mail log, and that of its content filter, at this time.",),),
+    )

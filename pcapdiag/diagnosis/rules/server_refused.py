@@ -1,0 +1,64 @@
+"""PD303: the server refused and closed."""
+
+from collections.abc import Iterator
+
+from pcapdiag.diagnosis import words
+from pcapdiag.diagnosis.ending import Kind
+from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.resets import Shape
+from pcapdiag.diagnosis.rule import Claim, rule
+from pcapdiag.diagnosis.verdict import Evidence
+from pcapdiag.model import How, Party, Side, Strength, Wire
+
+SOON_NS = 5_000_000_000
+
+
+@rule("PD303", "Server refused and closed", Party.SERVER, supersedes=("PD301", "PD302"))
+def server_refused(see: Observation) -> Iterator[Claim]:
+    """The server answered 4xx or 5xx and then closed by itself.
+
+    What it sees:
+        All of the following: the last reply before the close is 4xx or 5xx; the server closed first (its FIN, or its own
+        RST because octets of the client were unread), within five seconds of that reply, or it announced the close by
+        421; no QUIT that counts came before it.
+
+    What it means:
+        The server said why, and its text is the best evidence there is. The client's log may not show it: a reset
+        destroys what the client's program had not read yet.
+
+    What else looks like this:
+        A server that refuses and lets the client go on: then the client closes (PD201), and the server is not the one
+        who dropped the connection. At a timer's 421 the client had been silent: PD304.
+
+    What to do:
+        Act on the text of the reply: reputation, limits, authentication, content. The postmaster of the server can find
+        the very reply in the log.
+
+    Sources:
+        RFC 5321 section 3.8 and section 4.2.2 (421 service not available, closing transmission channel).
+    """
+    ending = see.ending
+    reply = ending.goodbye or see.last_reply
+    if ending.side is not Side.SERVER or ending.kind not in (Kind.FIN, Kind.RST) or ending.alert is not None:
+        return
+    if reply is None or reply.code < 400 or not reply.complete:
+        return
+    if ending.goodbye is None and ending.at.time_ns - reply.at.time_ns > SOON_NS:
+        return
+    origin = see.end_origin
+    if origin is not None and (origin.foreign or origin.shape is Shape.REPLY):
+        return
+    yield Claim(
+        (*words.The(see.session, Side.SERVER), f" refused with {reply.code} and closed: ", Wire(reply.text)),
+        (
+            Evidence((f"the server's reply {reply.code} ", Wire(reply.text)), words.frames(reply.at)),
+            Evidence(
+                ("the server's close" if ending.at != reply.at else "the close that it announced",),
+                words.frames(ending.at),
+            ),
+        ),
+        how=How.FIN if ending.kind is Kind.FIN else How.RST,
+        strength=Strength.LIKELY,
+        end=ending.at,
+        next_steps=(("Act on the text of the reply; the server's log has the same line at this time.",),),
+    )

@@ -1,0 +1,62 @@
+"""PD103: alive, or at least not ended, when the capture ended."""
+
+from collections.abc import Iterator
+
+from pcapdiag.diagnosis import words
+from pcapdiag.diagnosis.ending import Kind
+from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.rule import Claim, rule
+from pcapdiag.diagnosis.verdict import Evidence
+from pcapdiag.model import Duration, How, Party, Says, Side, Strength
+
+SILENT_NS = 60_000_000_000
+
+
+@rule("PD103", "Not ended in this capture", Party.NOBODY)
+def still_open(see: Observation) -> Iterator[Claim]:
+    """Nothing ended the session before the capture stopped, or before its ports were used again.
+
+    What it sees:
+        Both directions were captured, and there is no FIN and no RST that was obeyed, no ICMP error, no repeated
+        segment without an answer and no hole at the end.
+
+    What it means:
+        The session was alive when the capture ended, or the capture stopped too early. After more than 60 s without a
+        word the report says who owed what: that is where the mail hangs, although nobody has dropped anything yet.
+
+    What else looks like this:
+        A host that vanished without a trace right before the end of the capture. Retransmissions would tell, had the
+        capture gone on.
+
+    What to do:
+        Capture on until the session has ended. If it hangs, look at the machine of the side that owes the next word.
+
+    Sources:
+        RFC 5321 section 4.5.3.2 (timeouts: 5 minutes for most commands, 10 for the reply to the final dot).
+    """
+    ending = see.ending
+    if ending.kind is not Kind.OPEN:
+        return
+    waited = see.waited_ns or 0
+    silent = waited > SILENT_NS
+    why = "its ports were used again" if see.connection.reused else "the capture ended"
+    summary: Says = (f"The session was still open when {why}, {see.step}",)
+    if silent and see.owing is not None:
+        owed = {Side.CLIENT: "the client", Side.SERVER: "the server"}[see.owing]
+        summary = (
+            f"The session was still open when {why}, but {owed} had owed the next word for ",
+            Duration(waited),
+            f", {see.step}",
+        )
+    quit_ = (
+        (Evidence(("QUIT was sent and everything before it had been answered",), words.frames(ending.quit.at)),)
+        if ending.quit
+        else ()
+    )
+    yield Claim(
+        summary,
+        (*quit_, Evidence(("the last frame of the session; neither side closed it",), words.frames(ending.at))),
+        how=How.OPEN,
+        strength=Strength.LIKELY,
+        end=ending.at,
+    )

@@ -1,0 +1,155 @@
+"""Who stopped answering? Retransmissions into silence, holes that never close, windows that stay shut.
+
+Silence is the host's while its TCP still acknowledges, and the path's when nothing does.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pcapdiag.model import Moment, Side
+from pcapdiag.tcp.connection import Connection, Odd, Segment
+
+REPEATED = Odd.RETRANSMISSION | Odd.KEEP_ALIVE | Odd.ZERO_WINDOW_PROBE
+LEAST_REPEATS = 2
+LEAST_SPAN_NS = 900_000_000
+"""Fewer repeats in a shorter time are ordinary loss recovery (RFC 6298: the first timeout is a second, backed off)."""
+
+
+class Silence(NamedTuple):
+    """One side kept sending and nothing at all came back."""
+
+    sender: Side
+    unanswered: Moment
+    """The first segment that needed an answer and got none."""
+    repeats: tuple[Moment, ...]
+    last_sign: Moment | None
+    """The silent side's last segment; None when it never sent one."""
+    of_fin: bool
+    """Only the FIN (and what followed it) was repeated."""
+    probes: bool
+    """The repeats are keep-alives or window probes."""
+    span_ns: int
+
+
+class Hole(NamedTuple):
+    """Octets that one side sent and the other never acknowledged although it went on answering."""
+
+    sender: Side
+    offset: int
+    repeats: tuple[Moment, ...]
+    answers: tuple[Moment, ...]
+    """Segments of the other side after the first repeat that still do not acknowledge the hole."""
+    lengths: tuple[int, ...]
+    """Payload octets of the segments that did not get through."""
+    received_beyond: bool
+    """The receiver reports octets beyond the hole (SACK), or later smaller ones were acknowledged."""
+    seen: bool
+    """False when the hole's octets never came past this capture point: the receiver's acknowledgements tell of it."""
+    span_ns: int
+
+
+def silence(connection: Connection, sender: Side, before: Moment | None) -> Silence | None:
+    """`sender` repeated itself at least twice, over at least 0.9 s, and after the first unanswered segment nothing came
+    from the other side until `before` (None: the end of the capture)."""
+    mine, theirs = _split(connection.segments, sender, before)
+    last_sign = theirs[-1].at if theirs else None
+    pending = [seg for seg in mine if last_sign is None or seg.at > last_sign]
+    needing = [seg for seg in pending if seg.length or seg.is_syn or seg.is_fin or seg.odd & REPEATED]
+    if not needing:
+        return None
+    repeats = tuple(seg.at for seg in needing if seg.odd & REPEATED)
+    first = needing[0]
+    if theirs and not (first.odd & REPEATED):
+        first_offset = first.offset
+        repeated_first = any(
+            seg.odd & REPEATED and seg.offset <= first_offset < seg.offset + max(seg.length, 1) for seg in needing[1:]
+        )
+        if not repeated_first and len(repeats) < LEAST_REPEATS:
+            return None
+    span = needing[-1].at.time_ns - first.at.time_ns
+    if len(repeats) < LEAST_REPEATS or span < LEAST_SPAN_NS:
+        return None
+    probes = all(seg.odd & (Odd.KEEP_ALIVE | Odd.ZERO_WINDOW_PROBE) for seg in needing if seg.odd & REPEATED)
+    of_fin = all(seg.is_fin or seg.odd & REPEATED == Odd.NONE for seg in needing) and any(seg.is_fin for seg in needing)
+    return Silence(sender, first.at, repeats, last_sign, of_fin, probes, span)
+
+
+def hole(connection: Connection, sender: Side, before: Moment | None) -> Hole | None:
+    """Octets of `sender` that stayed unacknowledged while the other side's TCP answered.
+
+    Either they were repeated at least twice over 0.9 s and the other side's later segments do not acknowledge them, or
+    they never passed this capture point and the other side reports the hole (duplicate acknowledgements or SACK) for at
+    least 0.9 s. A closed window is no hole.
+    """
+    mine, theirs = _split(connection.segments, sender, before)
+    acks = [seg for seg in theirs if seg.ack is not None]
+    if not acks:
+        return None
+    stuck_at = max(seg.ack for seg in acks if seg.ack is not None)
+    if acks[-1].window == 0 or stuck_at >= connection.half(sender).octets:
+        return None
+    repeats = [
+        seg
+        for seg in mine
+        if seg.odd & Odd.RETRANSMISSION and seg.length and seg.offset <= stuck_at < seg.offset + seg.length
+    ]
+    if len(repeats) >= LEAST_REPEATS:
+        first = repeats[0].at
+        answers = tuple(seg.at for seg in acks if seg.at > first)
+        span = repeats[-1].at.time_ns - first.time_ns
+        if not answers or span < LEAST_SPAN_NS:
+            return None
+        beyond = any(seg.sack for seg in acks) or any(seg.sack for seg in acks[-3:])
+        return Hole(
+            sender,
+            stuck_at,
+            tuple(seg.at for seg in repeats),
+            answers,
+            tuple({seg.length for seg in repeats}),
+            beyond,
+            True,
+            span,
+        )
+    return _reported_hole(connection, sender, acks, mine, stuck_at)
+
+
+def _reported_hole(
+    connection: Connection, sender: Side, acks: list[Segment], mine: list[Segment], stuck_at: int
+) -> Hole | None:
+    seen = any(seg.offset <= stuck_at < seg.offset + seg.length for seg in mine)
+    reports = [seg for seg in acks if seg.ack == stuck_at and (seg.sack or seg.odd & Odd.DUPLICATE_ACK)]
+    if seen or not reports or not any(seg.sack for seg in reports):
+        return None
+    beyond = [seg for seg in mine if seg.offset > stuck_at and seg.length]
+    span = max(acks[-1].at.time_ns, connection.until_ns if not beyond else acks[-1].at.time_ns) - reports[0].at.time_ns
+    if not beyond or span < LEAST_SPAN_NS:
+        return None
+    return Hole(sender, stuck_at, (), tuple(seg.at for seg in reports), (), True, False, span)
+
+
+def closed_window(connection: Connection, receiver: Side, before: Moment | None) -> tuple[Moment, ...]:
+    """Segments by which `receiver` kept its window shut at the end; empty when it was open."""
+    theirs = [
+        seg
+        for seg in connection.segments
+        if seg.side is receiver and not seg.is_rst and (before is None or seg.at < before)
+    ]
+    shut: list[Moment] = []
+    for seg in reversed(theirs):
+        if not seg.odd & Odd.ZERO_WINDOW and seg.window != 0:
+            break
+        shut.append(seg.at)
+    return tuple(reversed(shut))
+
+
+def _split(segments: tuple[Segment, ...], sender: Side, before: Moment | None) -> tuple[list[Segment], list[Segment]]:
+    mine: list[Segment] = []
+    theirs: list[Segment] = []
+    for seg in segments:
+        if before is not None and seg.at >= before:
+            break
+        if seg.odd & Odd.REFUSED or (seg.is_rst and seg.side is sender):
+            continue
+        (mine if seg.side is sender else theirs).append(seg)
+    return mine, theirs
