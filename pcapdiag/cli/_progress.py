@@ -12,7 +12,7 @@ PATIENCE_S = 1.0
 
 
 class Progress:
-    """Called with octets done and octets in all (0: not known); draws when there is somebody to watch."""
+    """Called with octets done and octets in all (None: not known, as of a pipe); draws when there is somebody to watch."""
 
     def __init__(self, *, wanted: bool) -> None:
         self._wanted = wanted and sys.stderr.isatty()
@@ -20,8 +20,8 @@ class Progress:
         self._bar: Any = None
         self._done = 0
 
-    def __call__(self, done: int, total: int) -> None:
-        if not self._wanted or total <= 0 or time.monotonic() - self._began < PATIENCE_S:
+    def __call__(self, done: int, total: int | None) -> None:
+        if not self._wanted or not total or time.monotonic() - self._began < PATIENCE_S:
             return
         if self._bar is None:
             import click

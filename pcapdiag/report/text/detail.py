@@ -30,14 +30,19 @@ class Details:
         self._clock = clock
         self._paths = paths
 
-    def tell(self, judged: Judged, *, ladder: bool, whole: bool) -> Iterator[str]:
-        """The lines about one session. `ladder`: with its conversation; `whole`: nothing of that left out."""
+    def tell(self, judged: Judged, *, ladder: bool, whole: bool, summary: bool) -> Iterator[str]:
+        """The lines about one session.
+
+        `ladder`: with its conversation; `whole`: nothing of that left out; `summary`: with the sentence that the report
+        of a single session begins with anyway.
+        """
         verdict = judged.verdict
         colour = PARTY_COLOUR[verdict.dropped_by]
         yield self._style.banner(f"Session {judged.id}", self._headline(verdict), "bold", *colour)
         yield ""
-        yield from self._style.prose(self._plain(verdict.summary))
-        yield ""
+        if summary:
+            yield from self._style.prose(self._plain(verdict.summary))
+            yield ""
         yield from self._facts(judged)
         yield from self._section("Why we say so", self._evidence(verdict.evidence))
         if ladder and judged.with_dialogue:
@@ -109,7 +114,12 @@ class Details:
         return text
 
     def _evidence(self, evidence: Sequence[Evidence]) -> Iterable[str]:
-        return self._style.bullets(self._plain(each.says) + self._frames(each) for each in evidence)
+        return self._style.bullets(self._sentence(each) for each in evidence)
+
+    def _sentence(self, evidence: Evidence) -> str:
+        """The sentence, its frames before its full stop."""
+        text, frames = self._plain(evidence.says), self._frames(evidence)
+        return text.removesuffix(".") + frames + "." if text.endswith(".") else text + frames
 
     def _frames(self, evidence: Evidence) -> str:
         """Frames that the sentence itself does not name."""

@@ -50,6 +50,8 @@ class Rung:
     tone: Tone = Tone.PLAIN
     whole: bool = False
     """Told in full, over several lines if it must."""
+    timed: bool = True
+    """False: it stands between two frames and has none of its own."""
 
 
 class Ladder:
@@ -76,7 +78,7 @@ class Ladder:
                 before = rung.at.time_ns
                 continue
             yield from self._rung(rung, labels[index].rjust(frame_width), before, inner)
-            before = rung.at.time_ns
+            before = rung.at.time_ns if rung.timed else before
 
     def _frame(self, at: Moment) -> str:
         return f"{at.capture}:{at.frame}" if self._several_files else str(at.frame)
@@ -91,7 +93,7 @@ class Ladder:
         after = "" if before is None else duration_text(rung.at.time_ns - before)
         margin = f"  {self._clock.fine(rung.at.time_ns)} {after:>9} {label}  "
         for number, line in enumerate(self._lines(rung, inner)):
-            yield self._style.paint(margin if number == 0 else " " * len(margin), "dim") + line
+            yield self._style.paint(margin if number == 0 and rung.timed else " " * len(margin), "dim") + line
 
     def _lines(self, rung: Rung, inner: int) -> Iterator[str]:
         rail = self._style.glyphs.rail

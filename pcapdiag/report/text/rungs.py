@@ -36,16 +36,15 @@ def _rung(row: Row) -> Rung:
         case RowKind.COMMAND:
             return _command(row)
         case RowKind.BODY:
-            return Rung(
-                row.at, row.side, _with(f"text of the message, {count(row.octets or 0, 'octet')}", row.says), Tone.QUIET
-            )
+            text = _with(f"text of the message, {count(row.octets or 0, 'octet')}", row.says)
+            return Rung(row.at, row.side, text, Tone.QUIET, whole=True)
         case RowKind.TLS:
-            tone = Tone.BAD if "alert fatal" in row.says else Tone.QUIET
-            return Rung(row.at, row.side, f"TLS: {safe_text(row.says)}, {count(row.octets or 0, 'octet')}", tone)
+            return _tls(row)
         case RowKind.GAP:
-            return Rung(row.at, row.side, _with(f"? {count(row.octets or 0, 'octet')} missing", row.says), Tone.WARN)
+            text = f"? {count(row.octets or 0, 'octet')}: {row.says or 'missing'}"
+            return Rung(row.at, row.side, text, Tone.WARN, whole=True)
         case RowKind.RETRANSMISSION:
-            return Rung(row.at, row.side, _again(row), Tone.WARN)
+            return Rung(row.at, row.side, _again(row), Tone.WARN, whole=True)
         case RowKind.FIN:
             says = "FIN, refused by its receiver" if row.says else "FIN: nothing more to send"
             return Rung(row.at, row.side, says, Tone.BAD)
@@ -55,6 +54,14 @@ def _rung(row: Row) -> Rung:
             return Rung(row.at, None, f"{safe_text(row.sender or '')}: {safe_text(row.says)}", Tone.BAD, whole=True)
         case RowKind.SILENCE:
             return _silence(row)
+
+
+def _tls(row: Row) -> Rung:
+    if "alert" in row.says:
+        return Rung(
+            row.at, row.side, f"TLS: {safe_text(row.says)}", Tone.BAD if "fatal" in row.says else Tone.WARN, whole=True
+        )
+    return Rung(row.at, row.side, f"TLS: {safe_text(row.says)}, {count(row.octets or 0, 'octet')}", Tone.QUIET)
 
 
 def _reply(row: Row) -> Rung:
@@ -77,10 +84,10 @@ def _command(row: Row) -> Rung:
 
 
 def _again(row: Row) -> str:
-    what = f"sent again, {count(row.octets, 'octet')}" if row.octets else "sent again"
+    octets = f", {count(row.octets, 'octet')}" if row.octets else ""
     if row.segments == 1:
-        return what
-    return f"{what}, {row.segments:,} times in {duration_text(row.duration_ns or 0)}"
+        return f"sent again{octets}"
+    return f"sent again {row.segments:,} times in {duration_text(row.duration_ns or 0)}{octets}"
 
 
 EFFECTS = {
@@ -100,7 +107,7 @@ def _reset(row: Row) -> Rung:
 
 def _silence(row: Row) -> Rung:
     turn = f", {SIDE[row.side]}'s turn" if row.side is not None else ""
-    return Rung(row.at, None, f"{duration_text(row.duration_ns or 0)} of silence{turn}", Tone.WARN)
+    return Rung(row.at, None, f"{duration_text(row.duration_ns or 0)} of silence{turn}", Tone.WARN, timed=False)
 
 
 def _with(text: str, remark: str) -> str:

@@ -6,9 +6,10 @@ differ in one place only. It refuses to know what it prints.
 
 from __future__ import annotations
 
+import re
 import textwrap
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 NARROWEST, WIDEST = 60, 132
@@ -48,6 +49,16 @@ _SGR = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33, "magenta": 35
 """ECMA-48 8.3.117, Select Graphic Rendition."""
 
 
+_HARD_SPACE = "\x00"
+"""Stands for a space at which no line breaks; cleaned text holds none."""
+_BOUND = re.compile(r"(?<=\bframe) (?=\d)|(?<=\bframes) (?=\d)|(?<=\d) (?=(?:ms|s|min|h|octets?)\b)")
+"""Spaces between a number and what it counts."""
+
+
+_PAINT = re.compile(r"\x1b\[[\d;]*m")
+"""What `Style.paint` adds: takes no column."""
+
+
 class Style:
     """Lays text out for one output."""
 
@@ -62,9 +73,9 @@ class Style:
             return text
         return f"\x1b[{';'.join(str(_SGR[name]) for name in attributes)}m{text}\x1b[0m"
 
-    def heading(self, text: str) -> str:
+    def heading(self, text: str, remark: str = "") -> str:
         """A section of the report."""
-        return self.paint(text.upper(), "bold")
+        return self.paint(text.upper(), "bold") + self.paint(f"  {remark}" if remark else "", "dim")
 
     def banner(self, left: str, right: str, *attributes: str) -> str:
         """A line across the page that begins a session."""
@@ -72,14 +83,14 @@ class Style:
         fill = self.width - columns(left) - columns(right) - 8
         return self.paint(f"{rule * 2} {left} {rule * max(2, fill)} {right} {rule * 2}", *attributes)
 
-    def prose(self, text: str, *, indent: str = "", first: str | None = None) -> Iterable[str]:
+    def prose(self, text: str, *, indent: str = "", first: str | None = None) -> list[str]:
         """Our sentences, broken at the page's width; a bullet or a number may stand in `first`."""
         lead = indent if first is None else first
-        return textwrap.wrap(
-            text, self.width, initial_indent=lead, subsequent_indent=indent, break_on_hyphens=False
-        ) or [lead.rstrip()]
+        bound = _BOUND.sub(_HARD_SPACE, text)
+        lines = textwrap.wrap(bound, self.width, initial_indent=lead, subsequent_indent=indent, break_on_hyphens=False)
+        return [line.replace(_HARD_SPACE, " ") for line in lines] or [lead.rstrip()]
 
-    def bullets(self, texts: Iterable[str], *, indent: str = "  ") -> Iterable[str]:
+    def bullets(self, texts: Iterable[str], *, indent: str = "  ") -> Iterator[str]:
         """One item a paragraph."""
         for text in texts:
             yield from self.prose(text, indent=indent + "  ", first=f"{indent}{self.glyphs.bullet} ")
@@ -100,6 +111,7 @@ class Style:
 
 def columns(text: str) -> int:
     """Columns that a terminal gives to `text` (Unicode Standard Annex 11: wide and full-width characters take two)."""
+    text = _PAINT.sub("", text)
     if text.isascii():
         return len(text)
     return sum(_columns(character) for character in text)

@@ -1,4 +1,4 @@
-"""One row per session, in three widths of page; and the table of groups where the sessions are too many."""
+"""One row per session, in three layouts by the width of the page."""
 
 from __future__ import annotations
 
@@ -6,179 +6,139 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tabulate import tabulate
 
-from pcapdiag.analysis import Group, Judged
-from pcapdiag.model import Impact, Party, Strength
+from pcapdiag.analysis import Judged
+from pcapdiag.model import Impact
 from pcapdiag.report.text.clock import Clock
 from pcapdiag.report.text.names import greeted, helo
 from pcapdiag.report.text.style import Style, columns
 from pcapdiag.report.text.words import PARTY_COLOUR
 
 WIDE, NORMAL = 118, 74
-"""From so many columns on, a row is one line; from so many on, time has a column of its own."""
-MOST_GROUPS = 30
+"""From so many columns on, a row is one line; from so many on, the time has a column of its own."""
+SHORTEST_NAME = 8
+"""A name that would be cut shorter says nothing and is left out."""
 
 When = Callable[[int], str]
+Column = tuple[str, list[str]]
+"""Heading and cells; a cell may have several lines."""
 
 
 def grid(
     rows: Iterable[Sequence[str]], headers: Sequence[str], style: Style, right: Sequence[int] = ()
 ) -> Iterator[str]:
     """Lines of a table without borders, two columns in."""
-    align = ["right" if index in right else "left" for index in range(len(headers))]
+    heading = [style.paint(header, "dim") for header in headers]  # as a row: tabulate pads true headings by two columns
     text = tabulate(
-        [list(row) for row in rows],
-        headers=[style.paint(header, "dim") for header in headers],
+        [heading, *map(list, rows)],
         tablefmt="plain",
         disable_numparse=True,
-        colalign=align,
+        colalign=["right" if index in right else "left" for index in range(len(headers))],
     )
     for line in text.splitlines():
         yield ("  " + line).rstrip()
 
 
+def when(clock: Clock, times_ns: Iterable[int]) -> When:
+    """How to tell those times: by the time of day, with the date where they are of several days."""
+    days = {clock.day(ns) for ns in times_ns}
+    return clock.time if len(days) <= 1 else lambda ns: f"{clock.day(ns)[5:]} {clock.time(ns)}"
+
+
 def sessions_table(sessions: Sequence[Judged], style: Style, clock: Clock) -> Iterator[str]:
     """One row per session."""
-    days = {clock.day(judged.session.connection.first.time_ns) for judged in sessions}
-    when = (lambda ns: f"{clock.day(ns)[5:]} {clock.time(ns)}") if len(days) > 1 else clock.time
-    if style.width >= WIDE:
-        yield from _wide(sessions, style, when)
-    elif style.width >= NORMAL:
-        yield from _normal(sessions, style, when)
-    else:
-        yield from _slim(sessions, style, when)
+    tell = when(clock, (judged.session.connection.first.time_ns for judged in sessions))
+    start = [tell(judged.session.connection.first.time_ns) for judged in sessions]
+    layout = _wide if style.width >= WIDE else _normal if style.width >= NORMAL else _slim
+    table = layout(sessions, start, style)
+    yield from grid(
+        zip(*(cells for _, cells in table), strict=True), [heading for heading, _ in table], style, right=(0,)
+    )
 
 
-def _wide(sessions: Sequence[Judged], style: Style, when: When) -> Iterator[str]:
-    room = (style.width - 84) // 2
-    headers = ("id", "start", "client", "server", "dropped by", "how", "stage", "strength", "mail")
-    rows = []
-    for judged in sessions:
-        verdict, session = judged.verdict, judged.session
-        rows.append(
-            (
-                str(judged.id),
-                when(session.connection.first.time_ns),
-                _host(session.client.address, helo(session), room, style),
-                _host(session.server.address, greeted(session), room, style),
-                style.paint(verdict.dropped_by.value, *PARTY_COLOUR[verdict.dropped_by]),
-                verdict.how.value,
-                verdict.stage.value,
-                _strength(verdict.strength),
-                _mail(judged, style),
-            )
-        )
-    yield from grid(rows, headers, style, right=(0,))
+def _wide(sessions: Sequence[Judged], start: list[str], style: Style) -> list[Column]:
+    """Every word has its column."""
+    before: list[Column] = [("id", [str(judged.id) for judged in sessions]), ("start", start)]
+    after: list[Column] = [
+        ("dropped by", [_party(judged, style) for judged in sessions]),
+        ("how", [judged.verdict.how.value for judged in sessions]),
+        ("stage", [judged.verdict.stage.value for judged in sessions]),
+        ("strength", [_strength(judged) for judged in sessions]),
+        ("mail", [_mail(judged, style) for judged in sessions]),
+    ]
+    room = _left(style, before + after, 2) // 2
+    clients = [_host(judged.session.client.address, helo(judged.session), room, style) for judged in sessions]
+    servers = [_host(judged.session.server.address, greeted(judged.session), room, style) for judged in sessions]
+    return [*before, ("client", clients), ("server", servers), *after]
 
 
-def _normal(sessions: Sequence[Judged], style: Style, when: When) -> Iterator[str]:
+def _normal(sessions: Sequence[Judged], start: list[str], style: Style) -> list[Column]:
     """Two lines a row: client above server, the party above how sure we are, the stage above what it did to the mail."""
-    width = max(8, *(len(when(judged.session.connection.first.time_ns)) for judged in sessions))
-    room = style.width - width - 46
-    arrow = style.glyphs.arrow
-    rows = []
-    for judged in sessions:
-        verdict, session = judged.verdict, judged.session
-        client = _host(session.client.address, helo(session), room, style)
-        server = _host(session.server.address, greeted(session), room - len(arrow) - 1, style)
-        rows.append(
-            (
-                str(judged.id),
-                when(session.connection.first.time_ns),
-                f"{client}\n{arrow} {server}",
-                f"{_party(judged, style)}\n{_strength(verdict.strength)}",
-                f"{verdict.stage.value}\n{_mail(judged, style)}",
-            )
-        )
-    headers = ("id", "start", f"client {arrow} server", "dropped by, how", "stage, mail")
-    yield from grid(rows, headers, style, right=(0,))
+    before: list[Column] = [("id", [str(judged.id) for judged in sessions]), ("start", start)]
+    after: list[Column] = [
+        (
+            "dropped by, how",
+            [f"{_party(judged, style)} {judged.verdict.how.value}\n{_strength(judged)}" for judged in sessions],
+        ),
+        ("stage, mail", [f"{judged.verdict.stage.value}\n{_mail(judged, style)}" for judged in sessions]),
+    ]
+    return [*before, _hosts(sessions, _left(style, before + after, 1), style), *after]
 
 
-def _slim(sessions: Sequence[Judged], style: Style, when: When) -> Iterator[str]:
-    arrow = style.glyphs.arrow
-    room = style.width - 26
-    rows = []
-    for judged in sessions:
-        verdict, session = judged.verdict, judged.session
-        client = _host(session.client.address, helo(session), room, style)
-        server = _host(session.server.address, greeted(session), room - len(arrow) - 1, style)
-        rows.append(
-            (
-                str(judged.id),
-                f"{when(session.connection.first.time_ns)}\n{client}\n{arrow} {server}",
-                f"{_party(judged, style)}\n{verdict.stage.value}\n{_mail(judged, style)}",
-            )
+def _slim(sessions: Sequence[Judged], start: list[str], style: Style) -> list[Column]:
+    """Three lines a row."""
+    before: list[Column] = [("id", [str(judged.id) for judged in sessions])]
+    after: list[Column] = [
+        (
+            "dropped by, how",
+            [
+                f"{_party(judged, style)} {judged.verdict.how.value}\n{judged.verdict.stage.value}\n{_mail(judged, style)}"
+                for judged in sessions
+            ],
         )
-    yield from grid(rows, ("id", f"client {arrow} server", "dropped by, how"), style, right=(0,))
+    ]
+    heading, hosts = _hosts(sessions, _left(style, before + after, 1), style)
+    timed = [f"{time}\n{host}" for time, host in zip(start, hosts, strict=True)]
+    return [*before, (heading, timed), *after]
+
+
+def _left(style: Style, taken: Sequence[Column], more: int) -> int:
+    """Columns of the page that those columns of the table leave for `more` others."""
+    widths = [max(columns(line) for cell in [heading, *cells] for line in cell.split("\n")) for heading, cells in taken]
+    return style.width - 2 - sum(widths) - 2 * (len(taken) + more - 1)
+
+
+def _hosts(sessions: Sequence[Judged], room: int, style: Style) -> Column:
+    arrow = style.glyphs.arrow
+    cells = []
+    for judged in sessions:
+        session = judged.session
+        client = _host(session.client.address, helo(session), room, style)
+        cells.append(
+            f"{client}\n{arrow} {_host(session.server.address, greeted(session), room - len(arrow) - 1, style)}"
+        )
+    return f"client {arrow} server", cells
 
 
 def _host(address: str, name: str | None, room: int, style: Style) -> str:
     """Address and name in `room` columns: an address is never cut, a name may be."""
     left = room - len(address) - 1
-    return f"{address} {style.cut(name, left)}" if name and left >= min(8, columns(name)) else address
+    return f"{address} {style.cut(name, left)}" if name and left >= min(SHORTEST_NAME, columns(name)) else address
 
 
 def _party(judged: Judged, style: Style) -> str:
-    verdict = judged.verdict
-    return f"{style.paint(verdict.dropped_by.value, *PARTY_COLOUR[verdict.dropped_by])} {verdict.how.value}"
+    party = judged.verdict.dropped_by
+    return style.paint(party.value, *PARTY_COLOUR[party])
 
 
-def _strength(strength: Strength | None) -> str:
-    return strength.value if strength else ""
+def _strength(judged: Judged) -> str:
+    return judged.verdict.strength.value if judged.verdict.strength else ""
 
 
 def _mail(judged: Judged, style: Style) -> str:
     """``2 delayed``: how many messages, and the worst that happened."""
     impact = judged.verdict.impact
     messages = judged.session.dialogue.transactions_total
-    words = "ok" if impact is Impact.NONE else impact.value
-    colour = {Impact.NONE: "green", Impact.UNKNOWN: "cyan"}.get(impact, "yellow")
-    if impact is Impact.NONE and not messages:
-        return "none sent"
-    return style.paint(f"{messages} {words}" if messages else words, colour)
-
-
-def groups_table(groups: Sequence[Group], style: Style, clock: Clock) -> Iterator[str]:
-    """Sessions that ended alike, the largest troubles first."""
-    ranked = sorted(groups, key=lambda group: (group.dropped_by is Party.NOBODY, -group.sessions, group.first_ns))
-    days = {clock.day(ns) for group in ranked for ns in (group.first_ns, group.last_ns)}
-    when = (lambda ns: f"{clock.day(ns)[5:]} {clock.time(ns)}") if len(days) > 1 else clock.time
-    wide = style.width >= 100
-    rows: list[tuple[str, ...]] = []
-    for group in ranked[:MOST_GROUPS]:
-        party = style.paint(group.dropped_by.value, *PARTY_COLOUR[group.dropped_by])
-        first, last = when(group.first_ns), when(group.last_ns)
-        number = f"{group.sessions:,}"
-        if wide:
-            rows.append(
-                (
-                    number,
-                    group.server,
-                    party,
-                    group.how.value,
-                    group.stage.value,
-                    group.rule,
-                    first,
-                    last,
-                    str(group.example),
-                )
-            )
-        else:
-            rows.append(
-                (
-                    number,
-                    f"{group.server}\n{group.rule}",
-                    f"{party} {group.how.value}\n{group.stage.value}",
-                    f"{first}\n{last}",
-                    str(group.example),
-                )
-            )
-    headers: tuple[str, ...]
-    if wide:
-        headers = ("sessions", "server", "dropped by", "how", "stage", "rule", "first", "last", "such as")
-    else:
-        headers = ("sessions", "server, rule", "dropped by, stage", "first, last", "such as")
-    yield from grid(rows, headers, style, right=(0, len(headers) - 1))
-    if len(ranked) > MOST_GROUPS:
-        rest = ranked[MOST_GROUPS:]
-        yield ""
-        yield f"  and {len(rest):,} smaller groups with {sum(group.sessions for group in rest):,} sessions (all of them: --format json)"
+    if impact is Impact.NONE:
+        return style.paint(f"{messages} ok", "green") if messages else "none sent"
+    words = f"{messages} {impact.value}" if messages else impact.value
+    return style.paint(words, "cyan" if impact is Impact.UNKNOWN else "yellow")

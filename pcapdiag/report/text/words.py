@@ -5,7 +5,7 @@ JSON speaks in the terms of ``docs/reference/verdict.md``; here each term become
 
 from __future__ import annotations
 
-from pcapdiag.model import How, Impact, Party, Side, Stage, Strength
+from pcapdiag.model import How, Impact, Party, Side, Stage
 
 PARTY = {
     Party.CLIENT: "the client",
@@ -52,11 +52,7 @@ IMPACT = {
     "so it may be delivered now and again later (RFC 1047)",
 }
 
-STRENGTH = {
-    Strength.PROVEN: "proven",
-    Strength.LIKELY: "likely",
-    Strength.POSSIBLE: "possible",
-}
+PATTERN = {"retry-storm": "Retry storm", "attempts": "Attempts of one delivery"}
 
 SIDE = {Side.CLIENT: "the client", Side.SERVER: "the server"}
 

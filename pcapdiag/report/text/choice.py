@@ -1,0 +1,69 @@
+"""Which sessions are told in full: all that need attention where they are few, examples of each kind where they are many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pcapdiag.analysis import Analysis, Judged, KeepDialogue
+from pcapdiag.model import How, Party, Stage
+from pcapdiag.report.options import Options
+
+EXAMPLES = 20
+"""At most so many where the sessions are many."""
+OF_A_KIND = 3
+"""The third of a kind still tells whether it is one; the fourth bores."""
+
+Kind = tuple[str, Party, How, Stage, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Sessions to tell, in order of their first frames."""
+
+    sessions: Iterable[Judged]
+    told: int
+    wanted: int
+    """How many there are that could be told."""
+
+
+def choose(analysis: Analysis, options: Options, sessions: Iterable[Judged], *, few: bool) -> Choice:
+    """Pick from `sessions`, which can be iterated again; holds ids only."""
+    ids = [judged.id for judged in sessions if _could_be_told(judged, options)]
+    if options.details is not None:
+        chosen = frozenset(ids[: options.details])
+    elif few or options.only:
+        chosen = frozenset(ids)
+    else:
+        chosen = _examples(analysis, options, sessions)
+    picked = (judged for judged in sessions if judged.id in chosen)
+    return Choice(picked if chosen else (), len(chosen), len(ids))
+
+
+def _could_be_told(judged: Judged, options: Options) -> bool:
+    return judged.verdict.attention or options.dialogue is KeepDialogue.ALL or judged.id in options.only
+
+
+def _examples(analysis: Analysis, options: Options, sessions: Iterable[Judged]) -> frozenset[int]:
+    """The first few of each kind; the kinds with most sessions come first where not all have room."""
+    first: dict[Kind, list[int]] = {}
+    for judged in sessions:
+        if _could_be_told(judged, options):
+            ids = first.setdefault(_kind(judged), [])
+            if len(ids) < OF_A_KIND:
+                ids.append(judged.id)
+    sizes = {
+        (group.server, group.dropped_by, group.how, group.stage, group.rule): group.sessions
+        for group in analysis.groups
+    }
+    ranked = sorted(first, key=lambda kind: (-sizes.get(kind, 0), first[kind]))
+    chosen: list[int] = []
+    for turn in range(OF_A_KIND):
+        chosen += [first[kind][turn] for kind in ranked if len(first[kind]) > turn]
+    return frozenset(chosen[:EXAMPLES])
+
+
+def _kind(judged: Judged) -> Kind:
+    """What makes two sessions one group (`pcapdiag.analysis.Groups`)."""
+    verdict = judged.verdict
+    return (judged.session.server.address, verdict.dropped_by, verdict.how, verdict.stage, verdict.rule)
