@@ -1,0 +1,50 @@
+"""Stream offsets -> moments: which frame brought an octet."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Protocol
+
+from pcapdiag.model import Moment
+
+
+class Marks(Protocol):
+    """Which frame brought which octets of one call (by structure `pcapdiag.tcp.connection.Marks`)."""
+
+    @property
+    def offsets(self) -> Sequence[int]: ...
+    @property
+    def times_ns(self) -> Sequence[int]: ...
+    @property
+    def frames(self) -> Sequence[int]: ...
+    @property
+    def capture(self) -> int: ...
+
+
+class Clock:
+    """Answers for the octets of the latest call, in either direction."""
+
+    __slots__ = ("_marks", "_only")
+
+    def __init__(self) -> None:
+        self._marks: Marks | None = None
+        self._only: Moment | None = Moment(0, 0, 0)
+
+    def set(self, marks: Marks) -> None:
+        if len(marks.offsets) == 1:
+            self._only = Moment(marks.times_ns[0], marks.capture, marks.frames[0])
+        else:
+            self._marks, self._only = marks, None
+
+    def set_moment(self, moment: Moment) -> None:
+        self._only = moment
+
+    def __call__(self, offset: int) -> Moment:
+        """The frame that brought the octet at `offset` (of earlier calls: the first frame of this one)."""
+        if self._only is not None:
+            return self._only
+        marks = self._marks
+        assert marks is not None
+        at = max(0, bisect_right(marks.offsets, offset) - 1)
+        return Moment(marks.times_ns[at], marks.capture, marks.frames[at])

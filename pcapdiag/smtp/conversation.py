@@ -1,0 +1,394 @@
+"""Commands and replies -> exchanges, transactions and positions: the ledger of one conversation.
+
+Pairs each reply with the oldest command that waits for one, keeps the history of (stage, owing), and freezes everything
+into a `Dialogue`. It sees whole commands and whole replies only; octets are the observer's business. Bounds are those of
+`pcapdiag.smtp.dialogue`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from pcapdiag.model import Moment, Position, Side, Stage
+from pcapdiag.smtp import auth, guess
+from pcapdiag.smtp.bounded import Bounded
+from pcapdiag.smtp.dialogue import Body, Command, Dialogue, Entry, Missing, Oddity, OddKind, Reply, Tls
+from pcapdiag.smtp.grammar import is_masked_banner, is_masked_verb
+from pcapdiag.smtp.stages import OUTCOMES, Kind, Reading
+from pcapdiag.smtp.transactions import Message, Sent
+
+_ODDITIES = 50
+_OUTSTANDING = 500
+_TRANSACTIONS = 200
+_EXTENSIONS = 100
+
+_BEGINS_MIDWAY = frozenset(
+    (Kind.MAIL, Kind.RCPT, Kind.DATA, Kind.DOT, Kind.CHUNK, Kind.LAST, Kind.RESET, Kind.AUTH, Kind.TLS, Kind.SASL)
+)
+"""A conversation seen from its beginning does not begin with these: a client that blasts begins with HELO."""
+
+
+class Conversation:
+    """What was said so far."""
+
+    def __init__(self) -> None:
+        self.entries: Bounded[Entry] = Bounded(400, 400)
+        self.outstanding: deque[Sent] = deque()
+        self.greeting: Reply | None = None
+        self.greeted = False
+        """The greeting is complete, or must have been before the capture began."""
+        self.content_open = False
+        """354 was said, or seems to have been, and the terminator was not seen."""
+        self.client_lost = False
+        """Octets of the client are missing: a reply may belong to a command that was not captured."""
+        self.auth_seen = False
+        self.starttls_seen = False
+        self.secrets = auth.Secrets()
+        self.smtp = False
+        self.lmtp = False
+        self.message: Message | None = None
+        self._exchanges: Bounded[Sent] = Bounded(400, 400)
+        self._positions: Bounded[Position] = Bounded(100, 300)
+        self._stage: Stage | None = None
+        self._owing: Side | None = None
+        self._done = Stage.GREETING
+        """The step completed last."""
+        self._turn: Side | None = Side.CLIENT
+        """Who owes when nothing is outstanding."""
+        self._beyond = 0
+        """Commands that are outstanding beyond the limit."""
+        self._lost_replies = 0
+        """How many of the oldest outstanding commands were sent before a hole in the server's octets."""
+        self._transactions: deque[Message] = deque(maxlen=_TRANSACTIONS)
+        self._transactions_total = 0
+        self._helo: bytes | None = None
+        self._extensions: tuple[bytes, ...] = ()
+        self._oddities: list[Oddity] = []
+
+    @property
+    def replies_lost(self) -> bool:
+        """A hole in the server's octets may hold replies that are waited for."""
+        return self._lost_replies > 0
+
+    # --- Positions ---------------------------------------------------------------------------------------------------
+
+    def position(self, stage: Stage, owing: Side | None, at: Moment) -> None:
+        """From `at` on the dialogue stands there."""
+        if stage is not self._stage or owing is not self._owing:
+            self._stage, self._owing = stage, owing
+            self._positions.append(Position(stage, owing, at))
+
+    def settle(self, at: Moment) -> None:
+        """Say where the dialogue stands now."""
+        stage: Stage | None
+        if not self.greeted:
+            self.position(Stage.GREETING, Side.SERVER, at)
+            return
+        if not self.outstanding:
+            if self.content_open:
+                self.position(Stage.BODY, Side.CLIENT, at)
+            else:
+                self.position(self._done, self._turn, at)
+            return
+        head = self.outstanding[0]
+        stage, owing = head.stage or self._done, Side.SERVER
+        if not head.sent:
+            stage, owing = Stage.BODY, Side.CLIENT
+        elif head.kind is Kind.CHUNK and any(s.kind is Kind.LAST and s.sent for s in self.outstanding):
+            # A terminator that was sent makes it end-of-data, whichever chunk's reply is awaited.
+            stage = Stage.END_OF_DATA
+        self.position(stage, owing, at)
+
+    # --- The client --------------------------------------------------------------------------------------------------
+
+    def command(self, command: Command, kind: Kind, stage: Stage | None) -> Sent:
+        """The client sent a command; its consequences for the transaction and the stage."""
+        if not self.greeted:
+            self._before_greeting(command, kind)
+        if self._lost_replies:
+            self._assume_answered()
+        sent = Sent(command, kind, stage)
+        self.entries.append(command)
+        self._exchanges.append(sent)
+        if len(self.outstanding) < _OUTSTANDING:
+            self.outstanding.append(sent)
+        else:
+            self._beyond += 1
+        if kind is not Kind.ALONE:
+            self.smtp = True
+            self._consequences(sent)
+        if is_masked_verb(command.verb):
+            self.odd(OddKind.MASKED_VERB, command.at, Side.CLIENT, command.verb)
+        return sent
+
+    def _before_greeting(self, command: Command, kind: Kind) -> None:
+        if kind in _BEGINS_MIDWAY and not self._exchanges.total:
+            self.begin_midway()
+        elif self.client_lost or self._lost_replies:
+            self.greeted = True
+        else:
+            self.odd_once(OddKind.EARLY_TALK, command.at, Side.CLIENT, command.verb)
+
+    def begin_midway(self) -> None:
+        """The capture began after the greeting."""
+        self.greeted = True
+        self.client_lost = True
+        if self._stage is None:
+            self._done = Stage.OTHER
+
+    def _consequences(self, sent: Sent) -> None:
+        kind, command = sent.kind, sent.command
+        if kind is Kind.MAIL:
+            self.message = sent.message = Message(sent, self.message)
+            self._transactions.append(self.message)
+            self._transactions_total += 1
+        elif kind is Kind.RCPT:
+            if self.message is not None:
+                sent.recipient = self.message.address(command.argument)
+        elif kind is Kind.HELLO:
+            self._helo = command.argument
+            self.lmtp = command.verb == b"LHLO"
+            sent.message = self.message
+        elif kind is Kind.RESET or kind in (Kind.DOT, Kind.CHUNK, Kind.LAST):
+            sent.message = self.message
+
+    def content(self, body: Body) -> None:
+        """A stretch of content ended: count it."""
+        if body.octets or not body.complete:
+            self.entries.append(body)
+        if self.message is not None:
+            self.message.octets = (self.message.octets or 0) + body.octets
+
+    def terminated(self, sent: Sent) -> None:
+        """The terminator (or the last octet of the last chunk) of the open transaction was sent."""
+        if (message := sent.message) is not None:
+            message.complete, message.terminator = True, sent.command
+            if message.octets is None:
+                message.octets = 0
+            if self.message is message:
+                self.message = None
+
+    # --- The server --------------------------------------------------------------------------------------------------
+
+    def reply(self, reply: Reply) -> tuple[Reading, Sent | None]:
+        """The server said something complete: how the client's octets behind it are to be read, and what it answered."""
+        reply = self.cleaned(reply)
+        if not self.greeted and self._greets(reply):
+            return Reading.AS_BEFORE, None
+        if self._lost_replies:
+            self._resynchronise(reply)
+        if not self.outstanding:
+            if self._beyond:
+                self._beyond -= 1
+                self.entries.append(reply)
+                return Reading.AS_BEFORE, None
+            return self._without_command(reply), None
+        sent = self.outstanding[0]
+        self.entries.append(reply)
+        return self._answer(sent, reply), sent
+
+    def cleaned(self, reply: Reply) -> Reply:
+        if reply.code == 334:
+            reply = reply._replace(lines=tuple([auth.challenge(line) for line in reply.lines]))
+        if self.secrets:
+            reply = reply._replace(lines=tuple([self.secrets.scrub(line) for line in reply.lines]))
+        return reply
+
+    def _greets(self, reply: Reply) -> bool:
+        """Is this the greeting? Other replies than 220, 4xx and 5xx show that the capture began later."""
+        if self.outstanding and self.client_lost:
+            self.greeted = True
+            return False
+        if reply.code != 220 and reply.code < 400:
+            self.begin_midway()
+            return False
+        self.greeted = True
+        self.greeting = reply
+        self.entries.append(reply)
+        text = reply.text.upper()
+        self.smtp = self.smtp or b"SMTP" in text or b"LMTP" in text
+        if is_masked_banner(reply.lines[0]):
+            self.odd(OddKind.MASKED_BANNER, reply.at, Side.SERVER, reply.lines[0])
+        self.settle(reply.at)
+        return True
+
+    def _answer(self, sent: Sent, reply: Reply) -> Reading:
+        """Pair a reply with the oldest command."""
+        outcome = OUTCOMES[sent.kind, reply.code // 100]
+        sent.reply = reply
+        if sent.kind in (Kind.DOT, Kind.LAST) and self._more_due(sent, reply):
+            # LMTP: the reply of one recipient; the others are still owed.
+            sent.reply = None
+            return Reading.AS_BEFORE
+        self.outstanding.popleft()
+        if self._lost_replies:
+            self._lost_replies -= 1
+        if outcome.stage is not None:
+            self._done = outcome.stage
+        self._turn = outcome.owing
+        self._effects(sent, reply)
+        if outcome.reading is Reading.CONTENT and not sent.over:
+            self.content_open = True
+        self.settle(reply.at)
+        return outcome.reading
+
+    def _more_due(self, sent: Sent, reply: Reply) -> bool:
+        message = sent.message
+        if not sent.due:
+            several = self.lmtp and message is not None
+            sent.due = max(1, len(message.accepted())) if several and message is not None else 1
+        sent.due -= 1
+        if message is not None:
+            message.answer(reply, self.lmtp)
+        # 421 closes the channel: no further replies will come (RFC 5321 3.8).
+        return sent.due > 0 and reply.code != 421
+
+    def _effects(self, sent: Sent, reply: Reply) -> None:
+        kind, positive = sent.kind, reply.code < 400
+        message = sent.message
+        if kind is Kind.RCPT:
+            if sent.recipient is not None:
+                sent.recipient.reply = reply
+        elif kind is Kind.HELLO:
+            if positive:
+                self._extensions = self._keywords(reply)
+                self._give_up(message)
+        elif kind is Kind.RESET:
+            if positive:
+                self._give_up(message)
+        elif kind is Kind.MAIL and not positive and message is not None:
+            # RFC 5321 3.3: a MAIL that is refused begins nothing; a transaction that was open before goes on.
+            before = message.previous
+            if self.message is message:
+                self.message = before if before is not None and not (before.complete or before.reset) else None
+        if message is not None:
+            message.previous = None
+
+    def _give_up(self, message: Message | None) -> None:
+        """RFC 5321 4.1.4: EHLO "MUST clear all buffers and reset the state exactly as if a RSET command had been issued"."""
+        if message is not None and not message.complete:
+            message.reset = True
+        if self.message is message:
+            self.message = None
+
+    def _keywords(self, reply: Reply) -> tuple[bytes, ...]:
+        keywords = tuple([line.partition(b" ")[0].upper()[:64] for line in reply.lines[1:_EXTENSIONS]])
+        for keyword in keywords:
+            if keyword[:4] == b"XXXX" and is_masked_verb(keyword):
+                self.odd(OddKind.MASKED_VERB, reply.at, Side.SERVER, keyword)
+        return keywords
+
+    def _without_command(self, reply: Reply) -> Reading:
+        """No command waits: the server spoke unasked, or the capture missed the command."""
+        unasked = not self.client_lost
+        reply = reply._replace(unasked=unasked)
+        self.entries.append(reply)
+        if unasked:
+            self.odd(OddKind.UNASKED_REPLY, reply.at, Side.SERVER, reply.text)
+            self.settle(reply.at)
+            return Reading.AS_BEFORE
+        kind = guess.answered(reply)
+        if kind is None:
+            self._turn = Side.CLIENT
+            self.settle(reply.at)
+            return Reading.AS_BEFORE
+        self.smtp = True
+        outcome = OUTCOMES[kind, reply.code // 100]
+        self._done, self._turn = outcome.stage or self._done, outcome.owing
+        if kind is Kind.HELLO:
+            self._extensions = self._keywords(reply)
+        if outcome.reading is Reading.CONTENT:
+            self.content_open = True
+        self.settle(reply.at)
+        return outcome.reading
+
+    def early_reply(self, reply: Reply) -> None:
+        """A reply came while the content was still being sent; the client goes on sending."""
+        reply = self.cleaned(reply)
+        self.entries.append(reply)
+        self.odd(OddKind.EARLY_REPLY_IN_BODY, reply.at, Side.SERVER, reply.text)
+
+    # --- Holes -------------------------------------------------------------------------------------------------------
+
+    def missing(self, side: Side, octets: int, reason: str, at: Moment) -> None:
+        """Note octets that the capture does not hold; of several in a row one entry."""
+        latest = self.entries.latest
+        if isinstance(latest, Missing) and latest.side is side and latest.reason == reason:
+            self.entries.replace_latest(Missing(at, side, latest.octets + octets, reason))
+        else:
+            self.entries.append(Missing(at, side, octets, reason))
+
+    def client_gap(self, at: Moment) -> None:
+        """Unknown commands were sent: the server may owe replies to them."""
+        self.client_lost = True
+        if self.greeted:
+            self._turn = Side.SERVER
+            self.settle(at)
+
+    def server_gap(self, at: Moment) -> None:
+        """Unknown replies were sent. One that was owed alone has most probably come."""
+        if not self.greeted:
+            self._lost_replies = max(1, len(self.outstanding))
+            return
+        self._lost_replies = len(self.outstanding)
+        if self._lost_replies == 1 and self.outstanding[0].sent and self.outstanding[0].kind is not Kind.DATA:
+            self._assume_answered()
+            self.settle(at)
+
+    def _assume_answered(self) -> None:
+        """The client went on after a hole in the server's octets: what it waited for has come."""
+        self.greeted = True
+        for _ in range(min(self._lost_replies, len(self.outstanding))):
+            sent = self.outstanding.popleft()
+            outcome = OUTCOMES[sent.kind, 2]
+            self._done, self._turn = outcome.stage or self._done, outcome.owing
+        self._lost_replies = 0
+
+    def _resynchronise(self, reply: Reply) -> None:
+        """After a hole in the server's octets: drop commands whose replies were inside it, as far as this one tells."""
+        kind = guess.answered(reply)
+        if kind is not None and any(sent.kind is kind for sent in self.outstanding):
+            while self.outstanding[0].kind is not kind:
+                self.outstanding.popleft()
+                self._lost_replies = max(0, self._lost_replies - 1)
+        if not self.outstanding:
+            self._lost_replies = 0
+
+    # --- The rest ----------------------------------------------------------------------------------------------------
+
+    def odd(self, kind: OddKind, at: Moment, side: Side, octets: bytes) -> None:
+        if len(self._oddities) < _ODDITIES:
+            self._oddities.append(Oddity(kind, at, side, octets[:200]))
+
+    def odd_once(self, kind: OddKind, at: Moment, side: Side, octets: bytes) -> None:
+        if not any(oddity.kind is kind for oddity in self._oddities):
+            self.odd(kind, at, side, octets)
+
+    def answer_unseen(self, sent: Sent) -> None:
+        """The client's octets show that DATA was answered by 354 inside a hole."""
+        while self.outstanding and self.outstanding[0] is not sent:
+            self.outstanding.popleft()
+        if self.outstanding:
+            self.outstanding.popleft()
+        self._lost_replies = 0
+        self.content_open = True
+
+    def dialogue(self, tls: Tls | None) -> Dialogue:
+        """Freeze."""
+        entries = self.entries
+        return Dialogue(
+            tuple(entries.items()),
+            entries.total,
+            tuple([sent.exchange(sent.stage or Stage.OTHER) for sent in self._exchanges.items()]),
+            self.greeting,
+            self._helo,
+            self._extensions,
+            tuple([message.frozen() for message in self._transactions]),
+            self._transactions_total,
+            tuple(self._positions.items()),
+            tls,
+            tuple(self._oddities),
+            self.smtp or tls is not None,
+            self.lmtp,
+            tuple([sent.command for sent in self.outstanding]),
+        )

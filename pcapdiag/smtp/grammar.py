@@ -1,0 +1,166 @@
+"""Lines: what one line of the client or of the server says, by itself.
+
+Octets in, small values out; no state. Tolerant as receivers in the wild are: verbs in any case, spaces where none belong,
+paths without angle brackets.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from pcapdiag.smtp.stages import STEPS
+
+LINE_LIMIT = 2048
+"""Octets of a line that are looked at. RFC 5321 4.5.3.1.4 asks receivers for 512 with the CRLF, extensions add some
+hundreds (RFC 4954 4: 500 for MAIL); what is longer is noted and read up to here."""
+TEXT_LIMIT = 1000
+
+HTTP_METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"CONNECT", b"TRACE", b"PATCH"))
+
+_UNKNOWN_VERB = re.compile(rb"[A-Z][A-Z0-9-]{1,19}\Z")
+_ENHANCED = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}(?![^ \t])")
+_PATH = re.compile(rb"\s*(?:FROM|TO)\s*:?\s*(<(?:[^\"<>]|\"(?:[^\"\\]|\\.)*\"?)*>?|[^\s<]\S*)?", re.I)
+_SIZE = re.compile(rb"\sSIZE=(\d{1,20})(?!\S)", re.I)
+_CHUNK = re.compile(rb"\s*(\d{1,20})(?:\s+(LAST))?\s*\Z", re.I)
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
+_FIELD = re.compile(rb"[!-9;-~]{1,60}:[ \t]")
+_MASKED = re.compile(rb"X{4,}[A-Z]?\Z")
+
+
+class Line(NamedTuple):
+    """One line of the client, taken apart."""
+
+    verb: bytes
+    """Upper case; empty when the line does not begin like a command."""
+    argument: bytes
+    known: bool
+
+
+def command_line(line: bytes) -> Line:
+    """Take a line without its line end apart. RFC 5321 2.4: verbs are not case sensitive."""
+    verb, _, argument = line.partition(b" ")
+    verb = verb.upper()
+    if verb in STEPS and verb != b".":
+        return Line(verb, argument.strip()[:TEXT_LIMIT], True)
+    # A verb may be followed by a tab, or stand behind spaces (receivers commonly accept both).
+    words = line.split(None, 1)
+    if not words:
+        return Line(b"", b"", False)
+    verb = words[0].upper()
+    argument = words[1].strip()[:TEXT_LIMIT] if len(words) > 1 else b""
+    if verb in STEPS and verb != b".":
+        return Line(verb, argument, True)
+    # Programs write verbs in one case; mixed case is text or base64.
+    uniform = words[0] in (verb, verb.lower(), verb.capitalize())
+    if uniform and _UNKNOWN_VERB.match(verb):
+        return Line(verb, b"", False)
+    return Line(b"", b"", False)
+
+
+class ReplyLine(NamedTuple):
+    """One line of a reply (RFC 5321 4.2.1)."""
+
+    code: int
+    last: bool
+    text: bytes
+
+
+def reply_line(line: bytes) -> ReplyLine | None:
+    """`250-SIZE` and `250 Ok` without line end; None when the line is no reply line."""
+    digits = line[:3]
+    if len(digits) != 3 or not digits.isdigit() or digits[0] not in b"12345":
+        return None
+    separator = line[3:4]
+    if separator == b" " or not separator:
+        return ReplyLine(int(digits), True, line[4:])
+    if separator == b"-":
+        return ReplyLine(int(digits), False, line[4:])
+    if separator == b"\t":
+        return ReplyLine(int(digits), True, line[4:])
+    return None
+
+
+def enhanced_code(text: bytes) -> bytes | None:
+    """The RFC 3463 code in front of a reply's text."""
+    if text[1:2] == b"." and (found := _ENHANCED.match(text)):
+        return found[0]
+    return None
+
+
+def path_of(argument: bytes) -> bytes:
+    """The path in the argument of MAIL or RCPT, without brackets; empty for ``<>`` and where none is found."""
+    opened = argument.find(b"<")
+    if opened >= 0 and b'"' not in argument:
+        closed = argument.find(b">", opened)
+        return argument[opened + 1 : closed] if closed > 0 else argument[opened + 1 :]
+    found = _PATH.match(argument)
+    path = (found[1] or b"") if found else b""
+    return path.removeprefix(b"<").removesuffix(b">")
+
+
+def declared_size(argument: bytes) -> int | None:
+    """SIZE= of MAIL (RFC 1870 3)."""
+    found = _SIZE.search(argument)
+    return int(found[1]) if found else None
+
+
+def chunk_size(argument: bytes) -> tuple[int, bool] | None:
+    """Octets and LAST of BDAT (RFC 3030 2); None when they cannot be read."""
+    found = _CHUNK.match(argument)
+    return (int(found[1]), found[2] is not None) if found else None
+
+
+def is_masked_verb(verb: bytes) -> bool:
+    """Only X: what ESMTP inspection writes over verbs and keywords that it does not allow (``XXXXXXXA``)."""
+    return verb.startswith(b"XXXX") and _MASKED.match(verb) is not None
+
+
+def is_masked_banner(text: bytes) -> bool:
+    """The 220 line of a PIX or ASA: every character but 2, 0 and space became an asterisk."""
+    return b"**" in text and not text.strip(b"*20 -\t")
+
+
+def is_http(line: bytes) -> bool:
+    method, _, rest = line.partition(b" ")
+    return method in HTTP_METHODS and b"HTTP/" in rest
+
+
+def is_binary(line: bytes) -> bool:
+    return _BINARY.search(line) is not None
+
+
+def is_header_field(line: bytes) -> bool:
+    """``Subject: ...`` (RFC 5322 2.2): message text, never a command."""
+    return _FIELD.match(line) is not None
+
+
+_PLAIN = frozenset((b"DATA", b"QUIT", b"RSET", b"STARTTLS", b"TURN"))
+
+
+def is_plausible(line: Line) -> bool:
+    """Could this line stand alone as a command? Stricter than `command_line`: message text says "help me", too."""
+    verb, argument, known = line
+    if not known:
+        return False
+    if verb in _PLAIN:
+        return not argument
+    if verb in (b"MAIL", b"SEND", b"SOML", b"SAML"):
+        return argument[:4].upper() == b"FROM"
+    if verb == b"RCPT":
+        return argument[:2].upper() == b"TO"
+    if verb == b"BDAT":
+        return chunk_size(argument) is not None
+    return b" " not in argument or verb in (b"AUTH", b"XCLIENT", b"XFORWARD", b"BURL")
+
+
+def is_commands(octets: bytes) -> bool:
+    """Nothing but whole command lines."""
+    return octets.endswith(b"\n") and all(is_plausible(command_line(o.rstrip(b"\r"))) for o in octets[:-1].split(b"\n"))
+
+
+def request_shown(line: bytes) -> bytes:
+    """An HTTP request line without what may be secret in its target."""
+    method, _, rest = line.partition(b" ")
+    target, _, version = rest.rpartition(b" ")
+    return method + b" " + target.partition(b"?")[0].rpartition(b"@")[2] + b" " + version

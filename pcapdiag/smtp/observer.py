@@ -1,0 +1,136 @@
+"""`SmtpObserver`: the octets of one connection -> `Dialogue`. Sans-I/O, in the manner of h11.
+
+The two directions are read by `ClientStream` and `ServerStream`; the `Conversation` pairs what they find. This module is
+the place where one direction changes how the other is read: 354 opens the content, 334 makes the next line a secret, the
+220 to STARTTLS turns both into TLS. Nothing here raises at traffic.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from pcapdiag.model import Moment, Side
+from pcapdiag.smtp.client import ClientStream
+from pcapdiag.smtp.clock import Clock, Marks
+from pcapdiag.smtp.conversation import Conversation
+from pcapdiag.smtp.dialogue import Dialogue, OddKind, Reply
+from pcapdiag.smtp.server import ServerStream
+from pcapdiag.smtp.stages import Kind, Reading
+from pcapdiag.smtp.tls import TlsTalk
+
+_SNAPLEN = "snaplen"
+
+
+class SmtpObserver:
+    """Feed it both directions in their true order; `finish` freezes what was said."""
+
+    def __init__(self, implicit_tls: bool = False) -> None:
+        self._implicit = implicit_tls
+        self._clock = Clock()
+        self._conversation = Conversation()
+        self._client = ClientStream(self, self._conversation, self._clock)
+        self._server = ServerStream(self, self._conversation, self._clock)
+        self._tls: TlsTalk | None = None
+        self._server_clear = False
+        self._last: Moment | None = None
+
+    # --- What the tracker calls --------------------------------------------------------------------------------------
+
+    def data(self, side: Side, offset: int, octets: bytes, marks: Marks) -> None:
+        """The next octets of a side's stream, each once."""
+        if not octets:
+            return
+        self._clock.set(marks)
+        if side is Side.CLIENT:
+            self._client.feed(octets, offset)
+        else:
+            self._client.commit()
+            self._server.feed(octets, offset)
+        self._last = self._clock(offset + len(octets) - 1)
+
+    def gap(self, side: Side, offset: int, length: int, reason: Enum, at: Moment) -> None:
+        """Octets of a side's stream that will never come. `reason` is a `pcapdiag.tcp.connection.GapReason`."""
+        if length <= 0:
+            return
+        self._clock.set_moment(at)
+        self._last = at
+        self._client.commit()
+        self._conversation.missing(side, length, str(reason.value), at)
+        segment_end = reason.value == _SNAPLEN
+        if side is Side.CLIENT:
+            self._client.gap(offset, length, segment_end, at)
+        else:
+            self._server.gap(offset, length, segment_end, at)
+
+    def finish(self) -> Dialogue:
+        """Freeze the conversation as far as it came."""
+        if self._last is not None:
+            self._client.commit()
+            self._server.finish(self._last)
+            self._client.finish(self._last)
+            if self._tls is None:
+                self._conversation.settle(self._last)
+        return self._conversation.dialogue(self._tls.result() if self._tls is not None else None)
+
+    @property
+    def recognised(self) -> bool:
+        """This is SMTP: by its greeting or a command, or TLS on a port where SMTP was expected inside it."""
+        return self._conversation.smtp or (self._implicit and self._tls is not None)
+
+    # --- What the two directions say ---------------------------------------------------------------------------------
+
+    def replied(self, reply: Reply) -> None:
+        """A whole reply of the server."""
+        conversation, client = self._conversation, self._client
+        client.unknown_run = 0
+        if conversation.content_open and not conversation.outstanding and not client.ends_with(reply):
+            client.stretch()
+            conversation.early_reply(reply)
+            return
+        early = client.chunk_in_progress
+        reading, sent = conversation.reply(reply)
+        if early is not None and early is sent:
+            conversation.odd(OddKind.EARLY_REPLY_IN_BODY, reply.at, Side.SERVER, reply.text)
+        if reading is Reading.CONTENT:
+            client.content_wanted(sent)
+        elif reading is Reading.SASL:
+            client.expect_secret()
+        elif reading is Reading.RECORDS:
+            client.expect_records()
+            self._server.expect_records()
+        elif sent is not None and sent.kind is Kind.DATA:
+            client.content_refused(sent)
+
+    def client_records(self, offset: int, after_starttls: bool) -> bool:
+        """The client's octets look like TLS from `offset` on: are they?"""
+        if self._server_clear and not after_starttls:
+            return False
+        self._begin_tls(not after_starttls, offset)
+        return True
+
+    def server_records(self, offset: int) -> bool:
+        """The server's octets look like TLS."""
+        if self._tls is None:
+            self._begin_tls(not self._conversation.smtp, offset)
+        return True
+
+    def _begin_tls(self, implicit: bool, offset: int) -> None:
+        if self._tls is None:
+            self._tls = TlsTalk(self._conversation, implicit, self._clock(offset))
+
+    def server_speaks_clear(self) -> None:
+        """The server's first octets, or those behind STARTTLS, are text."""
+        self._server_clear = True
+        if self._tls is not None and not self._conversation.smtp:
+            # The client's hello met a server that speaks in clear: there is no TLS.
+            self._tls = None
+            self._conversation.odd(OddKind.NOT_SMTP, self._clock(0), Side.CLIENT, b"TLS ClientHello")
+            self._client.ignore_rest()
+
+    def tls_octets(self, side: Side, octets: bytes, offset: int) -> None:
+        if self._tls is not None:
+            self._tls.feed(side, octets, offset, self._clock)
+
+    def tls_gap(self, side: Side, offset: int, length: int, at: Moment) -> None:
+        if self._tls is not None:
+            self._tls.gap(side, offset, length, at)

@@ -1,0 +1,64 @@
+"""Lines of the server -> `Reply`: multi-line replies put together.
+
+Knows nothing of commands: who waited for a reply is the conversation's business (`unasked` is decided there).
+"""
+
+from __future__ import annotations
+
+from pcapdiag.model import Moment
+from pcapdiag.smtp.dialogue import Reply
+from pcapdiag.smtp.grammar import TEXT_LIMIT, ReplyLine, enhanced_code
+
+LINES_LIMIT = 100
+
+
+class ReplyReader:
+    """Gathers the lines of one reply. `open` while a ``250-`` waits for its ``250``."""
+
+    __slots__ = ("_code", "_cut", "_end", "_lines", "_offset", "_start", "open")
+
+    def __init__(self) -> None:
+        self.open = False
+        self._code = 0
+        self._lines: list[bytes] = []
+        self._start = Moment(0, 0, 0)
+        self._offset = 0
+        self._end = 0
+        self._cut = False
+
+    def line(self, line: ReplyLine, start: Moment, at: Moment, offset: int, end: int, cut: bool) -> Reply | None:
+        """Add a line; the reply when it was its last."""
+        code, last, text = line
+        if last and not self.open:
+            text = text[:TEXT_LIMIT]
+            return Reply(code, enhanced_code(text), (text,), at, start, offset, end, True, cut, False)
+        if not self.open:
+            self.open = True
+            self._code, self._lines, self._start, self._offset, self._cut = code, [], start, offset, False
+        self._cut |= cut
+        if len(self._lines) < LINES_LIMIT:
+            self._lines.append(text[:TEXT_LIMIT])
+        self._end = end
+        return self.close(at) if last else None
+
+    def text(self, line: bytes) -> None:
+        """A line without a code inside a multi-line reply: some servers send such; it belongs to the text."""
+        if len(self._lines) < LINES_LIMIT:
+            self._lines.append(line[:TEXT_LIMIT])
+
+    def close(self, at: Moment, complete: bool = True, cut: bool = False) -> Reply:
+        """The reply as far as it came."""
+        self.open = False
+        last = self._lines[-1] if self._lines else b""
+        return Reply(
+            self._code,
+            enhanced_code(last),
+            tuple(self._lines),
+            at,
+            self._start,
+            self._offset,
+            self._end,
+            complete,
+            cut or self._cut,
+            False,
+        )
