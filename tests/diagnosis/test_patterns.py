@@ -92,7 +92,9 @@ class TestStorm:
 
     def test_behind_tls_the_size_stands_for_the_envelope_and_the_summary_says_so(self) -> None:
         (storm,) = storms(*[make_try(id, id, envelope=Envelope(None, (), 4321)) for id in (1, 2, 3)])
-        assert "4,321 octets inside TLS (the envelope is hidden: that it is the same message is inferred)" in plain(storm.summary)
+        assert "4,321 octets inside TLS (the envelope is hidden: that it is the same message is inferred)" in plain(
+            storm.summary
+        )
 
     def test_ids_and_memory_are_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
         (storm,) = storms(*[make_try(id, id) for id in range(1, 201)])
@@ -175,7 +177,13 @@ class TestAttempts:
 def test_a_session_becomes_a_try() -> None:
     judged = make_judged(7, verdict=make_verdict(dropped_by=Party.SERVER))
     one = try_of(judged.id, judged.session, judged.verdict)
-    assert (one.id, one.client, one.helo, one.envelope, one.taken) == (7, "192.0.2.10", b"mail.example.org", ENVELOPE, True)
+    assert (one.id, one.client, one.helo, one.envelope, one.taken) == (
+        7,
+        "192.0.2.10",
+        b"mail.example.org",
+        ENVELOPE,
+        True,
+    )
     hidden = Tls(at(5), False, "TLS 1.3", (), None, at(9), (), (), (3, 3))
     behind_tls = make_judged(dialogue=make_dialogue(transactions=(), tls=hidden))
     assert try_of(1, behind_tls.session, behind_tls.verdict).envelope == Envelope(None, (), 800)

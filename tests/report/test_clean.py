@@ -66,7 +66,9 @@ def decoded(text: str) -> bytes:
 
 
 TEXT_LIKE = st.text(st.characters(codec="utf-8")).map(str.encode)
-NASTY = st.lists(st.sampled_from([b"\\", b"x1b", b"u0085", b"\x85", b"\xc2\x85", b"\x1b", b"\n", b"a", b"\xff", b"\xe2\x80\xae"]))
+NASTY = st.lists(
+    st.sampled_from([b"\\", b"x1b", b"u0085", b"\x85", b"\xc2\x85", b"\x1b", b"\n", b"a", b"\xff", b"\xe2\x80\xae"])
+)
 
 
 @given(st.one_of(st.binary(), TEXT_LIKE, NASTY.map(b"".join)))
