@@ -1,0 +1,37 @@
+"""PD601: what the server refused, in its own words."""
+
+from collections.abc import Iterator
+
+from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.rule import Claim, rule
+from pcapdiag.diagnosis.verdict import Evidence
+from pcapdiag.model import Wire
+
+SHOWN = 5
+
+
+@rule("PD601", "The server refused something", None)
+def refusals(see: Observation) -> Iterator[Claim]:
+    """Replies 4xx and 5xx of the session, quoted.
+
+    What it sees:
+        At least one reply with a code of 400 or more before the end of the session.
+
+    What it means:
+        A refusal is an answer, not a drop; but it often tells why a side closed soon afterwards, and the client's log
+        may not show it when a reset destroyed it unread.
+
+    What else looks like this:
+        A 502 to EHLO before HELO, or a 530 before AUTH: ordinary steps of the dialogue.
+
+    What to do:
+        Act on the text; 4xx is temporary, 5xx final (RFC 5321 section 4.2.1).
+
+    Sources:
+        RFC 5321 sections 4.2.1 and 4.2.2, RFC 3463.
+    """
+    refused = [reply for reply in see.replies if reply.code >= 400]
+    if not refused:
+        return
+    quoted = tuple(Evidence((f"{reply.code} ", Wire(reply.text)), (reply.at,)) for reply in refused[-SHOWN:])
+    yield Claim((f"The server answered {len(refused)} time{'s' if len(refused) > 1 else ''} with a refusal",), quoted)

@@ -1,0 +1,32 @@
+"""PD906: the capture holds packets twice."""
+
+from collections.abc import Iterator
+
+from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.rule import Claim, rule
+
+
+@rule("PD906", "Every packet captured twice", None)
+def seen_twice(see: Observation) -> Iterator[Claim]:
+    """The same packets stand in the capture twice.
+
+    What it sees:
+        Most packets of the connection a second time within a few milliseconds, with the same sequence numbers and IP ID,
+        often with another TTL or VLAN tag.
+
+    What it means:
+        A mirror port, the pseudo interface `any`, or two capture points in one file. The copies are left out of every
+        count; they are neither retransmissions nor a second sender.
+
+    What else looks like this:
+        Real retransmissions come after at least a round trip and carry a new IP ID.
+
+    What to do:
+        Nothing; for a smaller capture choose one interface.
+
+    Sources:
+        Seen on mirrors with two VLAN tags and on Linux `any`.
+    """
+    if see.connection.duplicates:
+        copies = sum(half.copies for half in see.connection.halves)
+        yield Claim((f"The capture holds {copies} packets of this session a second time; copies are left out",), ())

@@ -1,0 +1,50 @@
+"""PD608: replies that took long."""
+
+from collections.abc import Iterator
+
+from pcapdiag.diagnosis import words
+from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.rule import Claim, rule
+from pcapdiag.diagnosis.verdict import Evidence
+from pcapdiag.model import Duration
+
+SLOW_NS = 10_000_000_000
+
+
+@rule("PD608", "Slow replies", None)
+def slow_replies(see: Observation) -> Iterator[Claim]:
+    """The server took ten seconds or longer for at least one reply.
+
+    What it sees:
+        A reply (or the greeting) that begins ten seconds or more after the command it answers (or the handshake).
+
+    What it means:
+        The server was busy with something: DNS and DNSBL look-ups before the greeting, a policy daemon at RCPT, content
+        scanning after the final dot, or a tarpit on purpose.
+
+    What else looks like this:
+        Loss on the path: then the command or the reply was sent more than once.
+
+    What to do:
+        Time the look-ups and filters on the server.
+
+    Sources:
+        RFC 5321 section 4.5.3.2 (how long a client has to wait).
+    """
+    slow = [
+        (each.command.at, each.reply.at, each.reply.start.time_ns - each.command.at.time_ns)
+        for each in see.dialogue.exchanges
+        if each.reply is not None and each.reply.start.time_ns - each.command.at.time_ns >= SLOW_NS
+    ]
+    greeting, complete = see.dialogue.greeting, see.connection.handshake.complete
+    if greeting is not None and complete is not None and greeting.start.time_ns - complete.time_ns >= SLOW_NS:
+        slow.insert(0, (complete, greeting.at, greeting.start.time_ns - complete.time_ns))
+    if slow:
+        longest = max(wait for _, _, wait in slow)
+        yield Claim(
+            (f"The server took long for {len(slow)} repl{'y' if len(slow) == 1 else 'ies'}, up to ", Duration(longest)),
+            tuple(
+                Evidence((Duration(wait), " until the reply"), words.frames(asked, told))
+                for asked, told, wait in slow[:5]
+            ),
+        )
