@@ -1,7 +1,7 @@
-"""The client's octets -> commands, message content, TLS.
+"""The client's octets -> commands; content and TLS go to their own readers.
 
-At any moment the stream is in one mode (`_peek`, `_lines`, `_content`, `_chunk`, `_records`, `_ignored`), a method that
-takes octets from a place and says how far it came. What the server says changes the mode through the observer.
+At any moment the stream is in one mode (`_peek`, `_lines`, `_content`, `_records`, `_ignored`), a method that takes octets
+from a place and says how far it came. What the server says changes the mode through the observer.
 
 Lines that are no commands are not believed to be anything at first: at the beginning of a capture they are kept back
 (`_unsure`) until the server speaks, a command follows, or their number shows that the capture began inside a message.
@@ -11,19 +11,21 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from pcapdiag.model import Moment, Side, Stage
+from pcapdiag.model import Moment, Side
 from pcapdiag.smtp import auth, grammar, proxy
-from pcapdiag.smtp.body import DataScanner
 from pcapdiag.smtp.clock import Clock
+from pcapdiag.smtp.content import Content
 from pcapdiag.smtp.conversation import Conversation
-from pcapdiag.smtp.dialogue import DOT, Body, Command, OddKind, Reply
-from pcapdiag.smtp.lines import Partial
-from pcapdiag.smtp.stages import LAST_CHUNK, SASL_LINE, STEPS, UNKNOWN, Kind, Step
+from pcapdiag.smtp.dialogue import Command, OddKind, Reply
+from pcapdiag.smtp.lines import Line, Partial, line_of
+from pcapdiag.smtp.stages import SASL_LINE, STEPS, UNKNOWN, Kind
 from pcapdiag.smtp.tls_records import looks_like_record
 from pcapdiag.smtp.transactions import Sent
 
 _TEXT_RUN = 3
 """So many lines in a row that are no commands, unanswered, are message text."""
+_PEEK = 128
+"""More than any PROXY v1 header."""
 
 
 class Handler(Protocol):
@@ -41,31 +43,21 @@ class ClientStream:
         self._handler = handler
         self._conversation = conversation
         self._clock = clock
+        self._content_reader = Content(conversation, clock)
         self._partial = Partial()
         self._mode = self._peek
         self._peeked = b""
+        self._header_left = 0
+        """Octets of a PROXY header still to come."""
         self._starttls: Sent | None = None
         self._secret_next = False
         self._skipping = False
         """After a hole: the place in the line is unknown."""
-        self._unsure: list[tuple[Command, bytes]] | None = []
+        self._unsure: list[Line] | None = []
         """Lines kept back at the beginning of a capture; None once it is clear what they are."""
-        self.unknown_run = 0
+        self._unknown_run = 0
         self._end = 0
         """Behind the last octet seen."""
-        # Content behind DATA:
-        self._scanner: DataScanner | None = None
-        self._data: Sent | None = None
-        """DATA, while its reply is awaited: what follows it is content only if that is 354."""
-        self._start: Moment | None = None
-        self._at: Moment | None = None
-        self._counted = 0
-        """Octets of the content that earlier stretches have counted."""
-        # Content behind BDAT:
-        self.chunk_in_progress: Sent | None = None
-        self._left = 0
-        self._size = 0
-        self._missing = 0
 
     def feed(self, octets: bytes, offset: int) -> None:
         at, size = 0, len(octets)
@@ -73,7 +65,22 @@ class ClientStream:
             at = self._mode(octets, offset, at)
         self._end = offset + size
 
+    def _again(self, octets: bytes, offset: int) -> None:
+        """Read octets that were held back."""
+        at = 0
+        while at < len(octets):
+            at = self._mode(octets, offset, at)
+
     # --- What the server's replies change ----------------------------------------------------------------------------
+
+    @property
+    def chunk_in_progress(self) -> Sent | None:
+        """The BDAT whose octets are being sent."""
+        return self._content_reader.chunk
+
+    def answered(self) -> None:
+        """The server said something: lines of text that draw replies are not a message."""
+        self._unknown_run = 0
 
     def expect_secret(self) -> None:
         """334: the next line is a response of the AUTH exchange, whatever it looks like."""
@@ -87,108 +94,72 @@ class ClientStream:
             self._mode = self._peek
 
     def ignore_rest(self) -> None:
+        """What this side sends cannot mean anything to the server."""
         self._mode = self._ignored
 
     def content_wanted(self, data: Sent | None) -> None:
         """354. `data` is None when the DATA was not captured."""
-        if data is None or (self._scanner is None and not data.over):
+        self._content_reader.wanted(data, self._end)
+        if self._content_reader.inside:
             self._partial.clear()
-            self._begin_content(self._end, holding=False)
-        elif self._scanner is not None:
-            self._scanner.holding = self._scanner.candidate is not None
-        self._data = None
+            self._mode = self._content
 
     def content_refused(self, data: Sent) -> None:
-        """DATA was refused: what the client had sent behind it meanwhile is commands."""
-        scanner = self._scanner
-        if self._data is not data or scanner is None:
-            return
-        self._data = self._scanner = None
-        self._mode = self._lines
-        held = scanner.held()
-        if held is None:
-            self._conversation.odd_once(OddKind.UNSTUFFED_TEXT, self._at or data.command.at, Side.CLIENT, b"")
-            self._skipping = True
-        elif held[1]:
-            self._again(held[1], held[0])
+        """DATA was refused."""
+        self._content_reader.refused(data)
+        self._after_content()
 
-    def ends_with(self, reply: Reply) -> bool:
-        """A reply came while content was open: did it end at a place that was not sure to be its end?"""
-        scanner = self._scanner
-        if scanner is None or scanner.candidate is None:
-            return False
-        candidate, held = scanner.candidate, scanner.held()
-        idle = held is not None and (not held[1] or grammar.is_commands(held[1]))
-        if reply.code == 421 or not (idle or (reply.code < 300 and not candidate.bare)):
-            return False
-        if not idle:
-            held = None
-            candidate = candidate._replace(content_end=scanner.offset, end=scanner.offset)
-        at = self._at or self._clock(candidate.end)
-        if candidate.bare:
-            self._conversation.odd_once(OddKind.BARE_LF, at, Side.CLIENT, b"")
-        self._end_content(candidate.content_end, candidate.end, at, cut=not candidate.bare)
-        if held is not None and held[1]:
-            self._again(held[1], held[0])
-        return True
+    def content_ends_with(self, reply: Reply) -> bool:
+        """A reply came while content was open: had it ended?"""
+        ended = self._content_reader.ends_with(reply)
+        self._after_content()
+        return ended
 
-    def stretch(self) -> None:
-        """Count the content so far, before a reply that came too early."""
-        if self._scanner is not None and self._scanner.octets_to(self._scanner.offset) > self._counted:
-            self._count(self._scanner.offset, complete=False)
-
-    def _again(self, octets: bytes, offset: int) -> None:
-        """Read octets that were held back as commands."""
-        at = 0
-        while at < len(octets):
-            at = self._mode(octets, offset, at)
+    def content_so_far(self) -> None:
+        """Count the content so far: a reply comes before its end."""
+        self._content_reader.stretch()
 
     # --- The beginning -----------------------------------------------------------------------------------------------
 
     def _peek(self, octets: bytes, offset: int, at: int) -> int:
         """The first octets, or those behind STARTTLS: PROXY header, TLS or commands?"""
-        before = len(self._peeked)
-        held = self._peeked + octets[at : at + 128]
-        begins = offset + at - before
-        first = begins == 0 or not self._conversation.outstanding
-        header = proxy.header(held) if first and not self._conversation.entries.total else None
-        if header is not None and header.found in (proxy.Found.V1, proxy.Found.V2):
+        held = self._peeked + octets[at : at + _PEEK]
+        begins = offset + at - len(self._peeked)
+        header = proxy.NONE if self._conversation.entries.total else proxy.header(held)
+        if header.length:
             return self._skip_header(header, held, octets, offset, at)
         records = looks_like_record(held[:3])
-        if records is None or (header is not None and header.found is proxy.Found.MORE):
+        if records is None or header.found is proxy.Found.MORE:
             self._peeked = held
-            return at + 128 if len(octets) > at + 128 else len(octets)
-        self._peeked = b""
-        after_starttls = self._conversation.entries.total > 0 and self._conversation.starttls_seen
-        if records and self._handler.client_records(begins, after_starttls):
-            self._mode = self._records
-        elif records:
-            self._stray_hello(begins)
             return len(octets)
-        else:
+        self._peeked = b""
+        if not records:
             self._mode = self._lines
-        if before:
-            self._again(held[:before], begins)
+        elif self._handler.client_records(begins, self._conversation.starttls_seen):
+            self._mode = self._records
+        else:
+            self._stray_hello(begins)
+        if begins < offset + at:
+            self._again(held[: offset + at - begins], begins)
         return at
 
     def _skip_header(self, header: proxy.Header, held: bytes, octets: bytes, offset: int, at: int) -> int:
         conversation, moment = self._conversation, self._clock(offset + at)
-        kind = OddKind.PROXY_V1 if header.found is proxy.Found.V1 else OddKind.PROXY_V2
-        conversation.odd_once(
-            kind, moment, Side.CLIENT, held[: header.length].rstrip() if kind is OddKind.PROXY_V1 else b""
-        )
+        first = header.found is proxy.Found.V1
+        kind, shown = (OddKind.PROXY_V1, held[: header.length].rstrip()) if first else (OddKind.PROXY_V2, b"")
+        conversation.odd_once(kind, moment, Side.CLIENT, shown)
         conversation.settle(moment)
         behind = at + header.length - len(self._peeked)
         self._peeked = b""
-        self._left = max(0, behind - len(octets))
-        if self._left:
+        self._header_left = max(0, behind - len(octets))
+        if self._header_left:
             self._mode = self._rest_of_header
         return min(behind, len(octets))
 
     def _rest_of_header(self, octets: bytes, offset: int, at: int) -> int:
-        taken = min(self._left, len(octets) - at)
-        self._left -= taken
-        if not self._left:
+        taken = min(self._header_left, len(octets) - at)
+        self._header_left -= taken
+        if not self._header_left:
             self._mode = self._peek
         return at + taken
 
@@ -196,10 +167,10 @@ class ClientStream:
         """A TLS hello to a server that has greeted in clear: one line of junk to it."""
         moment = self._clock(begins)
         self._conversation.odd_once(OddKind.NOT_SMTP, moment, Side.CLIENT, b"TLS ClientHello")
-        command = Command(b"", b"", moment, moment, begins, begins, False, False)
-        self._conversation.command(command, Kind.ALONE, None)
-        self._conversation.settle(moment)
         self._mode = self._ignored
+        self._send(Line(b"", moment, moment, begins, begins), b"", b"", known=False)
+
+    # --- Other modes -------------------------------------------------------------------------------------------------
 
     def _ignored(self, octets: bytes, offset: int, at: int) -> int:
         return len(octets)
@@ -207,6 +178,22 @@ class ClientStream:
     def _records(self, octets: bytes, offset: int, at: int) -> int:
         self._handler.tls_octets(Side.CLIENT, octets[at:] if at else octets, offset + at)
         return len(octets)
+
+    def _content(self, octets: bytes, offset: int, at: int) -> int:
+        at = self._content_reader.read(octets, offset, at)
+        if not self._content_reader.inside:
+            self._after_content()
+        return at
+
+    def _after_content(self) -> None:
+        """Content ended, or was none: read on with lines, and first what had been taken for it."""
+        reader = self._content_reader
+        if reader.inside or self._mode != self._content:
+            return
+        self._mode = self._lines
+        if reader.rest is not None:
+            (offset, octets), reader.rest = reader.rest, None
+            self._again(octets, offset)
 
     # --- Lines -------------------------------------------------------------------------------------------------------
 
@@ -217,259 +204,153 @@ class ClientStream:
             if end < 0:
                 partial.add(octets[at:], offset + at, self._clock(offset + at))
                 return size
-            if partial:
-                partial.add(octets[at:end], offset + at, self._clock(offset + at))
-                line, begins, start, long = (
-                    partial.octets,
-                    partial.offset,
-                    partial.start,
-                    partial.length > grammar.LINE_LIMIT,
-                )
-                partial.clear()
+            ends = self._clock(offset + end)
+            if partial.length:
+                line = partial.take(octets[at:end], ends, offset + end + 1)
             else:
-                line, begins = octets[at:end], offset + at
-                start, long = self._clock(begins), end - at > grammar.LINE_LIMIT
+                begins = offset + at
+                line = line_of(octets[at:end], self._clock(begins), ends, begins, offset + end + 1)
             at = end + 1
-            self._line(line[: grammar.LINE_LIMIT], start, begins, offset + at, long, False)
+            self._line(line)
         return at
 
-    def _line(self, line: bytes, start: Moment, begins: int, end: int, long: bool, cut: bool) -> None:
-        conversation, at = self._conversation, self._clock(end - 1)
-        bare = not (line.endswith(b"\r") or long or cut)
-        if line.endswith(b"\r"):
-            line = line[:-1]
+    def _line(self, line: Line) -> None:
         if self._secret_next:
-            self._secret_next = False
-            self._secret(line, at, start, begins, end, cut)
+            self._secret(line)
             return
-        parsed = grammar.command_line(line)
+        words = grammar.command_line(line.octets)
         if self._skipping:
+            # After a hole only a line that must be a command shows where lines begin.
             self._skipping = False
-            if not grammar.is_plausible(parsed):
+            if not grammar.is_plausible(words):
                 return
-        if parsed.known:
-            if self._unsure is not None:
-                if self._unsure and not grammar.is_plausible(parsed):
-                    self._keep_back(line, at, start, begins, end, cut)
-                    return
-                self.commit()
-            if bare:
-                conversation.odd_once(OddKind.BARE_LF, at, Side.CLIENT, parsed.verb)
-            if long:
-                conversation.odd_once(OddKind.LONG_LINE, at, Side.CLIENT, parsed.verb)
-            self._known(parsed, at, start, begins, end, cut)
+        if words.known:
+            self._known(line, words)
+        elif self._answers_auth():
+            self._secret(line)
+        else:
+            self._unknown(line, words)
+
+    def _send(self, line: Line, verb: bytes, argument: bytes, known: bool = True) -> Sent:
+        """A command for the conversation."""
+        conversation = self._conversation
+        kind, stage = STEPS.get(verb, UNKNOWN)
+        if verb == b"*":
+            kind, stage = SASL_LINE
+        if line.bare:
+            conversation.odd_once(OddKind.BARE_LF, line.at, Side.CLIENT, verb)
+        if line.long:
+            conversation.odd_once(OddKind.LONG_LINE, line.at, Side.CLIENT, verb)
+        command = Command(verb, argument, line.at, line.start, line.offset, line.end, known, line.cut)
+        sent = conversation.command(command, kind, stage)
+        conversation.settle(line.at)
+        return sent
+
+    def _known(self, line: Line, words: grammar.Words) -> None:
+        if self._unsure is not None:
+            if self._unsure and not grammar.is_plausible(words):
+                self._keep_back(line)
+                return
+            self.commit()
+        verb, argument, _ = words
+        conversation = self._conversation
+        kind = STEPS[verb].kind
+        self._unknown_run = 0
+        if self._starttls is not None and self._starttls.reply is None:
+            conversation.odd_once(OddKind.PIPELINED_AFTER_STARTTLS, line.at, Side.CLIENT, verb)
+        if kind is Kind.CHUNK:
+            self._content_reader.announce(line, argument)
+            if self._content_reader.inside:
+                self._mode = self._content
             return
-        if self._answers_auth():
-            self._secret(line, at, start, begins, end, cut)
-            return
-        if long:
-            conversation.odd_once(OddKind.LONG_LINE, at, Side.CLIENT, b"")
-        if self._unsure is not None and not grammar.is_http(line) and not grammar.is_binary(line):
-            self._keep_back(line, at, start, begins, end, cut)
-            return
-        self.commit()
-        self._unknown(line, parsed.verb, at, start, begins, end, cut)
+        if kind is Kind.AUTH:
+            argument = self._mechanism(argument)
+        elif verb == b"BURL":
+            # RFC 4467 3: the URL of BURL carries an authorization token.
+            argument = b""
+        sent = self._send(line, verb, argument)
+        if kind is Kind.TLS:
+            self._starttls = sent
+            conversation.starttls_seen = True
+            self._mode = self._peek
+        elif kind is Kind.DATA:
+            self._content_reader.expect(sent)
+            self._mode = self._content
+
+    def _mechanism(self, argument: bytes) -> bytes:
+        """What of AUTH's argument may be shown."""
+        conversation = self._conversation
+        conversation.auth_seen = True
+        shown = auth.mechanism(argument)
+        conversation.secrets.withhold(argument.partition(b" ")[2] if shown else argument)
+        return shown
 
     def _answers_auth(self) -> bool:
         """AUTH waits for its reply: a line that is no command belongs to it (its 334 may not have been captured)."""
         outstanding = self._conversation.outstanding
         return bool(outstanding) and outstanding[-1].kind in (Kind.AUTH, Kind.SASL)
 
-    def _secret(self, line: bytes, at: Moment, start: Moment, begins: int, end: int, cut: bool) -> None:
-        conversation = self._conversation
-        conversation.auth_seen = True
-        conversation.secrets.withhold(line)
-        command = Command(b"*", b"", at, start, begins, end, True, cut)
-        conversation.command(command, SASL_LINE.kind, SASL_LINE.stage)
-        conversation.settle(at)
+    def _secret(self, line: Line) -> None:
+        """A line of an AUTH exchange."""
+        self._secret_next = False
+        self.commit()
+        self._conversation.auth_seen = True
+        self._conversation.secrets.withhold(line.octets)
+        self._send(line, b"*", b"")
 
-    def _known(self, parsed: grammar.Line, at: Moment, start: Moment, begins: int, end: int, cut: bool) -> None:
-        conversation = self._conversation
-        verb, argument, _ = parsed
-        step = STEPS[verb]
-        kind = step.kind
-        self.unknown_run = 0
-        if kind is Kind.AUTH:
-            conversation.auth_seen = True
-            conversation.secrets.withhold(argument.partition(b" ")[2])
-            shown = auth.mechanism(argument)
-            if not shown:
-                conversation.secrets.withhold(argument)
-            argument = shown
-        elif verb == b"BURL":
-            # RFC 4467: the URL carries an authorization token.
-            argument = b""
-        elif kind is Kind.CHUNK:
-            self._chunk_announced(step, argument, at, start, begins, end, cut)
-            return
-        if self._starttls is not None and self._starttls.reply is None:
-            conversation.odd_once(OddKind.PIPELINED_AFTER_STARTTLS, at, Side.CLIENT, verb)
-        sent = conversation.command(Command(verb, argument, at, start, begins, end, True, cut), kind, step.stage)
-        if kind is Kind.TLS:
-            self._starttls = sent
-            conversation.starttls_seen = True
-            self._mode = self._peek
-        elif kind is Kind.DATA:
-            self._data = sent
-            self._begin_content(end, holding=True)
-        conversation.settle(at)
-
-    def _unknown(self, line: bytes, verb: bytes, at: Moment, start: Moment, begins: int, end: int, cut: bool) -> None:
+    def _unknown(self, line: Line, words: grammar.Words) -> None:
         """A line that is no command: show as little of it as can be, it may be text or a secret."""
+        octets = line.octets
+        http, binary = grammar.is_http(octets), grammar.is_binary(octets)
+        if self._unsure is not None:
+            if not http and not binary:
+                self._keep_back(line)
+                return
+            self.commit()
         conversation = self._conversation
         if conversation.auth_seen:
-            conversation.secrets.withhold(line)
+            conversation.secrets.withhold(octets)
+        if http:
+            conversation.odd_once(OddKind.NOT_SMTP, line.at, Side.CLIENT, grammar.request_shown(octets))
+        elif binary:
+            shown = b"" if conversation.auth_seen else octets[:32]
+            conversation.odd_once(OddKind.NOT_SMTP, line.at, Side.CLIENT, shown)
+        self._unknown_run += 1
+        field = conversation.greeting is not None and not words.verb and grammar.is_header_field(octets)
+        if self._unknown_run >= _TEXT_RUN or field:
+            conversation.odd_once(OddKind.UNSTUFFED_TEXT, line.at, Side.CLIENT, b"")
+        # Where AUTH is near, or may have been in a hole, even one word can be half of a credential.
         guarded = conversation.auth_seen or conversation.client_lost or not conversation.greeted
-        if grammar.is_http(line):
-            conversation.odd_once(OddKind.NOT_SMTP, at, Side.CLIENT, grammar.request_shown(line))
-        elif guarded and not grammar.is_masked_verb(verb):
-            verb = b""
-        if grammar.is_binary(line):
-            conversation.odd_once(OddKind.NOT_SMTP, at, Side.CLIENT, b"" if conversation.auth_seen else line[:32])
-        self.unknown_run += 1
-        if self.unknown_run >= _TEXT_RUN or (conversation.smtp and not verb and grammar.is_header_field(line)):
-            conversation.odd_once(OddKind.UNSTUFFED_TEXT, at, Side.CLIENT, b"")
-        conversation.command(Command(verb, b"", at, start, begins, end, False, cut), UNKNOWN.kind, UNKNOWN.stage)
-        conversation.settle(at)
+        verb = b"" if guarded and not (http or grammar.is_masked_verb(words.verb)) else words.verb
+        self._send(line, verb, b"", known=False)
 
     # --- The beginning of a capture ----------------------------------------------------------------------------------
 
-    def _keep_back(self, line: bytes, at: Moment, start: Moment, begins: int, end: int, cut: bool) -> None:
-        assert self._unsure is not None
-        if self._conversation.entries.total or self._conversation.greeted:
+    def _keep_back(self, line: Line) -> None:
+        """A line at the beginning that is no command, or does not look like one that follows such lines."""
+        unsure = self._unsure
+        conversation = self._conversation
+        if unsure is None or conversation.entries.total or conversation.greeted:
             self.commit()
-            self._unknown(line, grammar.command_line(line).verb, at, start, begins, end, cut)
+            self._unknown(line, grammar.command_line(line.octets))
             return
-        self._unsure.append((Command(b"", b"", at, start, begins, end, False, cut), line))
-        if len(self._unsure) < _TEXT_RUN:
+        unsure.append(line)
+        if len(unsure) < _TEXT_RUN:
             return
-        first = self._unsure[0][0]
         self._unsure = None
-        self._conversation.begin_midway()
-        self._conversation.content_open = True
-        self._begin_content(first.offset, holding=False)
-        self._start, self._at = first.start, at
-        assert self._scanner is not None
-        self._scanner.offset = end
-        self._conversation.settle(first.start)
+        conversation.begin_midway()
+        conversation.content_open = True
+        self._content_reader.began(unsure[0], line)
+        self._mode = self._content
+        conversation.settle(unsure[0].start)
 
     def commit(self) -> None:
         """The lines kept back are what they seem: lines that are no commands."""
         if self._unsure is None:
             return
         kept, self._unsure = self._unsure, None
-        for command, line in kept:
-            verb = grammar.command_line(line).verb
-            self._unknown(line, verb, command.at, command.start, command.offset, command.end, command.cut)
-
-    # --- Content behind DATA -----------------------------------------------------------------------------------------
-
-    def _begin_content(self, offset: int, holding: bool) -> None:
-        self._scanner = DataScanner(offset, holding)
-        self._start = self._at = None
-        self._counted = 0
-        self._mode = self._content
-
-    def _content(self, octets: bytes, offset: int, at: int) -> int:
-        scanner = self._scanner
-        assert scanner is not None
-        if self._start is None:
-            self._start = self._clock(offset + at)
-        used = scanner.scan(octets[at:] if at else octets, offset + at)
-        end = scanner.offset
-        self._at = self._clock(end - 1)
-        if self._data is not None and self._conversation.replies_lost and not self._reply_in_hole(scanner):
-            return len(octets)
-        if used < 0:
-            return len(octets)
-        self._end_content(end - 3, end, self._at, cut=False)
-        return at + used
-
-    def _reply_in_hole(self, scanner: DataScanner) -> bool:
-        """The reply to DATA may be in a hole of the server's octets: what follows tells. False: read as commands."""
-        data, held = self._data, scanner.held()
-        assert data is not None
-        if held is not None and b"\n" not in held[1] and len(held[1]) <= 64:
-            return True
-        line = held[1].partition(b"\n")[0].rstrip(b"\r") if held is not None else b""
-        if held is not None and grammar.is_plausible(grammar.command_line(line)):
-            self._data = self._scanner = None
-            self._mode = self._lines
-            self._again(held[1], held[0])
-            return False
-        self._conversation.answer_unseen(data)
-        self._data = None
-        scanner.holding = scanner.candidate is not None
-        self._conversation.settle(self._start or data.command.at)
-        return True
-
-    def _count(self, content_end: int, complete: bool) -> None:
-        """A stretch of content ends at stream offset `content_end`."""
-        scanner, at = self._scanner, self._at
-        assert scanner is not None
-        octets = max(0, scanner.octets_to(content_end) - self._counted)
-        at = at or self._clock(content_end)
-        missing, scanner.missing = scanner.missing, 0
-        self._conversation.content(Body(at, self._start or at, octets, complete, False, min(missing, octets)))
-        self._counted += octets
-        self._start = None
-
-    def _end_content(self, content_end: int, end: int, at: Moment, cut: bool) -> None:
-        conversation = self._conversation
-        self._count(content_end, complete=True)
-        self._scanner = None
-        self._mode = self._lines
-        conversation.content_open = False
-        if self._data is not None:
-            self._data.over = True
-            self._data = None
-        dot = Command(DOT, b"", at, at, content_end, end, True, cut)
-        sent = conversation.command(dot, Kind.DOT, Stage.END_OF_DATA)
-        conversation.terminated(sent)
-        conversation.settle(at)
-
-    # --- Content behind BDAT -----------------------------------------------------------------------------------------
-
-    def _chunk_announced(
-        self, step: Step, argument: bytes, at: Moment, start: Moment, begins: int, end: int, cut: bool
-    ) -> None:
-        conversation = self._conversation
-        size, last = grammar.chunk_size(argument) or (0, False)
-        if last:
-            step = LAST_CHUNK
-        command = Command(b"BDAT", argument, at, start, begins, end, True, cut)
-        sent = conversation.command(command, step.kind, step.stage)
-        self._left = self._size = size
-        self._missing = 0
-        if size:
-            sent.sent = False
-            self.chunk_in_progress = sent
-            self._start = self._at = None
-            self._mode = self._chunk
-        elif last:
-            conversation.terminated(sent)
-        conversation.settle(at)
-
-    def _chunk(self, octets: bytes, offset: int, at: int) -> int:
-        taken = min(self._left, len(octets) - at)
-        if self._start is None:
-            self._start = self._clock(offset + at)
-        self._at = self._clock(offset + at + taken - 1)
-        self._left -= taken
-        if not self._left:
-            self._end_chunk(self._at)
-        return at + taken
-
-    def _end_chunk(self, at: Moment) -> None:
-        sent, conversation = self.chunk_in_progress, self._conversation
-        assert sent is not None
-        self._mode = self._lines
-        self.chunk_in_progress = None
-        conversation.content(Body(at, self._start or at, self._size, True, True, self._missing))
-        sent.sent = True
-        if sent.kind is Kind.LAST:
-            conversation.terminated(sent)
-        conversation.settle(at)
+        for line in kept:
+            self._unknown(line, grammar.command_line(line.octets))
 
     # --- Holes and the end -------------------------------------------------------------------------------------------
 
@@ -479,55 +360,30 @@ class ClientStream:
         if self._mode == self._records:
             self._handler.tls_gap(Side.CLIENT, offset, length, at)
             return
-        if self._mode == self._content and self._scanner is not None:
-            self._start = self._start or at
-            self._at = at
-            self._scanner.gap(offset, length)
-            return
-        if self._mode == self._chunk:
-            taken = min(length, self._left)
-            self._start = self._start or at
-            self._at = at
-            self._left -= taken
-            self._missing += taken
-            if not self._left:
-                self._end_chunk(at)
+        if self._mode == self._content:
+            taken = self._content_reader.gap(offset, length, at)
+            self._after_content()
             offset, length = offset + taken, length - taken
         if length and self._mode != self._ignored:
-            self._line_gap(offset, length, segment_end, at)
+            self._line_gap(offset, offset + length, segment_end, at)
 
-    def _line_gap(self, offset: int, length: int, segment_end: bool, at: Moment) -> None:
+    def _line_gap(self, offset: int, end: int, segment_end: bool, at: Moment) -> None:
+        """A hole between or inside commands."""
         self._peeked = b""
         self._mode = self._lines
-        self._skipping = not segment_end
+        self._skipping = False
         self._conversation.client_gap(at)
-        partial = self._partial
-        if partial:
-            # Its beginning was seen, so it was sent; with it perhaps others, which only the replies can tell.
-            line, start, begins = partial.octets[: grammar.LINE_LIMIT], partial.start, partial.offset
-            partial.clear()
-            self._line(line, start, begins, offset + length, False, True)
-        elif self._secret_next:
-            self._secret_next = False
-            self._secret(b"", at, at, offset, offset + length, True)
-        elif segment_end:
-            command = Command(b"", b"", at, at, offset, offset + length, False, True)
-            self._conversation.command(command, UNKNOWN.kind, UNKNOWN.stage)
-            self._conversation.settle(at)
+        if self._partial:
+            # Its beginning was seen, so it was sent; perhaps others with it, which only the replies can tell.
+            self._line(self._partial.cut(at, end))
+        elif self._secret_next or segment_end:
+            self._line(Line(b"", at, at, offset, end, cut=True))
+        self._skipping = not segment_end
 
-    def finish(self, at: Moment) -> None:
+    def finish(self) -> None:
         """No more octets will come."""
-        conversation = self._conversation
-        if self._mode == self._content and self._scanner is not None:
-            scanner = self._scanner
-            if scanner.octets_to(scanner.offset) > self._counted and self._data is None:
-                self._count(scanner.offset, complete=False)
-        elif self._mode == self._chunk:
-            sent = self._size - self._left
-            if sent:
-                last = self._at or at
-                conversation.content(Body(last, self._start or last, sent, False, True, self._missing))
-        elif self._mode == self._lines and self._partial:
-            parsed = grammar.command_line(self._partial.octets)
-            shown = parsed.verb if parsed.known and not self._secret_next else b""
-            conversation.odd(OddKind.PARTIAL_COMMAND, self._partial.start, Side.CLIENT, shown)
+        self._content_reader.finish()
+        if self._mode == self._lines and self._partial:
+            words = grammar.command_line(self._partial.octets)
+            shown = words.verb if words.known and not self._secret_next else b""
+            self._conversation.odd(OddKind.PARTIAL_COMMAND, self._partial.start, Side.CLIENT, shown)

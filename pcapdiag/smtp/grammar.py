@@ -28,7 +28,7 @@ _FIELD = re.compile(rb"[!-9;-~]{1,60}:[ \t]")
 _MASKED = re.compile(rb"X{4,}[A-Z]?\Z")
 
 
-class Line(NamedTuple):
+class Words(NamedTuple):
     """One line of the client, taken apart."""
 
     verb: bytes
@@ -37,25 +37,25 @@ class Line(NamedTuple):
     known: bool
 
 
-def command_line(line: bytes) -> Line:
+def command_line(line: bytes) -> Words:
     """Take a line without its line end apart. RFC 5321 2.4: verbs are not case sensitive."""
     verb, _, argument = line.partition(b" ")
     verb = verb.upper()
     if verb in STEPS and verb != b".":
-        return Line(verb, argument.strip()[:TEXT_LIMIT], True)
+        return Words(verb, argument.strip()[:TEXT_LIMIT], True)
     # A verb may be followed by a tab, or stand behind spaces (receivers commonly accept both).
     words = line.split(None, 1)
     if not words:
-        return Line(b"", b"", False)
+        return Words(b"", b"", False)
     verb = words[0].upper()
     argument = words[1].strip()[:TEXT_LIMIT] if len(words) > 1 else b""
     if verb in STEPS and verb != b".":
-        return Line(verb, argument, True)
+        return Words(verb, argument, True)
     # Programs write verbs in one case; mixed case is text or base64.
     uniform = words[0] in (verb, verb.lower(), verb.capitalize())
     if uniform and _UNKNOWN_VERB.match(verb):
-        return Line(verb, b"", False)
-    return Line(b"", b"", False)
+        return Words(verb, b"", False)
+    return Words(b"", b"", False)
 
 
 class ReplyLine(NamedTuple):
@@ -138,7 +138,7 @@ def is_header_field(line: bytes) -> bool:
 _PLAIN = frozenset((b"DATA", b"QUIT", b"RSET", b"STARTTLS", b"TURN"))
 
 
-def is_plausible(line: Line) -> bool:
+def is_plausible(line: Words) -> bool:
     """Could this line stand alone as a command? Stricter than `command_line`: message text says "help me", too."""
     verb, argument, known = line
     if not known:

@@ -1,13 +1,41 @@
 """Octets -> lines, across any cut, in bounded memory.
 
-A line is kept up to `LINE_LIMIT` octets; what is longer is counted. `None` marks of the caller are not needed here: the
-caller says in which frame the pieces came.
+A line is kept up to `LINE_LIMIT` octets; what is longer is counted and noted as `long`.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from pcapdiag.model import Moment
 from pcapdiag.smtp.grammar import LINE_LIMIT
+
+
+class Line(NamedTuple):
+    """One line of a stream."""
+
+    octets: bytes
+    """Without its line end; at most `LINE_LIMIT`."""
+    start: Moment
+    at: Moment
+    """Frame of its line end."""
+    offset: int
+    end: int
+    """Stream offset behind its line end."""
+    bare: bool = False
+    """It ended in LF without CR."""
+    long: bool = False
+    cut: bool = False
+    """Its end is in a hole."""
+
+
+def line_of(octets: bytes, start: Moment, at: Moment, offset: int, end: int) -> Line:
+    """The line with `octets` before its LF. RFC 5321 2.3.8: lines end in CRLF and nothing else; receivers take LF, too."""
+    if len(octets) > LINE_LIMIT:
+        return Line(octets[:LINE_LIMIT], start, at, offset, end, False, True)
+    if octets.endswith(b"\r"):
+        return Line(octets[:-1], start, at, offset, end)
+    return Line(octets, start, at, offset, end, True)
 
 
 class Partial:
@@ -17,6 +45,7 @@ class Partial:
 
     def __init__(self) -> None:
         self.octets = b""
+        """At most one more than `LINE_LIMIT`, which shows that it is too long."""
         self.length = 0
         """Octets of it so far, those beyond the limit included."""
         self.offset = 0
@@ -32,6 +61,19 @@ class Partial:
         room = LINE_LIMIT + 1 - len(self.octets)
         if room > 0:
             self.octets += octets[:room]
+
+    def take(self, octets: bytes, at: Moment, end: int) -> Line:
+        """The line that `octets` complete."""
+        self.add(octets, self.offset, at)
+        line = line_of(self.octets, self.start, at, self.offset, end)
+        self.clear()
+        return line
+
+    def cut(self, at: Moment, end: int) -> Line:
+        """The line as far as it came before a hole that reaches to `end`."""
+        line = Line(self.octets[:LINE_LIMIT].rstrip(b"\r"), self.start, at, self.offset, end, cut=True)
+        self.clear()
+        return line
 
     def clear(self) -> None:
         self.octets = b""

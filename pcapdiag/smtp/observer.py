@@ -67,7 +67,7 @@ class SmtpObserver:
         if self._last is not None:
             self._client.commit()
             self._server.finish(self._last)
-            self._client.finish(self._last)
+            self._client.finish()
             if self._tls is None:
                 self._conversation.settle(self._last)
         return self._conversation.dialogue(self._tls.result() if self._tls is not None else None)
@@ -82,9 +82,9 @@ class SmtpObserver:
     def replied(self, reply: Reply) -> None:
         """A whole reply of the server."""
         conversation, client = self._conversation, self._client
-        client.unknown_run = 0
-        if conversation.content_open and not conversation.outstanding and not client.ends_with(reply):
-            client.stretch()
+        client.answered()
+        if conversation.content_open and not conversation.outstanding and not client.content_ends_with(reply):
+            client.content_so_far()
             conversation.early_reply(reply)
             return
         early = client.chunk_in_progress

@@ -33,7 +33,7 @@ class Header(NamedTuple):
     length: int
 
 
-_NOTHING = Header(Found.NOTHING, 0)
+NONE = Header(Found.NOTHING, 0)
 _MORE = Header(Found.MORE, 0)
 
 
@@ -49,5 +49,5 @@ def header(octets: bytes) -> Header:
         end = octets.find(b"\r\n", 0, _LONGEST_V1)
         if end >= 0:
             return Header(Found.V1, end + 2)
-        return _MORE if len(octets) < _LONGEST_V1 else _NOTHING
-    return _MORE if _PREFIX_V1.startswith(octets) else _NOTHING
+        return _MORE if len(octets) < _LONGEST_V1 else NONE
+    return _MORE if _PREFIX_V1.startswith(octets) else NONE

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pcapdiag.model import Moment
 from pcapdiag.smtp.dialogue import Reply
 from pcapdiag.smtp.grammar import TEXT_LIMIT, ReplyLine, enhanced_code
+from pcapdiag.smtp.lines import Line
 
 LINES_LIMIT = 100
 
@@ -15,7 +16,7 @@ LINES_LIMIT = 100
 class ReplyReader:
     """Gathers the lines of one reply. `open` while a ``250-`` waits for its ``250``."""
 
-    __slots__ = ("_code", "_cut", "_end", "_lines", "_offset", "_start", "open")
+    __slots__ = ("_code", "_end", "_lines", "_offset", "_start", "open")
 
     def __init__(self) -> None:
         self.open = False
@@ -24,29 +25,29 @@ class ReplyReader:
         self._start = Moment(0, 0, 0)
         self._offset = 0
         self._end = 0
-        self._cut = False
 
-    def line(self, line: ReplyLine, start: Moment, at: Moment, offset: int, end: int, cut: bool) -> Reply | None:
+    def line(self, line: Line, words: ReplyLine) -> Reply | None:
         """Add a line; the reply when it was its last."""
-        code, last, text = line
+        code, last, text = words
         if last and not self.open:
             text = text[:TEXT_LIMIT]
-            return Reply(code, enhanced_code(text), (text,), at, start, offset, end, True, cut, False)
+            return Reply(
+                code, enhanced_code(text), (text,), line.at, line.start, line.offset, line.end, True, False, False
+            )
         if not self.open:
             self.open = True
-            self._code, self._lines, self._start, self._offset, self._cut = code, [], start, offset, False
-        self._cut |= cut
+            self._code, self._lines, self._start, self._offset = code, [], line.start, line.offset
         if len(self._lines) < LINES_LIMIT:
             self._lines.append(text[:TEXT_LIMIT])
-        self._end = end
-        return self.close(at) if last else None
+        self._end = line.end
+        return self.close(line.at) if last else None
 
     def text(self, line: bytes) -> None:
         """A line without a code inside a multi-line reply: some servers send such; it belongs to the text."""
         if len(self._lines) < LINES_LIMIT:
             self._lines.append(line[:TEXT_LIMIT])
 
-    def close(self, at: Moment, complete: bool = True, cut: bool = False) -> Reply:
+    def close(self, at: Moment, complete: bool = True) -> Reply:
         """The reply as far as it came."""
         self.open = False
         last = self._lines[-1] if self._lines else b""
@@ -59,6 +60,6 @@ class ReplyReader:
             self._offset,
             self._end,
             complete,
-            cut or self._cut,
+            False,
             False,
         )

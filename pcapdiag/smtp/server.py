@@ -12,8 +12,8 @@ from pcapdiag.model import Moment, Side
 from pcapdiag.smtp.clock import Clock
 from pcapdiag.smtp.conversation import Conversation
 from pcapdiag.smtp.dialogue import OddKind, Reply
-from pcapdiag.smtp.grammar import LINE_LIMIT, reply_line
-from pcapdiag.smtp.lines import Partial
+from pcapdiag.smtp.grammar import reply_line
+from pcapdiag.smtp.lines import Line, Partial, line_of
 from pcapdiag.smtp.replies import ReplyReader
 from pcapdiag.smtp.tls_records import looks_like_record
 
@@ -83,38 +83,36 @@ class ServerStream:
             if end < 0:
                 partial.add(octets[at:], offset + at, self._clock(offset + at))
                 return size
-            if partial:
-                partial.add(octets[at:end], offset + at, self._clock(offset + at))
-                line, begins, start, long = partial.octets, partial.offset, partial.start, partial.length > LINE_LIMIT
-                partial.clear()
+            ends = self._clock(offset + end)
+            if partial.length:
+                line = partial.take(octets[at:end], ends, offset + end + 1)
             else:
-                line, begins, start, long = octets[at:end], offset + at, self._clock(offset + at), end - at > LINE_LIMIT
-            self._line(line[:LINE_LIMIT], start, begins, offset + end + 1, long)
+                begins = offset + at
+                line = line_of(octets[at:end], self._clock(begins), ends, begins, offset + end + 1)
             at = end + 1
+            self._line(line)
         return at
 
-    def _line(self, line: bytes, start: Moment, begins: int, end: int, long: bool) -> None:
-        at = self._clock(end - 1)
-        if line.endswith(b"\r"):
-            line = line[:-1]
-        elif not long:
-            self._conversation.odd_once(OddKind.BARE_LF, at, Side.SERVER, b"")
-        if long:
-            self._conversation.odd_once(OddKind.LONG_LINE, at, Side.SERVER, line[:3])
-        parsed = reply_line(line)
-        if parsed is None:
-            self._no_reply_line(line, at)
+    def _line(self, line: Line) -> None:
+        conversation = self._conversation
+        if line.bare:
+            conversation.odd_once(OddKind.BARE_LF, line.at, Side.SERVER, b"")
+        if line.long:
+            conversation.odd_once(OddKind.LONG_LINE, line.at, Side.SERVER, line.octets[:3])
+        words = reply_line(line.octets)
+        if words is None:
+            self._no_reply_line(line.octets, line.at)
             return
         self._skipping = False
-        if not self._conversation.greeted and (parsed.code == 220 or parsed.code >= 400):
-            self._conversation.settle(start)
+        if not conversation.greeted and (words.code == 220 or words.code >= 400):
+            conversation.settle(line.start)
         if self._continued:
             continued, self._continued = self._continued, 0
-            if parsed.code == continued and not self._conversation.outstanding:
+            if words.code == continued and not conversation.outstanding:
                 # The rest of a reply whose middle was in a hole; it was taken as complete then.
-                self._continued = 0 if parsed.last else continued
+                self._continued = 0 if words.last else continued
                 return
-        reply = self._reply.line(parsed, start, at, begins, end, False)
+        reply = self._reply.line(line, words)
         if reply is not None:
             self._handler.replied(reply)
 
@@ -148,14 +146,11 @@ class ServerStream:
         """The reply that has begun, as far as it came."""
         partial = self._partial
         if partial:
-            parsed = reply_line(partial.octets[:LINE_LIMIT].rstrip(b"\r"))
-            if parsed is not None:
-                end = partial.offset + partial.length
-                reply = self._reply.line(parsed, partial.start, at, partial.offset, end, False)
-                if reply is not None:
-                    partial.clear()
-                    return reply._replace(complete=False)
-            partial.clear()
+            line = partial.cut(at, partial.offset + partial.length)
+            words = reply_line(line.octets)
+            reply = self._reply.line(line, words) if words is not None else None
+            if reply is not None:
+                return reply._replace(complete=False)
         return self._reply.close(at, complete=False) if self._reply.open else None
 
     def finish(self, at: Moment) -> None:

@@ -1,0 +1,239 @@
+"""Message content on its way: behind DATA until the terminator, behind BDAT by count.
+
+Turns stretches of the client's octets into `Body` entries and the end of data, and says how far it read. Content is open
+*on trust* while the reply to DATA is awaited, or while a hole may have held the terminator; `rest` is what turned out to be
+commands then, for the lines' reader to read again.
+"""
+
+from __future__ import annotations
+
+from pcapdiag.model import Moment, Side, Stage
+from pcapdiag.smtp import grammar
+from pcapdiag.smtp.body import DataScanner
+from pcapdiag.smtp.clock import Clock
+from pcapdiag.smtp.conversation import Conversation
+from pcapdiag.smtp.dialogue import DOT, Body, Command, OddKind, Reply
+from pcapdiag.smtp.lines import Line
+from pcapdiag.smtp.stages import LAST_CHUNK, STEPS, Kind
+from pcapdiag.smtp.transactions import Sent
+
+_ENOUGH = 64
+"""Octets without a line end that no command would begin with."""
+
+
+class Content:
+    """The content that is being sent, if any."""
+
+    def __init__(self, conversation: Conversation, clock: Clock) -> None:
+        self._conversation = conversation
+        self._clock = clock
+        self._start: Moment | None = None
+        self._at: Moment | None = None
+        self.rest: tuple[int, bytes] | None = None
+        """Stream offset and octets that are commands after all."""
+        # Behind DATA:
+        self._scanner: DataScanner | None = None
+        self._data: Sent | None = None
+        """DATA, while its reply is awaited: what follows it is content only if that is 354."""
+        self._counted = 0
+        """Octets of the content that earlier stretches have counted."""
+        # Behind BDAT:
+        self.chunk: Sent | None = None
+        self._left = 0
+        self._size = 0
+        self._missing = 0
+
+    @property
+    def inside(self) -> bool:
+        return self._scanner is not None or self.chunk is not None
+
+    def read(self, octets: bytes, offset: int, at: int) -> int:
+        """Read content from place `at` of `octets`: how far it went."""
+        if self._scanner is not None:
+            return self._read_data(self._scanner, octets, offset, at)
+        return self._read_chunk(octets, offset, at)
+
+    # --- Behind DATA -------------------------------------------------------------------------------------------------
+
+    def expect(self, data: Sent) -> None:
+        """DATA was sent; its reply is awaited."""
+        self._data = data
+        self._open(data.command.end, holding=True)
+
+    def begin(self, offset: int) -> None:
+        """354 came, or the capture began inside content."""
+        self._data = None
+        self._open(offset, holding=False)
+
+    def began(self, first: Line, last: Line) -> None:
+        """The capture began inside content: lines already read belong to it."""
+        self.begin(first.offset)
+        self._start, self._at = first.start, last.at
+        if self._scanner is not None:
+            self._scanner.offset = last.end
+
+    def wanted(self, data: Sent | None, offset: int) -> None:
+        """354. `data` is None when DATA was not captured; the content then begins at `offset`."""
+        if data is None or (self._scanner is None and not data.over):
+            self.begin(offset)
+        elif self._scanner is not None:
+            self._trust(self._scanner)
+
+    def refused(self, data: Sent) -> None:
+        """DATA was refused: what the client had sent behind it meanwhile is commands."""
+        scanner = self._scanner
+        if self._data is not data or scanner is None:
+            return
+        self._data = self._scanner = None
+        self.rest = scanner.held()
+        if self.rest is None:
+            self._conversation.odd_once(OddKind.UNSTUFFED_TEXT, self._at or data.command.at, Side.CLIENT, b"")
+
+    def ends_with(self, reply: Reply) -> bool:
+        """A reply came while content was open: had it ended, at a place that was not sure to be its end?"""
+        scanner = self._scanner
+        if scanner is None or scanner.candidate is None or reply.code == 421:
+            return False
+        candidate, held = scanner.candidate, scanner.held()
+        if held is None or (held[1] and not grammar.is_commands(held[1])):
+            # More followed than commands. A hole held the terminator nevertheless if the message was accepted.
+            if candidate.bare or reply.code >= 300:
+                return False
+            held = None
+            candidate = candidate._replace(content_end=scanner.offset, end=scanner.offset)
+        at = self._at or self._clock(candidate.end)
+        if candidate.bare:
+            self._conversation.odd_once(OddKind.BARE_LF, at, Side.CLIENT, b"")
+        self._end(candidate.content_end, candidate.end, at, cut=not candidate.bare)
+        self.rest = held
+        return True
+
+    def stretch(self) -> None:
+        """Count the content so far, before a reply that came too early or at the end."""
+        scanner = self._scanner
+        if scanner is not None and self._data is None and scanner.octets_to(scanner.offset) > self._counted:
+            self._count(scanner, scanner.offset, complete=False)
+
+    def _open(self, offset: int, holding: bool) -> None:
+        self._scanner = DataScanner(offset, holding)
+        self._start = self._at = None
+        self._counted = 0
+
+    def _trust(self, scanner: DataScanner) -> None:
+        self._data = None
+        scanner.holding = scanner.candidate is not None
+
+    def _read_data(self, scanner: DataScanner, octets: bytes, offset: int, at: int) -> int:
+        if self._start is None:
+            self._start = self._clock(offset + at)
+        used = scanner.scan(octets[at:] if at else octets, offset + at)
+        end = scanner.offset
+        self._at = self._clock(end - 1)
+        if self._data is not None and self._conversation.replies_lost:
+            self._reply_in_hole(self._data, scanner)
+            if self._scanner is None:
+                return len(octets)
+        if used < 0:
+            return len(octets)
+        self._end(end - 3, end, self._at, cut=False)
+        return at + used
+
+    def _reply_in_hole(self, data: Sent, scanner: DataScanner) -> None:
+        """The reply to DATA may be in a hole of the server's octets: the next line of the client tells what it was."""
+        held = scanner.held()
+        if held is not None:
+            line, ended, _ = held[1].partition(b"\n")
+            if not ended and len(line) <= _ENOUGH:
+                return
+            if grammar.is_plausible(grammar.command_line(line.rstrip(b"\r"))):
+                self._data = self._scanner = None
+                self.rest = held
+                return
+        self._conversation.answer_unseen(data)
+        self._trust(scanner)
+        self._conversation.settle(self._start or data.command.at)
+
+    def _count(self, scanner: DataScanner, content_end: int, complete: bool) -> None:
+        """A stretch of content ends at stream offset `content_end`."""
+        octets = max(0, scanner.octets_to(content_end) - self._counted)
+        at = self._at or self._clock(content_end)
+        missing, scanner.missing = scanner.missing, 0
+        self._conversation.content(Body(at, self._start or at, octets, complete, False, min(missing, octets)))
+        self._counted += octets
+        self._start = None
+
+    def _end(self, content_end: int, end: int, at: Moment, cut: bool) -> None:
+        conversation, scanner = self._conversation, self._scanner
+        assert scanner is not None
+        self._count(scanner, content_end, complete=True)
+        self._scanner = None
+        conversation.content_open = False
+        if self._data is not None:
+            self._data.over = True
+            self._data = None
+        dot = Command(DOT, b"", at, at, content_end, end, True, cut)
+        sent = conversation.command(dot, Kind.DOT, Stage.END_OF_DATA)
+        conversation.terminated(sent)
+        conversation.settle(at)
+
+    # --- Behind BDAT -------------------------------------------------------------------------------------------------
+
+    def announce(self, line: Line, argument: bytes) -> None:
+        """BDAT was sent. RFC 3030 2: "The message data is sent immediately after the trailing <CR> <LF>"."""
+        conversation = self._conversation
+        size, last = grammar.chunk_size(argument) or (0, False)
+        step = LAST_CHUNK if last else STEPS[b"BDAT"]
+        command = Command(b"BDAT", argument, line.at, line.start, line.offset, line.end, True, line.cut)
+        sent = conversation.command(command, step.kind, step.stage)
+        self._left = self._size = size
+        self._missing = 0
+        if size:
+            sent.sent = False
+            self.chunk = sent
+            self._start = self._at = None
+        elif last:
+            conversation.terminated(sent)
+        conversation.settle(line.at)
+
+    def _read_chunk(self, octets: bytes, offset: int, at: int) -> int:
+        taken = min(self._left, len(octets) - at)
+        if self._start is None:
+            self._start = self._clock(offset + at)
+        self._at = self._clock(offset + at + taken - 1)
+        self._left -= taken
+        if not self._left:
+            self._end_chunk(self._at)
+        return at + taken
+
+    def _end_chunk(self, at: Moment) -> None:
+        sent, conversation = self.chunk, self._conversation
+        assert sent is not None
+        self.chunk = None
+        conversation.content(Body(at, self._start or at, self._size, True, True, self._missing))
+        sent.sent = True
+        if sent.kind is Kind.LAST:
+            conversation.terminated(sent)
+        conversation.settle(at)
+
+    # --- Holes and the end -------------------------------------------------------------------------------------------
+
+    def gap(self, offset: int, length: int, at: Moment) -> int:
+        """A hole while content is open: how many of its octets belong to the content."""
+        self._start = self._start or at
+        self._at = at
+        if self._scanner is not None:
+            self._scanner.gap(offset, length)
+            return length
+        taken = min(length, self._left)
+        self._left -= taken
+        self._missing += taken
+        if not self._left:
+            self._end_chunk(at)
+        return taken
+
+    def finish(self) -> None:
+        """No more octets will come."""
+        self.stretch()
+        seen = self._size - self._left
+        if self.chunk is not None and seen and self._at is not None:
+            self._conversation.content(Body(self._at, self._start or self._at, seen, False, True, self._missing))
