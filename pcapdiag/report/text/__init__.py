@@ -19,7 +19,7 @@ from pcapdiag.report.text.groups import groups_table
 from pcapdiag.report.text.header import captures, lead, nothing
 from pcapdiag.report.text.style import Style
 from pcapdiag.report.text.table import sessions_table
-from pcapdiag.report.text.words import PATTERN, count
+from pcapdiag.report.text.words import PATTERN, count, sentence
 
 NAME = "text"
 
@@ -79,7 +79,7 @@ class _Report:
         for pattern in self._analysis.patterns:
             ids = ", ".join(str(each) for each in pattern.sessions[:12])
             more = ", ..." if pattern.sessions_total > 12 else ""
-            what = plain(pattern.summary, self._paths)
+            what = sentence(plain(pattern.summary, self._paths))
             yield from self._style.bullets([f"{PATTERN.get(pattern.kind, pattern.kind)}: {what} Sessions {ids}{more}."])
 
     def _details(self, rows: list[Judged], shown: int) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pcapdiag.analysis import Judged
 from pcapdiag.diagnosis.verdict import Evidence, Finding, Verdict
-from pcapdiag.model import Moment, Party, Says, Strength
+from pcapdiag.model import Moment, Party, Says
 from pcapdiag.report.clean import duration_text, plain, short_name
 from pcapdiag.report.facts import wireshark_filters
 from pcapdiag.report.text.clock import Clock
@@ -15,7 +15,7 @@ from pcapdiag.report.text.mail import messages
 from pcapdiag.report.text.names import beside, greeted, helo
 from pcapdiag.report.text.rungs import rungs
 from pcapdiag.report.text.style import Style
-from pcapdiag.report.text.words import HOW, IMPACT, PARTY, PARTY_COLOUR, SIDE, STAGE, listed
+from pcapdiag.report.text.words import HOW, IMPACT, PARTY, PARTY_COLOUR, SIDE, STAGE, listed, sentence
 
 MOST_FRAMES = 8
 """Frames named behind one sentence of evidence."""
@@ -41,12 +41,13 @@ class Details:
         yield self._style.banner(f"Session {judged.id}", self._headline(verdict), "bold", *colour)
         yield ""
         if summary:
-            yield from self._style.prose(self._plain(verdict.summary))
+            yield from self._style.prose(sentence(self._plain(verdict.summary)))
             yield ""
         yield from self._facts(judged)
         yield from self._section("Why we say so", self._evidence(verdict.evidence))
         if ladder and judged.with_dialogue:
-            yield from self._section("The conversation", self._ladder(judged, whole=whole))
+            remark = f"{self._style.glyphs.cross} marks what ended it"
+            yield from self._section("The conversation", self._ladder(judged, whole=whole), remark)
         yield from self._section("What else it could be", self._doubts(verdict))
         yield from self._section("Seen besides", self._beside(verdict.findings))
         yield from self._section("What to do next", self._steps(verdict))
@@ -59,12 +60,12 @@ class Details:
             return f"dropped by: undetermined, {verdict.stage.value}"
         return f"dropped by {PARTY[verdict.dropped_by]}, {verdict.stage.value}"
 
-    def _section(self, title: str, lines: Iterable[str]) -> Iterator[str]:
+    def _section(self, title: str, lines: Iterable[str], remark: str = "") -> Iterator[str]:
         """A titled part; nothing at all when it would be empty."""
         body = list(lines)
         if body:
             yield ""
-            yield self._style.heading(title)
+            yield self._style.heading(title, remark)
             yield from body
 
     def _plain(self, says: Says) -> str:
@@ -117,9 +118,7 @@ class Details:
         return self._style.bullets(self._sentence(each) for each in evidence)
 
     def _sentence(self, evidence: Evidence) -> str:
-        """The sentence, its frames before its full stop."""
-        text, frames = self._plain(evidence.says), self._frames(evidence)
-        return text.removesuffix(".") + frames + "." if text.endswith(".") else text + frames
+        return sentence(self._plain(evidence.says), self._frames(evidence))
 
     def _frames(self, evidence: Evidence) -> str:
         """Frames that the sentence itself does not name."""
@@ -147,19 +146,19 @@ class Details:
     def _doubts(self, verdict: Verdict) -> Iterator[str]:
         yield from self._evidence(verdict.against)
         for finding in verdict.others:
-            yield from self._style.bullets([f"{self._plain(finding.summary)} ({finding.rule})"])
+            yield from self._style.bullets([sentence(self._plain(finding.summary), f" ({finding.rule})")])
 
     def _beside(self, findings: Sequence[Finding]) -> Iterator[str]:
         for finding in findings:
-            yield from self._style.bullets([f"{self._plain(finding.summary)} ({finding.rule})"])
+            yield from self._style.bullets([sentence(self._plain(finding.summary), f" ({finding.rule})")])
 
     def _steps(self, verdict: Verdict) -> Iterator[str]:
-        steps = [self._plain(step) for step in verdict.next_steps]
-        steps += [self._plain(step) for finding in verdict.findings for step in finding.next_steps]
+        steps = [sentence(self._plain(step)) for step in verdict.next_steps]
         for number, step in enumerate(dict.fromkeys(steps), start=1):
             yield from self._style.prose(step, indent="     ", first=f"  {number}. ")
-        if verdict.next_capture and verdict.strength is not Strength.PROVEN:
-            yield "  The capture that would settle it:"
+        if verdict.next_capture:
+            if not steps or not steps[-1].endswith(":"):
+                yield "  The capture that would settle it:"
             yield f"     {verdict.next_capture}"
 
     def _filters(self, judged: Judged) -> Iterator[str]:

@@ -23,8 +23,8 @@ def groups_table(groups: Sequence[Group], style: Style, clock: Clock) -> Iterato
     rows = [_wide(group, tell, style) if wide else _stacked(group, tell, style) for group in ranked[:MOST]]
     headers = ["sessions", "server", "dropped by", "how", "stage", "rule", "first", "last", "such as"]
     if not wide:
-        headers = ["sessions", "server, rule", "dropped by, stage", "first, last", "such as"]
-    yield from grid(rows, headers, style, right=(0, len(headers) - 1))
+        headers = ["sessions", "server", "dropped by, stage", "first, last"]
+    yield from grid(rows, headers, style, right=(0, 8) if wide else (0,))
     if rest := ranked[MOST:]:
         yield f"  and {count(len(rest), 'smaller group')} with {count(sum(group.sessions for group in rest), 'session')}"
 
@@ -47,10 +47,9 @@ def _stacked(group: Group, tell: When, style: Style) -> list[str]:
     party = style.paint(group.dropped_by.value, *PARTY_COLOUR[group.dropped_by])
     return [
         f"{group.sessions:,}",
-        f"{_server(group)}\n{group.rule}",
+        f"{_server(group)}\n{group.rule}, such as {group.example}",
         f"{party} {group.how.value}\n{group.stage.value}",
         f"{tell(group.first_ns)}\n{tell(group.last_ns)}",
-        str(group.example),
     ]
 
 

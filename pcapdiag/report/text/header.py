@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pcapdiag.analysis import Analysis, Group, Judged
+from pcapdiag.analysis import OTHER_SERVERS, Analysis, Judged
 from pcapdiag.model import CaptureInfo, Party
 from pcapdiag.report.clean import plain, safe_text, short_name
 from pcapdiag.report.text.clock import Clock
 from pcapdiag.report.text.style import Style
-from pcapdiag.report.text.words import HOW, PARTY, STAGE, count, listed
+from pcapdiag.report.text.words import HOW, PARTY, STAGE, count, listed, sentence
 
 NOT_DROPPED = (Party.NOBODY, Party.UNDETERMINED)
 MOST_CAPTURES = 20
@@ -20,22 +20,16 @@ def lead(analysis: Analysis, style: Style, *, shown: int, only: Judged | None) -
     """The result in a paragraph. `only` is the session when there is but one."""
     if only is not None:
         paths = [info.path for info in analysis.captures]
-        yield from style.prose(plain(only.verdict.summary, paths))
-        return
-    sentences = [f"{count(analysis.total, 'SMTP session')}: {_counts(analysis)}."]
-    worst = _worst(analysis.groups)
-    if worst is not None and analysis.dropped > 1:
-        sentences.append(
-            f"Most often ({worst.sessions:,} of {analysis.total:,}) {PARTY[worst.dropped_by]} ended it by {HOW[worst.how]} "
-            f"on {safe_text(worst.server)}, {STAGE[worst.stage]}."
-        )
-    if analysis.attention:
-        sentences.append(f"{count(analysis.attention, 'session needs', 'sessions need')} attention.")
+        yield from style.prose(sentence(plain(only.verdict.summary, paths)))
     else:
-        sentences.append("None needs attention.")
+        sentences = [
+            f"{count(analysis.total, 'SMTP session')}{_counts(analysis)}",
+            *_worst(analysis),
+            _attention(analysis),
+        ]
+        yield from style.prose(" ".join(sentences))
     if shown != analysis.total:
-        sentences.append(f"Your filter shows {shown:,} of them.")
-    yield from style.prose(" ".join(sentences))
+        yield from style.prose(f"Your filter shows {shown:,} of {count(analysis.total, 'session')}.")
 
 
 def nothing(analysis: Analysis, style: Style, *, ports: Sequence[int] | None) -> Iterator[str]:
@@ -57,20 +51,43 @@ def nothing(analysis: Analysis, style: Style, *, ports: Sequence[int] | None) ->
 
 
 def _counts(analysis: Analysis) -> str:
-    parts = []
-    for party in (Party.SERVER, Party.CLIENT, Party.MIDDLEBOX, Party.PATH):
-        if number := analysis.dropped_by.get(party, 0):
-            parts.append(f"{number:,} dropped by {PARTY[party]}")
-    if number := analysis.dropped_by.get(Party.NOBODY, 0):
-        parts.append(f"{number:,} ended as {'it' if number == 1 else 'they'} should, or still open")
-    if number := analysis.dropped_by.get(Party.UNDETERMINED, 0):
-        parts.append(f"{number:,} undetermined")
-    return listed(parts)
+    by = {party: number for party, number in analysis.dropped_by.items() if number}
+    if len(by) == 1 and analysis.total > 1:
+        (party,) = by
+        return f", all of them {_did(party, analysis.total)}."
+    ordered = sorted(by, key=lambda party: (party in NOT_DROPPED, -by[party]))
+    return f": {listed([f'{by[party]:,} {_did(party, by[party])}' for party in ordered])}."
 
 
-def _worst(groups: Sequence[Group]) -> Group | None:
-    dropped = [group for group in groups if group.dropped_by not in NOT_DROPPED]
-    return max(dropped, key=lambda group: (group.sessions, -group.first_ns), default=None)
+def _did(party: Party, number: int) -> str:
+    if party is Party.NOBODY:
+        return f"ended as {'it' if number == 1 else 'they'} should, or still open"
+    return "undetermined" if party is Party.UNDETERMINED else f"dropped by {PARTY[party]}"
+
+
+def _worst(analysis: Analysis) -> Iterator[str]:
+    """The group that most dropped sessions belong to."""
+    dropped = [group for group in analysis.groups if group.dropped_by not in NOT_DROPPED]
+    worst = max(dropped, key=lambda group: (group.sessions, -group.first_ns), default=None)
+    if worst is None or worst.sessions < 2:
+        return
+    often = (
+        "Each time"
+        if worst.sessions == analysis.dropped
+        else f"Most often ({worst.sessions:,} of {analysis.dropped:,})"
+    )
+    server = "" if worst.server == OTHER_SERVERS else safe_text(worst.server)
+    who = f"the server {server}".rstrip() if worst.dropped_by is Party.SERVER else PARTY[worst.dropped_by]
+    what = "it" if worst.dropped_by is Party.SERVER or not server else f"the connection with {server}"
+    yield f"{often} {who} ended {what} by {HOW[worst.how]}, {STAGE[worst.stage]}."
+
+
+def _attention(analysis: Analysis) -> str:
+    if not analysis.attention:
+        return "None needs attention."
+    if analysis.attention == analysis.total:
+        return "All need attention." if analysis.total > 2 else "Both need attention."
+    return f"{count(analysis.attention, 'session needs', 'sessions need')} attention."
 
 
 def captures(analysis: Analysis, style: Style, clock: Clock) -> Iterator[str]:

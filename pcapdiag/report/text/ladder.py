@@ -20,6 +20,7 @@ from pcapdiag.model import Moment, Side
 from pcapdiag.report.clean import duration_text
 from pcapdiag.report.text.clock import Clock
 from pcapdiag.report.text.style import Style, columns
+from pcapdiag.report.text.words import count
 
 HEAD, TAIL = 14, 26
 """Rungs told of a long conversation: its beginning and, where it broke, more of its end."""
@@ -50,6 +51,8 @@ class Rung:
     tone: Tone = Tone.PLAIN
     whole: bool = False
     """Told in full, over several lines if it must."""
+    end: bool = False
+    """The event that ended the session: marked with a cross."""
     timed: bool = True
     """False: it stands between two frames and has none of its own."""
 
@@ -91,9 +94,11 @@ class Ladder:
 
     def _rung(self, rung: Rung, label: str, before: int | None, inner: int) -> Iterator[str]:
         after = "" if before is None else duration_text(rung.at.time_ns - before)
-        margin = f"  {self._clock.fine(rung.at.time_ns)} {after:>9} {label}  "
+        margin = f"  {self._clock.fine(rung.at.time_ns)} {after:>9} {label} "
+        mark = self._style.paint(self._style.glyphs.cross, *Tone.END.value) if rung.end else " "
         for number, line in enumerate(self._lines(rung, inner)):
-            yield self._style.paint(margin if number == 0 and rung.timed else " " * len(margin), "dim") + line
+            first = number == 0 and rung.timed
+            yield (self._style.paint(margin, "dim") + mark if first else " " * (len(margin) + 1)) + line
 
     def _lines(self, rung: Rung, inner: int) -> Iterator[str]:
         rail = self._style.glyphs.rail
@@ -122,11 +127,11 @@ class Ladder:
     def _text(self, rung: Rung, width: int) -> list[str]:
         given = rung.text.split("\n")
         if not rung.whole:
-            more = f" (+{len(given) - 1} lines)" if len(given) > 1 else ""
+            more = f" (+{count(len(given) - 1, 'line')})" if len(given) > 1 else ""
             return [self._style.cut(given[0], width - len(more)) + more]
         wrapped = [part for line in given for part in textwrap.wrap(line, width, break_on_hyphens=False) or [""]]
         if len(wrapped) > LONGEST_TEXT:
-            wrapped = [*wrapped[: LONGEST_TEXT - 1], f"(+{len(wrapped) - LONGEST_TEXT + 1} lines)"]
+            wrapped = [*wrapped[: LONGEST_TEXT - 1], f"(+{count(len(wrapped) - LONGEST_TEXT + 1, 'line')})"]
         return [self._style.cut(line, width) for line in wrapped]
 
     def _elided(self, left_out: Sequence[Rung], left: int, inner: int) -> Iterator[str]:

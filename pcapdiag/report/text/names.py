@@ -14,12 +14,15 @@ def helo(session: Session) -> str | None:
 
 
 def greeted(session: Session) -> str | None:
-    """The first word of a 220 greeting: the server's name (RFC 5321 4.2: ``220 SP ( Domain / address-literal )``)."""
+    """The first word of a 220 greeting, which should be the server's name (RFC 5321 4.2: ``"220 " (Domain / address-literal)``).
+
+    Products and jokers stand there too; a word without a dot names no host that anybody could look for.
+    """
     greeting = session.dialogue.greeting
     if greeting is None or greeting.code != 220 or not greeting.lines:
         return None
     words = greeting.lines[0].split(maxsplit=1)
-    return _name(words[0] if words else None, session.server.address)
+    return _name(words[0] if words and b"." in words[0] else None, session.server.address)
 
 
 def _name(octets: bytes | None, address: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pcapdiag.analysis import Judged
 from pcapdiag.model import Side
@@ -16,7 +17,7 @@ from pcapdiag.tcp.connection import Connection
 
 def rungs(judged: Judged) -> list[Rung]:
     """Everything the ladder of that session shows, in time order."""
-    told = [*_opening(judged.session.connection), *(_rung(row) for row, _ in ladder(judged))]
+    told = [*_opening(judged.session.connection), *(_rung(row, judged) for row, _ in ladder(judged))]
     return sorted(told, key=lambda rung: rung.at)
 
 
@@ -29,7 +30,13 @@ def _opening(connection: Connection) -> Iterator[Rung]:
         yield Rung(handshake.synacks[0], Side.SERVER, "SYN+ACK", Tone.QUIET)
 
 
-def _rung(row: Row) -> Rung:
+def _rung(row: Row, judged: Judged) -> Rung:
+    rung = _told(row, forged=row.at in judged.verdict.forged)
+    ended = row.at == judged.verdict.end and row.kind in (RowKind.FIN, RowKind.RST, RowKind.ICMP)
+    return replace(rung, end=True) if ended else rung
+
+
+def _told(row: Row, *, forged: bool) -> Rung:
     match row.kind:
         case RowKind.GREETING | RowKind.REPLY:
             return _reply(row)
@@ -46,8 +53,10 @@ def _rung(row: Row) -> Rung:
         case RowKind.RETRANSMISSION:
             return Rung(row.at, row.side, _again(row), Tone.WARN, whole=True)
         case RowKind.FIN:
-            says = "FIN, refused by its receiver" if row.says else "FIN: nothing more to send"
-            return Rung(row.at, row.side, says, Tone.BAD)
+            says = (
+                "FIN, forged" if forged else "FIN, refused by its receiver" if row.says else "FIN: nothing more to send"
+            )
+            return Rung(row.at, row.side, says, Tone.END if forged else Tone.BAD)
         case RowKind.RST:
             return _reset(row)
         case RowKind.ICMP:
@@ -94,7 +103,7 @@ EFFECTS = {
     "ended": "RST: the connection is gone",
     "echo": "RST, an echo: it was over before",
     "refused": "RST, out of place: nobody obeyed it",
-    "forged": "RST, forged: not sent by this host",
+    "forged": "RST, forged",
 }
 
 

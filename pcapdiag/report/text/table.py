@@ -13,8 +13,8 @@ from pcapdiag.report.text.names import greeted, helo
 from pcapdiag.report.text.style import Style, columns
 from pcapdiag.report.text.words import PARTY_COLOUR
 
-WIDE, NORMAL = 118, 74
-"""From so many columns on, a row is one line; from so many on, the time has a column of its own."""
+WIDE, NORMAL = 110, 74
+"""From so many columns on, a row may be one line; from so many on, the time may have a column of its own."""
 SHORTEST_NAME = 8
 """A name that would be cut shorter says nothing and is left out."""
 
@@ -48,8 +48,11 @@ def sessions_table(sessions: Sequence[Judged], style: Style, clock: Clock) -> It
     """One row per session."""
     tell = when(clock, (judged.session.connection.first.time_ns for judged in sessions))
     start = [tell(judged.session.connection.first.time_ns) for judged in sessions]
-    layout = _wide if style.width >= WIDE else _normal if style.width >= NORMAL else _slim
-    table = layout(sessions, start, style)
+    table = _slim(sessions, start, style)
+    for layout, least in ((_wide, WIDE), (_normal, NORMAL)):
+        if style.width >= least and _width(wider := layout(sessions, start, style)) <= style.width:
+            table = wider
+            break
     yield from grid(
         zip(*(cells for _, cells in table), strict=True), [heading for heading, _ in table], style, right=(0,)
     )
@@ -89,7 +92,7 @@ def _slim(sessions: Sequence[Judged], start: list[str], style: Style) -> list[Co
     before: list[Column] = [("id", [str(judged.id) for judged in sessions])]
     after: list[Column] = [
         (
-            "dropped by, how",
+            "dropped by",
             [
                 f"{_party(judged, style)} {judged.verdict.how.value}\n{judged.verdict.stage.value}\n{_mail(judged, style)}"
                 for judged in sessions
@@ -101,10 +104,15 @@ def _slim(sessions: Sequence[Judged], start: list[str], style: Style) -> list[Co
     return [*before, (heading, timed), *after]
 
 
+def _width(table: Sequence[Column]) -> int:
+    """Columns of the page that a table takes, with its margin."""
+    widths = [max(columns(line) for cell in [heading, *cells] for line in cell.split("\n")) for heading, cells in table]
+    return 2 + sum(widths) + 2 * (len(table) - 1)
+
+
 def _left(style: Style, taken: Sequence[Column], more: int) -> int:
     """Columns of the page that those columns of the table leave for `more` others."""
-    widths = [max(columns(line) for cell in [heading, *cells] for line in cell.split("\n")) for heading, cells in taken]
-    return style.width - 2 - sum(widths) - 2 * (len(taken) + more - 1)
+    return style.width - _width(taken) - 2 * more
 
 
 def _hosts(sessions: Sequence[Judged], room: int, style: Style) -> Column:

@@ -66,6 +66,12 @@ PARTY_COLOUR = {
 }
 
 
+def sentence(text: str, behind: str = "") -> str:
+    """`text` with a capital letter, `behind` it what belongs to it, and a full stop unless it ends in another mark."""
+    mark = text[-1:] if text.endswith((".", "!", "?", ":")) else "."
+    return text[:1].upper() + text[1:].removesuffix(mark) + behind + mark
+
+
 def count(number: int, one: str, many: str | None = None) -> str:
     """``1 session``, ``12,000 sessions``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
