@@ -19,6 +19,7 @@ from pcapdiag.tcp.seq import MASK
 
 MAX_RESETS = 50
 MAX_FINS = 16
+_COMMON = frozenset("AaDd")
 CROSSING_NS = 300_000_000
 """How long a segment may still be on its way when no round trip was measured."""
 
@@ -77,6 +78,11 @@ class Ledger:
             self.history += letter
 
     @property
+    def lacks_letters(self) -> bool:
+        """Some side has not been seen to send data, or to acknowledge only."""
+        return not _COMMON <= set(self.history)
+
+    @property
     def reset(self) -> bool:
         """A reset stands that was not outlived so far."""
         return any(not note.refused for note in self.notes)
@@ -91,11 +97,17 @@ class Ledger:
             self.fins.append(FinNote(at, flow.index, offset, seq, ack, packet.ttl, accepted=accepted))
         return True
 
-    def fin_acked(self, index: int, acked: int, at: Moment) -> None:
-        """The other side acknowledged everything of side `index` before `acked`."""
+    def fin_acked(self, flow: Flow, at: Moment) -> None:
+        """The other side acknowledged more of a flow: perhaps its FIN, also one that looked stale."""
         for note in self.fins:
-            if note.index == index and note.acked is None and note.offset + 1 == acked and note.accepted:
-                note.acked = at
+            if note.index != flow.index or note.acked is not None or note.offset + 1 != flow.acked:
+                continue
+            if note.accepted or (flow.fin is None and flow.top == note.offset):
+                note.accepted, note.acked, flow.fin = True, at, note.offset
+
+    def is_acked(self, index: int) -> bool:
+        """The FIN of a side was acknowledged."""
+        return any(note.index == index and note.acked is not None for note in self.fins)
 
     def outlived_fin(self, index: int) -> None:
         """Its sender went on behind a FIN that was never acknowledged: nobody accepted that FIN."""

@@ -7,13 +7,44 @@ first octet seen or acknowledged.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import FrozenInstanceError, dataclass
 from enum import Enum, Flag, auto
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, NoReturn, Protocol, TypeVar, overload
 
 from pcapdiag.capture.table import ACK, FIN, RST, SYN, IcmpError
 from pcapdiag.model import Endpoint, Moment, Side
+
+
+T = TypeVar("T")
+
+
+class Lazy(Generic[T]):
+    """A dataclass field that takes a value, or a function without arguments that makes it when it is first read.
+
+    Most connections are orderly, and nobody ever reads their segments.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._kept = f"_{name}"
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> NoReturn: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: object, owner: type) -> T:
+        if instance is None:
+            raise AttributeError(self._kept)  # to dataclasses: the field has no default
+        value = instance.__dict__[self._kept]
+        if callable(value):
+            value = instance.__dict__[self._kept] = value()
+        result: T = value
+        return result
+
+    def __set__(self, instance: object, value: T | Callable[[], T]) -> None:
+        if self._kept in instance.__dict__:
+            raise FrozenInstanceError(f"cannot assign to field {self._kept[1:]!r}")
+        instance.__dict__[self._kept] = value
 
 
 class Odd(Flag):
@@ -240,7 +271,7 @@ class Half:
     """Largest payload of one segment of it that was acknowledged."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Connection:
     """One TCP connection as captured."""
 
@@ -264,12 +295,12 @@ class Connection:
     closing: Closing
     icmp: tuple[tuple[Moment, IcmpError], ...]
     """Errors that quote its segments, at most 50."""
-    segments: tuple[Segment, ...]
-    """A bounded sample in time order: the first and last ones and every odd one in between. Copies left out. Where
-    `sampled` is False it is all of them."""
     sampled: bool
     duplicates: bool
     """The capture holds (most of) its packets twice: `any` interface, a mirror, two interfaces."""
+    segments: Lazy[tuple[Segment, ...]] = Lazy()  # noqa: RUF009
+    """A bounded sample in time order: the first and last ones and every odd one in between. Copies left out. Where
+    `sampled` is False it is all of them."""
 
     def half(self, side: Side) -> Half:
         return self.halves[0] if side is Side.CLIENT else self.halves[1]

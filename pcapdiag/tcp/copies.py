@@ -10,23 +10,29 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from pcapdiag.tcp.packet import Packet
+from pcapdiag.tcp.runs import Packed
 
 SAME_ID_NS = 500_000_000
 """With the same IP ID: long enough for two vantage points merged into one file."""
-NO_ID_NS = 2_000_000
 ELSEWHERE_NS = 100_000_000
 """Without an IP ID, but with another TTL or interface."""
+NO_ID_NS = 2_000_000
+"""Without either, in a connection that is known to be captured twice."""
 _REMEMBERED = 256
+
 _Key = tuple[int, ...]
+_Traits = tuple[int, int, int, int, int]
+"""Time, TSecr, TTL, interface, direction."""
 
 
 class Copies:
     """Recognises copies within one connection."""
 
-    __slots__ = ("_recent", "found", "originals")
+    __slots__ = ("_went_by", "_recent", "found", "originals")
 
     def __init__(self) -> None:
-        self._recent: OrderedDict[_Key, Packet] = OrderedDict()
+        self._recent: OrderedDict[_Key, _Traits] = OrderedDict()
+        self._went_by: tuple[Packed, bool] | None = None
         self.found = 0
         self.originals = 0
 
@@ -35,25 +41,59 @@ class Copies:
         """(Most of) the connection was captured twice."""
         return self.found >= 3 and self.found * 5 >= self.originals * 3
 
-    def is_copy(self, packet: Packet, index: int) -> bool:
-        """True when this packet was seen before; otherwise it is remembered."""
+    def went_by(self, rows: Packed, client_is_lower: bool) -> None:
+        """A run of in-order segments: none of them is a copy, but the next one may be a copy of the last of them."""
+        self._went_by = rows, client_is_lower
+        self.originals += len(rows)
+
+    def is_copy(self, packet: Packet, index: int, news: bool) -> bool:
+        """True when this packet was seen before; otherwise it is remembered. `news`: it holds what no packet before held."""
+        if self._went_by is not None and not news:
+            self._look_back(*self._went_by)
         key = (index, packet.seq, packet.ack, packet.flags, packet.length, packet.ip_id, packet.window, packet.tsval)
+        traits = (packet.time_ns, packet.tsecr, packet.ttl, packet.interface, packet.outgoing)
         first = self._recent.get(key)
-        if first is not None and self._same(first, packet):
+        if first is not None and self._same(first, traits, packet.ip_id):
             self.found += 1
             return True
         self.originals += 1
-        self._recent[key] = packet
-        self._recent.move_to_end(key)
+        self._recent[key] = traits
         if len(self._recent) > _REMEMBERED:
             self._recent.popitem(last=False)
         return False
 
-    def _same(self, first: Packet, packet: Packet) -> bool:
-        passed = abs(packet.time_ns - first.time_ns)
-        if first.tsecr != packet.tsecr or passed > SAME_ID_NS:
+    def _look_back(self, rows: Packed, client_is_lower: bool) -> None:
+        """Remember the segments of a run after all."""
+        self._went_by = None
+        for row in rows.tolist():
+            (
+                time_ns,
+                _,
+                seq,
+                ack,
+                length,
+                _,
+                tsval,
+                tsecr,
+                ip_id,
+                _,
+                interface,
+                window,
+                flags,
+                ttl,
+                outgoing,
+                _,
+                lower,
+            ) = row
+            key = (0 if lower == client_is_lower else 1, seq, ack, flags, length, ip_id, window, tsval)
+            self._recent[key] = (time_ns, tsecr, ttl, interface, outgoing)
+        while len(self._recent) > _REMEMBERED:
+            self._recent.popitem(last=False)
+
+    def _same(self, first: _Traits, again: _Traits, ip_id: int) -> bool:
+        passed = abs(again[0] - first[0])
+        if first[1] != again[1] or passed > SAME_ID_NS:
             return False
-        if packet.ip_id > 0:
+        if ip_id > 0:
             return True
-        elsewhere = first.ttl != packet.ttl or first.interface != packet.interface or first.outgoing != packet.outgoing
-        return passed < (ELSEWHERE_NS if elsewhere else NO_ID_NS if self.systematic else 0)
+        return passed < (ELSEWHERE_NS if first[2:] != again[2:] else NO_ID_NS if self.systematic else 0)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 
+from pcapdiag.capture.table import FIN, SYN
 from pcapdiag.model import Moment, Side
 from pcapdiag.tcp.connection import Half
 from pcapdiag.tcp.options import SynOptions
+from pcapdiag.tcp.packet import Packet
 from pcapdiag.tcp.reassembly import Reassembly
 from pcapdiag.tcp.seq import MASK, offset_near
 
@@ -113,10 +115,25 @@ class Flow:
         """The window it offers the other side, in octets; the largest possible where that is not known."""
         return self.max_window if self.max_window else UNSCALED_MAX
 
-    def sent(self, end: int, length: int, mss: int | None) -> None:
+    def brings_news(self, packet: Packet) -> bool:
+        """Whether it goes beyond everything that this side was seen to send."""
+        if self.base is None:
+            return True
+        taken = packet.length + (packet.flags & (SYN | FIN) > 0)
+        return offset_near(packet.seq, self.base, self.top) + taken > self.next
+
+    def full_segment(self, other: Flow) -> int:
+        """Payload of the largest segment that `other` takes from it."""
+        return (other.offers.mss if other.offers else None) or _ETHERNET
+
+    def sent(self, end: int, length: int, other: Flow) -> None:
         """It sent new octets up to `end` in one segment."""
-        if length > (mss or _ETHERNET):
+        if length > self.full_segment(other):
             self.super_packets += 1
+        self.sent_one(end, length)
+
+    def sent_one(self, end: int, length: int) -> None:
+        """Remember a segment whose acknowledgement would raise `largest_acked`."""
         if length > self.largest_acked and len(self.unacked) < _UNACKED:
             self.unacked.append((end, length))
 

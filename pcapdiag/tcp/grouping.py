@@ -46,7 +46,7 @@ def group(table: PacketTable) -> Grouped:
         same &= ordered[1:] == ordered[:-1]
     starts = np.flatnonzero(np.concatenate(([True], ~same))) if len(order) else np.zeros(0, np.int64)
     first = order[starts]
-    keys: list[Key] = list(zip(*(column[first].tolist() for column in columns), strict=True))  # type: ignore[arg-type]
+    keys: list[Key] = list(zip(*(column[first].tolist() for column in columns), strict=True))
     return Grouped(order, forward[order], np.append(starts, len(order)), keys)
 
 

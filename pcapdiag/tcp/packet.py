@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,8 @@ import numpy.typing as npt
 from pcapdiag.capture.table import PacketTable
 
 Rows = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+BLOCK = 4096
 
 
 class Packet(NamedTuple):
@@ -67,6 +70,31 @@ _COLUMNS = (
 )
 
 
-def packets(table: PacketTable, rows: Rows) -> Iterator[Packet]:
-    """The rows of a table, in the given order; columns become Python numbers once, not row by row."""
-    return map(Packet._make, zip(*(getattr(table, name)[rows].tolist() for name in _COLUMNS), strict=True))
+class Walked:
+    """The rows of a batch that are in no run, as packets, in grouped order.
+
+    Columns become Python numbers a block of rows at a time: one by one is slow, all at once needs much memory.
+    """
+
+    def __init__(self, table: PacketTable, order: Rows, forward: Bools, left: Bools) -> None:
+        self._table = table
+        self._order = order
+        self._forward = forward
+        self._rest = self._blocks(np.flatnonzero(left))
+
+    def take(self, count: int) -> Iterator[tuple[Packet, bool]]:
+        """The next rows, each with whether the lower end sent it. They must be used up."""
+        return islice(self._rest, count)
+
+    def aside(self, begin: int, end: int) -> Iterator[tuple[Packet, bool]]:
+        """Rows of a run that is walked after all."""
+        return self._packets(np.arange(begin, end))
+
+    def _blocks(self, positions: Rows) -> Iterator[tuple[Packet, bool]]:
+        for at in range(0, len(positions), BLOCK):
+            yield from self._packets(positions[at : at + BLOCK])
+
+    def _packets(self, positions: Rows) -> Iterator[tuple[Packet, bool]]:
+        rows = self._order[positions]
+        columns = (getattr(self._table, name)[rows].tolist() for name in _COLUMNS)
+        return zip(map(Packet._make, zip(*columns, strict=True)), self._forward[positions].tolist(), strict=True)

@@ -3,80 +3,163 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pcapdiag.model import Moment
 from pcapdiag.tcp.connection import Odd, Segment
 from pcapdiag.tcp.flow import SIDES
+from pcapdiag.tcp.runs import Packed
+from pcapdiag.tcp.seq import offset_near
 
-HEAD = 40
-TAIL = 80
+HEAD = 32
+TAIL = 64
 ODD = 400
 
-Raw = tuple[
-    int,
-    int,
-    int,
-    int,
-    int,
-    int,
-    int | None,
-    int,
-    int,
-    int,
-    int,
-    int,
-    int,
-    int,
-    tuple[tuple[int, int], ...],
-    int,
-    bool,
-    int,
-]
-"""The fields of `Segment` as plain numbers: `at` is three of them, `side` an index, `odd` its value."""
+Numbering = tuple[tuple[int, int], tuple[int, int]]
+"""Of client and server: sequence number of offset 0, and an offset near the ones in question."""
 
 
-@dataclass(slots=True)
-class RawSample:
-    """What was kept; calling it makes the segments."""
+class Raw(NamedTuple):
+    """`Segment` with `side` as an index and `odd` as a number."""
 
-    rows: list[Raw]
+    at: Moment
+    side: int
+    flags: int
+    offset: int
+    ack: int | None
+    length: int
+    new: int
+    window: int
+    ttl: int
+    ip_id: int
+    tsval: int
+    tsecr: int
+    sack: tuple[tuple[int, int], ...]
+    ip_len: int
+    dont_fragment: bool
+    odd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """In-order segments, packed."""
+
+    rows: Packed
+    client_is_lower: bool
+    numbering: Numbering
+
+    def __iter__(self) -> Iterator[Raw]:
+        (client, client_near), (server, server_near) = self.numbering
+        bases, near = (client, server), [client_near, server_near]
+        for row in self.rows.tolist():
+            (
+                time_ns,
+                frame,
+                seq,
+                ack,
+                length,
+                ip_len,
+                tsval,
+                tsecr,
+                ip_id,
+                capture,
+                _,
+                window,
+                flags,
+                ttl,
+                _,
+                df,
+                lower,
+            ) = row
+            index = 0 if lower == self.client_is_lower else 1
+            offset = near[index] = offset_near(seq, bases[index], near[index])
+            acked = near[1 - index] = offset_near(ack, bases[1 - index], near[1 - index])
+            at = Moment(time_ns, capture, frame)
+            yield Raw(
+                at, index, flags, offset, acked, length, length, window, ttl, ip_id, tsval, tsecr, (), ip_len, df, 0
+            )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a sample kept; calling it makes the segments, in time order."""
+
+    parts: tuple[Raw | Stretch, ...]
 
     def __call__(self) -> tuple[Segment, ...]:
-        return tuple(
-            Segment(Moment(row[0], row[1], row[2]), SIDES[row[3]], *row[4:-1], odd=Odd(row[-1]))  # type: ignore[arg-type]
-            for row in self.rows
-        )
+        rows = [raw for part in self.parts for raw in ((part,) if isinstance(part, Raw) else part)]
+        rows.sort(key=_at)
+        return tuple(Segment(raw.at, SIDES[raw.side], *raw[2:-1], odd=Odd(raw.odd)) for raw in rows)
 
 
 class Sample:
     """The first segments, the last ones, and every odd one in between up to a limit."""
 
-    __slots__ = ("head", "left_out", "odd", "tail")
+    __slots__ = ("_head", "_odd", "_room", "_tail", "_weight", "left_out")
 
     def __init__(self) -> None:
-        self.head: list[Raw] = []
-        self.odd: list[Raw] = []
-        self.tail: deque[Raw] = deque()
+        self._head: list[Raw | Stretch] = []
+        self._room = HEAD
+        self._odd: list[Raw] = []
+        self._tail: deque[Raw | Stretch] = deque()
+        self._weight = 0
         self.left_out = False
 
-    def add(self, row: Raw) -> None:
+    def add(self, raw: Raw) -> None:
         """Take in one segment."""
-        if len(self.head) < HEAD:
-            self.head.append(row)
-            return
-        self.tail.append(row)
-        if len(self.tail) > TAIL:
-            old = self.tail.popleft()
-            if old[-1] and len(self.odd) < ODD:
-                self.odd.append(old)
+        if self._room:
+            self._head.append(raw)
+            self._room -= 1
+        else:
+            self._tail.append(raw)
+            self._weight += 1
+            self._trim()
+
+    def add_run(self, rows: Packed, client_is_lower: bool, numbering: Numbering) -> Packed:
+        """Take in a run of in-order segments. Returns the last of them, copied out of their batch."""
+        if self._room:
+            first = rows[: self._room].copy()
+            self._head.append(Stretch(first, client_is_lower, numbering))
+            self._room -= len(first)
+            if len(first) == len(rows):
+                return first
+            rows = rows[len(first) :]
+        self.left_out |= len(rows) > TAIL
+        last: Packed = rows[-TAIL:].copy()
+        self._tail.append(Stretch(last, client_is_lower, numbering))
+        self._weight += len(last)
+        self._trim()
+        return last
+
+    def backwards(self) -> Iterator[Raw]:
+        """The last segments, latest first."""
+        for part in [*reversed(self._tail), *reversed(self._head)]:
+            if isinstance(part, Raw):
+                yield part
             else:
-                self.left_out = True
+                yield from reversed(list(part))
 
-    def raw(self) -> RawSample:
-        """All that was kept, in time order."""
-        return RawSample(sorted([*self.head, *self.odd, *self.tail], key=_order))
+    def kept(self) -> Kept:
+        """All that was kept."""
+        return Kept((*self._head, *self._odd, *self._tail))
+
+    def _trim(self) -> None:
+        while (excess := self._weight - TAIL) > 0:
+            oldest = self._tail.popleft()
+            if isinstance(oldest, Raw):
+                self._weight -= 1
+                if oldest.odd and len(self._odd) < ODD:
+                    self._odd.append(oldest)
+                else:
+                    self.left_out = True
+                continue
+            self.left_out = True
+            self._weight -= min(excess, len(oldest.rows))
+            if len(oldest.rows) > excess:
+                self._tail.appendleft(Stretch(oldest.rows[excess:], oldest.client_is_lower, oldest.numbering))
 
 
-def _order(row: Raw) -> tuple[int, int, int]:
-    return row[:3]
+def _at(raw: Raw) -> Moment:
+    return raw.at

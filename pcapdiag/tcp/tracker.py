@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import ipaddress
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import Generic, TypeVar
+
+import numpy as np
 
 from pcapdiag.capture.table import MAPPED, RST, SYN, IcmpError, PacketTable
 from pcapdiag.model import Endpoint
@@ -19,7 +21,9 @@ from pcapdiag.tcp.embryo import Embryo
 from pcapdiag.tcp.conversation import Conversation
 from pcapdiag.tcp.grouping import Key, endpoints, group
 from pcapdiag.tcp.hosts import HostLedger
-from pcapdiag.tcp.packet import Packet, packets
+from pcapdiag.tcp.orderly import take_run
+from pcapdiag.tcp.packet import Packet, Walked
+from pcapdiag.tcp.runs import MIN_ROWS, Run, Runs, find
 from pcapdiag.tcp.sides import MAIL_PORTS
 
 O = TypeVar("O", bound=StreamObserver)  # noqa: E741
@@ -61,7 +65,9 @@ class Tracker(Generic[O]):
         linger_ns: int = LINGER_NS,
         max_lingering: int = 20_000,
         max_open: int = 200_000,
+        _fast: bool = True,
     ) -> None:
+        self._fast = _fast
         self._observer = observer
         self._finished = finished
         self._ports = ports
@@ -84,13 +90,26 @@ class Tracker(Generic[O]):
         """Take in the next batch of the trace."""
         self.hosts.feed(batch)
         grouped = group(batch)
+        runs = find(batch, grouped, MIN_ROWS if self._fast else len(batch) + 1)
+        ordinary = iter(runs.runs)
+        run = next(ordinary, None)
+        wanted = [self._wanted(key) for key in grouped.keys]
+        left = runs.left & np.repeat(np.array(wanted, np.bool_), np.diff(grouped.starts))
+        walked = Walked(batch, grouped.order, grouped.forward, left)
         bounds = grouped.starts.tolist()
-        for number in sorted(range(len(grouped.keys)), key=lambda number: grouped.order[bounds[number]]):
-            key = grouped.keys[number]
-            if self._wanted(key):
-                begin, end = bounds[number], bounds[number + 1]
-                rows = packets(batch, grouped.order[begin:end])
-                self._walk(key, rows, grouped.forward[begin:end].tolist(), batch.octets)
+        for number, key in enumerate(grouped.keys):
+            at, end = bounds[number], bounds[number + 1]
+            while at < end:
+                if run is not None and run.begin == at:
+                    if wanted[number]:
+                        self._pass(key, run, runs, walked, batch.octets)
+                    at = run.end
+                    run = next(ordinary, None)
+                else:
+                    stop = end if run is None else min(end, run.begin)
+                    if wanted[number]:
+                        self._walk(key, walked.take(stop - at), batch.octets)
+                    at = stop
         for error in batch.icmp:
             self._icmp(error)
         self._until_ns = max(self._until_ns, batch.until_ns)
@@ -108,10 +127,18 @@ class Tracker(Generic[O]):
             return key[2] != IDENT and key[5] != IDENT
         return key[2] in self._ports or key[5] in self._ports
 
-    def _walk(self, key: Key, rows: Iterator[Packet], forward: list[bool], octets: bytes | memoryview) -> None:
-        """One connection's packets of a batch, segment by segment."""
+    def _pass(self, key: Key, run: Run, runs: Runs, walked: Walked, octets: bytes | memoryview) -> None:
+        """A run of in-order segments: taken in at once where it continues an open connection, else walked."""
         entry = self._open.get(key)
-        for packet, lower in zip(rows, forward, strict=True):
+        if entry is not None and entry.conversation is not None and entry.over_at is None:
+            if take_run(entry.conversation, run, runs, octets, entry.client_is_lower):
+                return
+        self._walk(key, walked.aside(run.begin, run.end), octets)
+
+    def _walk(self, key: Key, rows: Iterable[tuple[Packet, bool]], octets: bytes | memoryview) -> None:
+        """Some packets of one connection, segment by segment."""
+        entry = self._open.get(key)
+        for packet, lower in rows:
             if entry is not None and self._superseded(entry, packet, lower):
                 entry = None
             if entry is None:

@@ -1,0 +1,94 @@
+"""What is odd about a segment, seen from what its connection had shown before it (names of ``tcp.analysis.*``).
+
+Pure questions about a packet and two flows; only `count` and `window` note the answer.
+"""
+
+from __future__ import annotations
+
+from pcapdiag.capture.table import FIN, SYN
+from pcapdiag.tcp.connection import Odd
+from pcapdiag.tcp.flow import Flow
+from pcapdiag.tcp.packet import Packet
+from pcapdiag.tcp.seq import MASK, distance
+
+_SLACK = 1 << 16
+"""How far beyond the offered window a segment may stand: window updates that the capture missed."""
+
+
+def refused(packet: Packet, flow: Flow, other: Flow, offset: int) -> bool:
+    """Whether its receiver cannot have accepted it (RFC 9293 3.10.7.4, first check)."""
+    if packet.flags & SYN:
+        return False
+    expected = max(flow.next, flow.acked)
+    far = offset + packet.length > expected + other.offered + _SLACK
+    before = flow.isn is not None and offset < -1
+    if (far or before) and flow.packets > 1:
+        if flow.wild_next != packet.seq:
+            flow.wild_next = (packet.seq + packet.length) & MASK
+            return True
+        flow.wild_next = None  # two in a row fit together: the capture missed what lies between
+    return bool(packet.flags & FIN) and stale(packet, flow)
+
+
+def stale(packet: Packet, flow: Flow) -> bool:
+    """RFC 7323 5.3 R1: its timestamp is older than the latest of its side."""
+    return packet.tsval >= 0 and flow.clock_last is not None and distance(packet.tsval, flow.clock_last[1]) < 0
+
+
+def keep_alive(packet: Packet, flow: Flow, offset: int) -> bool:
+    """RFC 9293 3.8.4: "SEG.SEQ = SND.NXT-1 and may or may not contain one garbage octet of data"."""
+    return (
+        packet.length <= 1
+        and offset == flow.top - 1
+        and flow.fin is None
+        and flow.acked >= flow.top
+        and not packet.flags & (SYN | FIN)
+    )
+
+
+def empty(packet: Packet, flow: Flow, other: Flow, offset: int, ack: int | None) -> Odd:
+    """A segment without payload, SYN and FIN."""
+    if keep_alive(packet, flow, offset):
+        return Odd.KEEP_ALIVE | Odd.ZERO_WINDOW_PROBE if other.window == 0 else Odd.KEEP_ALIVE
+    if ack is not None and ack == flow.last_ack and packet.window == flow.window and other.next > ack:
+        return Odd.DUPLICATE_ACK
+    return Odd.NONE
+
+
+def data(packet: Packet, flow: Flow, other: Flow, offset: int, new: int) -> Odd:
+    """A segment with payload of which `new` octets are new; `flow.top` is still what it was before it."""
+    odd = Odd.NONE
+    if other.window == 0 and packet.length == 1 and offset == flow.acked:
+        odd = Odd.ZERO_WINDOW_PROBE
+    if new == 0:
+        return odd | Odd.RETRANSMISSION
+    if offset > flow.top:
+        return odd | Odd.AFTER_GAP
+    return odd | Odd.OUT_OF_ORDER if offset + packet.length <= flow.top else odd
+
+
+def window(packet: Packet, flow: Flow) -> Odd:
+    """Note the window that it offers."""
+    closed = flow.window
+    flow.window = packet.window
+    if packet.flags & SYN:
+        return Odd.NONE
+    if flow.scale is not None and packet.window << flow.scale > flow.max_window:
+        flow.max_window = packet.window << flow.scale
+    if packet.window or packet.flags & FIN:
+        return Odd.NONE
+    if closed != 0:
+        flow.zero_windows += 1
+    return Odd.ZERO_WINDOW
+
+
+def count(flow: Flow, odd: Odd) -> None:
+    """Count what was odd."""
+    if not odd:
+        return
+    if odd & Odd.RETRANSMISSION:
+        flow.retransmissions += 1
+    if odd & Odd.OUT_OF_ORDER:
+        flow.out_of_order += 1
+    if odd & Odd.KEEP_ALIVE:
+        flow.keep_alives += 1
