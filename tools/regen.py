@@ -20,6 +20,7 @@ import click
 
 from pcapdiag.cli import main as command_line
 from pcapdiag.diagnosis.rule import HEADINGS, Rule, all_rules, document
+from tests.report import goldens
 from tests.scenes.build import outputs as built_from_ladders
 from tools.readme import ROOT, pages, with_outputs
 
@@ -102,25 +103,38 @@ def shown_outputs() -> Made:
         yield page, with_outputs(text).encode()
 
 
-GENERATORS: tuple[Generator, ...] = (scenes, rules_page, cli_page, shown_outputs)
+def golden_reports() -> Made:
+    yield from goldens.pages()
+
+
+GENERATORS: dict[str, Generator] = {
+    "scenes": scenes,
+    "rules": rules_page,
+    "cli": cli_page,
+    "goldens": golden_reports,
+    "outputs": shown_outputs,
+}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 when a file is stale")
-    check = parser.parse_args().check
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"{', '.join(GENERATORS)} (default: all)")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.kinds) - set(GENERATORS):
+        parser.error(f"unknown kind {', '.join(sorted(unknown))}; there are {', '.join(GENERATORS)}")
     stale = []
-    for generator in GENERATORS:
-        for path, content in generator():
+    for kind in arguments.kinds or GENERATORS:
+        for path, content in GENERATORS[kind]():
             if path.exists() and path.read_bytes() == content:
                 continue
             stale.append(path)
-            if not check:
+            if not arguments.check:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
     for path in stale:
-        print(f"{'stale' if check else 'written'}: {path.relative_to(ROOT).as_posix()}")
-    return bool(check and stale)
+        print(f"{'stale' if arguments.check else 'written'}: {path.relative_to(ROOT).as_posix()}")
+    return bool(arguments.check and stale)
 
 
 if __name__ == "__main__":
