@@ -82,7 +82,7 @@ class TestGroups:
             for id in range(1, 11)
         ]
         found = make_analysis(*judged)
-        assert [(group.server, group.sessions) for group in found.groups][0] == ("*", 7)
+        assert (found.groups[0].server, found.groups[0].sessions) == ("*", 7)
         assert sum(group.sessions for group in found.groups) == 10
 
 

@@ -14,7 +14,7 @@ from pcapdiag.capture.table import IcmpError
 from pcapdiag.model import Moment, Side
 from pcapdiag.report.facts import effect_of, flag_letters
 from pcapdiag.smtp.dialogue import DOT, Body, Command, Dialogue, Entry, Missing, Reply, TlsEntry
-from pcapdiag.tcp.connection import Connection, Odd
+from pcapdiag.tcp.connection import Connection, Effect, Odd
 
 SILENCE_NS = 10_000_000_000
 """From this length on nothing said is something to show: longer than slow replies, shorter than anybody's timer but
@@ -56,6 +56,8 @@ class Row(NamedTuple):
     """How many segments a retransmission row stands for: a run of one side without anything else between."""
     duration_ns: int | None = None
     """How long silence lasted, or a run of retransmissions."""
+    last: Moment | None = None
+    """The last segment of a run of retransmissions."""
     sender: str | None = None
     """Address of the device that sent the ICMP error."""
 
@@ -79,7 +81,8 @@ def _merged(judged: Judged) -> list[Row]:
     rows += [Row(at, None, RowKind.ICMP, icmp_says(error), sender=error.sender) for at, error in connection.icmp]
     for segment in connection.segments:
         if segment.odd & Odd.RETRANSMISSION:
-            rows.append(Row(segment.at, segment.side, RowKind.RETRANSMISSION, octets=segment.length))
+            says = "SYN" if segment.is_syn else "FIN" if segment.is_fin else ""
+            rows.append(Row(segment.at, segment.side, RowKind.RETRANSMISSION, says, octets=segment.length))
     rows.sort(key=lambda row: row.at)
     return list(_runs(rows))
 
@@ -89,9 +92,11 @@ def _runs(rows: list[Row]) -> Iterator[Row]:
     held: Row | None = None
     for row in rows:
         if held is not None and row.kind is RowKind.RETRANSMISSION and row.side is held.side:
-            length = row.at.time_ns - held.at.time_ns
             held = held._replace(
-                segments=held.segments + 1, octets=(held.octets or 0) + (row.octets or 0), duration_ns=length
+                segments=held.segments + 1,
+                octets=(held.octets or 0) + (row.octets or 0),
+                duration_ns=row.at.time_ns - held.at.time_ns,
+                last=row.at,
             )
             continue
         if held is not None:
@@ -109,23 +114,28 @@ def _with_silence(rows: list[Row], connection: Connection, dialogue: Dialogue) -
     """Rows, and between them the stretches in which nothing was said."""
     last: Row | None = None
     for row in rows:
-        if last is not None and row.at.time_ns - _end_ns(last) >= SILENCE_NS:
+        if last is not None and row.at.time_ns - _end(last).time_ns >= SILENCE_NS:
             yield _silence(last, row.at.time_ns, dialogue)
         yield row
         last = row
-    over = connection.closing.fins or connection.closing.resets
-    if last is not None and not over and connection.until_ns - _end_ns(last) >= SILENCE_NS:
+    if last is not None and not _over(connection) and connection.until_ns - _end(last).time_ns >= SILENCE_NS:
         yield _silence(last, connection.until_ns, dialogue)
 
 
-def _end_ns(row: Row) -> int:
-    return row.at.time_ns + (row.duration_ns or 0)
+def _over(connection: Connection) -> bool:
+    """Both sides closed, or a reset was obeyed: what follows is no silence but the end."""
+    closed = {fin.side for fin in connection.closing.fins if fin.accepted}
+    return len(closed) == 2 or any(reset.effect is not Effect.REFUSED for reset in connection.closing.resets)
+
+
+def _end(row: Row) -> Moment:
+    return row.last or row.at
 
 
 def _silence(last: Row, until_ns: int, dialogue: Dialogue) -> Row:
     """The silence behind a row, at that row's frame: nothing else marks where it began."""
-    position = dialogue.position_at(last.at._replace(frame=last.at.frame + 1))
-    began = last.at._replace(time_ns=_end_ns(last))
+    began = _end(last)
+    position = dialogue.position_at(began._replace(frame=began.frame + 1))
     return Row(began, position.owing if position else None, RowKind.SILENCE, duration_ns=until_ns - began.time_ns)
 
 
