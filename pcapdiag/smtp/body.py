@@ -1,9 +1,9 @@
-"""Message content: counted, searched for its end, never kept.
+"""Message content behind DATA: counted, searched for its end, never kept.
 
-`DataScanner` reads the octets behind DATA. RFC 5321 4.1.1.4 ends them with CRLF.CRLF and nothing else: "The character
-sequence "<CRLF>.<CRLF>" [...] only". Receivers in the wild also stop at a lone dot between bare line feeds, and a hole in
-the capture may have held the terminator. Both are *candidates*: only a reply of the server shows that one of them
-was the end. A few octets behind the latest candidate are held, because they are commands then.
+RFC 5321 4.1.1.4 ends it with CRLF.CRLF, and the receiver "MUST NOT" take another sequence for it. Receivers in the wild also
+stop at a lone dot between bare line feeds, and a hole in the capture may have held the terminator. Whether they did
+only a later reply of the server shows. So the last few octets are held while the content goes on: what stands behind such an
+end is commands.
 """
 
 from __future__ import annotations
@@ -14,30 +14,27 @@ TERMINATOR = b"\r\n.\r\n"
 HELD_LIMIT = 4096
 
 
-class Candidate(NamedTuple):
-    """A place where the content may have ended."""
+class End(NamedTuple):
+    """Where the content may have ended."""
 
     content_end: int
     """Stream offset behind the content."""
     end: int
     """Stream offset behind the terminator."""
-    bare: bool
-    """A dot between bare line feeds; otherwise a hole in the capture."""
 
 
 class DataScanner:
     """Finds the end of the content that begins at stream offset `start`."""
 
-    __slots__ = ("_held", "_held_from", "_tail", "candidate", "holding", "missing", "offset", "start")
+    __slots__ = ("_held", "_held_from", "_tail", "gap_end", "missing", "offset", "start")
 
-    def __init__(self, start: int, holding: bool) -> None:
+    def __init__(self, start: int) -> None:
         self.start = start
-        self.holding = holding
-        """Keep a few octets: it is not sure yet that this is content."""
         self.offset = start
         """Behind the last octet seen."""
         self.missing = 0
-        self.candidate: Candidate | None = None
+        self.gap_end: int | None = None
+        """Behind the latest hole."""
         # RFC 5321 4.1.1.4: the CRLF of the DATA line counts, so that an empty message is ".CRLF".
         self._tail = b"\r\n"
         self._held = b""
@@ -48,9 +45,8 @@ class DataScanner:
 
         The terminator is found across any cut: the last four octets of the call before are looked at again.
         """
-        tail = self._tail
-        joined = tail + octets[:4]
-        found = joined.find(TERMINATOR)
+        tail, size = self._tail, len(octets)
+        found = (tail + octets[:4]).find(TERMINATOR)
         if found >= 0:
             used = found + 5 - len(tail)
         else:
@@ -59,44 +55,42 @@ class DataScanner:
         if found >= 0:
             self.offset = offset + used
             return used
-        if self.holding and len(self._held) <= HELD_LIMIT:
-            self._held += octets[: HELD_LIMIT + 1 - len(self._held)]
-        self._look_for_bare_dots(tail, octets, offset)
-        self._tail = (tail + octets)[-4:] if len(octets) < 4 else octets[-4:]
-        self.offset = offset + len(octets)
+        self.offset = offset + size
+        if size >= HELD_LIMIT:
+            self._held = octets[-HELD_LIMIT:]
+            self._held_from = self.offset - HELD_LIMIT
+        else:
+            self._held += octets
+            if len(self._held) > HELD_LIMIT:
+                self._held = self._held[-HELD_LIMIT:]
+                self._held_from = self.offset - HELD_LIMIT
+        self._tail = octets[-4:] if size >= 4 else (tail + octets)[-4:]
         return -1
-
-    def _look_for_bare_dots(self, tail: bytes, octets: bytes, offset: int) -> None:
-        """LF.LF, CRLF.LF and LF.CRLF: remember the latest one."""
-        for text, base in ((tail + octets[:4], offset - len(tail)), (octets, offset)):
-            at = text.find(b"\n.")
-            while at >= 0:
-                ending = text[at + 2 : at + 4]
-                length = 1 if ending[:1] == b"\n" else 2 if ending == b"\r\n" else 0
-                end = base + at + 2 + length
-                if length and end > offset:
-                    self._candidate(Candidate(base + at + 1, end, True), octets[end - offset :])
-                at = text.find(b"\n.", at + 2)
 
     def gap(self, offset: int, length: int) -> None:
         """A hole of `length` octets: it counts, and may have held the terminator."""
         self.missing += length
-        self.offset = offset + length
+        self.gap_end = self.offset = self._held_from = offset + length
+        self._held = b""
         # A segment of its own often brings the terminator, and begins behind the hole with the dot.
         self._tail = b"\r\n"
-        self._candidate(Candidate(max(self.offset - 3, self.start), self.offset, False), b"")
 
-    def _candidate(self, candidate: Candidate, behind: bytes) -> None:
-        self.candidate = candidate
-        self.holding = True
-        self._held_from = candidate.end
-        self._held = behind[: HELD_LIMIT + 1]
+    def since(self, offset: int) -> bytes | None:
+        """The octets from stream offset `offset` on; None when they are too many, or not all were captured."""
+        return self._held[offset - self._held_from :] if offset >= self._held_from else None
+
+    def bare_end(self) -> End | None:
+        """The latest lone dot among the octets held that bare line feeds made no terminator: LF.LF, CRLF.LF, LF.CRLF."""
+        whole = self._held_from in (self.start, self.gap_end)
+        text = b"\n" + self._held if whole else self._held
+        base = self._held_from - 1 if whole else self._held_from
+        at = text.rfind(b"\n.")
+        while at >= 0:
+            behind = text[at + 2 : at + 4]
+            if behind[:1] == b"\n" or behind == b"\r\n":
+                return End(base + at + 1, base + at + 2 + behind.find(b"\n") + 1)
+            at = text.rfind(b"\n.", 0, at)
+        return None
 
     def octets_to(self, content_end: int) -> int:
         return max(0, content_end - self.start)
-
-    def held(self) -> tuple[int, bytes] | None:
-        """Stream offset and octets behind the latest candidate (or behind the start); None when they are too many."""
-        if len(self._held) > HELD_LIMIT:
-            return None
-        return self._held_from, self._held

@@ -58,12 +58,12 @@ class Content:
     def expect(self, data: Sent) -> None:
         """DATA was sent; its reply is awaited."""
         self._data = data
-        self._open(data.command.end, holding=True)
+        self._open(data.command.end)
 
     def begin(self, offset: int) -> None:
         """354 came, or the capture began inside content."""
         self._data = None
-        self._open(offset, holding=False)
+        self._open(offset)
 
     def began(self, first: Line, last: Line) -> None:
         """The capture began inside content: lines already read belong to it."""
@@ -76,8 +76,7 @@ class Content:
         """354. `data` is None when DATA was not captured; the content then begins at `offset`."""
         if data is None or (self._scanner is None and not data.over):
             self.begin(offset)
-        elif self._scanner is not None:
-            self._trust(self._scanner)
+        self._data = None
 
     def refused(self, data: Sent) -> None:
         """DATA was refused: what the client had sent behind it meanwhile is commands."""
@@ -85,27 +84,41 @@ class Content:
         if self._data is not data or scanner is None:
             return
         self._data = self._scanner = None
-        self.rest = scanner.held()
-        if self.rest is None:
+        held = scanner.since(scanner.start)
+        if held is not None:
+            self.rest = (scanner.start, held)
+        else:
             self._conversation.odd_once(OddKind.UNSTUFFED_TEXT, self._at or data.command.at, Side.CLIENT, b"")
 
     def ends_with(self, reply: Reply) -> bool:
         """A reply came while content was open: had it ended, at a place that was not sure to be its end?"""
         scanner = self._scanner
-        if scanner is None or scanner.candidate is None or reply.code == 421:
+        if scanner is None or reply.code == 421:
             return False
-        candidate, held = scanner.candidate, scanner.held()
-        if held is None or (held[1] and not grammar.is_commands(held[1])):
-            # More followed than commands. A hole held the terminator nevertheless if the message was accepted.
-            if candidate.bare or reply.code >= 300:
-                return False
-            held = None
-            candidate = candidate._replace(content_end=scanner.offset, end=scanner.offset)
-        at = self._at or self._clock(candidate.end)
-        if candidate.bare:
+        bare = scanner.bare_end()
+        if bare is not None and self._commands_behind(scanner, bare.end):
+            at = self._at or self._clock(bare.end)
             self._conversation.odd_once(OddKind.BARE_LF, at, Side.CLIENT, b"")
-        self._end(candidate.content_end, candidate.end, at, cut=not candidate.bare)
-        self.rest = held
+            self._end(bare.content_end, bare.end, cut=False)
+            return True
+        if scanner.gap_end is None:
+            return False
+        if self._commands_behind(scanner, scanner.gap_end):
+            self._end(max(scanner.start, scanner.gap_end - 3), scanner.gap_end, cut=True)
+            return True
+        if reply.code < 300:
+            # More followed than commands, but a message that is accepted has ended: in an earlier hole.
+            self.rest = None
+            self._end(scanner.offset, scanner.offset, cut=True)
+            return True
+        return False
+
+    def _commands_behind(self, scanner: DataScanner, end: int) -> bool:
+        """Nothing but commands stands behind `end`: they are read again as such."""
+        behind = scanner.since(end)
+        if behind is None or (behind and not grammar.is_commands(behind)):
+            return False
+        self.rest = (end, behind)
         return True
 
     def stretch(self) -> None:
@@ -114,14 +127,10 @@ class Content:
         if scanner is not None and self._data is None and scanner.octets_to(scanner.offset) > self._counted:
             self._count(scanner, scanner.offset, complete=False)
 
-    def _open(self, offset: int, holding: bool) -> None:
-        self._scanner = DataScanner(offset, holding)
+    def _open(self, offset: int) -> None:
+        self._scanner = DataScanner(offset)
         self._start = self._at = None
         self._counted = 0
-
-    def _trust(self, scanner: DataScanner) -> None:
-        self._data = None
-        scanner.holding = scanner.candidate is not None
 
     def _read_data(self, scanner: DataScanner, octets: bytes, offset: int, at: int) -> int:
         if self._start is None:
@@ -135,22 +144,22 @@ class Content:
                 return len(octets)
         if used < 0:
             return len(octets)
-        self._end(end - 3, end, self._at, cut=False)
+        self._end(end - 3, end, cut=False)
         return at + used
 
     def _reply_in_hole(self, data: Sent, scanner: DataScanner) -> None:
         """The reply to DATA may be in a hole of the server's octets: the next line of the client tells what it was."""
-        held = scanner.held()
+        held = scanner.since(scanner.start)
         if held is not None:
-            line, ended, _ = held[1].partition(b"\n")
+            line, ended, _ = held.partition(b"\n")
             if not ended and len(line) <= _ENOUGH:
                 return
             if grammar.is_plausible(grammar.command_line(line.rstrip(b"\r"))):
                 self._data = self._scanner = None
-                self.rest = held
+                self.rest = (scanner.start, held)
                 return
         self._conversation.answer_unseen(data)
-        self._trust(scanner)
+        self._data = None
         self._conversation.settle(self._start or data.command.at)
 
     def _count(self, scanner: DataScanner, content_end: int, complete: bool) -> None:
@@ -162,9 +171,10 @@ class Content:
         self._counted += octets
         self._start = None
 
-    def _end(self, content_end: int, end: int, at: Moment, cut: bool) -> None:
+    def _end(self, content_end: int, end: int, cut: bool) -> None:
         conversation, scanner = self._conversation, self._scanner
         assert scanner is not None
+        at = self._at or self._clock(end)
         self._count(scanner, content_end, complete=True)
         self._scanner = None
         conversation.content_open = False
