@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from pcapdiag.analysis import Analysis, AnalysisBuilder, Judged
+from pcapdiag.capture.table import ACK, RST
 from pcapdiag.diagnosis.verdict import Evidence, Finding, Verdict
 from pcapdiag.model import (
     Address,
@@ -29,19 +30,7 @@ from pcapdiag.model import (
 )
 from pcapdiag.session import Session
 from pcapdiag.smtp.dialogue import DOT, Body, Command, Dialogue, Exchange, MailTransaction, Recipient, Reply
-from pcapdiag.tcp.connection import (
-    ACK,
-    RST,
-    Closing,
-    Connection,
-    Effect,
-    Fin,
-    Half,
-    Handshake,
-    Odd,
-    Reset,
-    Segment,
-)
+from pcapdiag.tcp.connection import Closing, Connection, Effect, Fin, Half, Handshake, Odd, Reset, Segment
 
 T0 = 1_700_000_000_000_000_000
 CLIENT = Endpoint("192.0.2.10", 49152)

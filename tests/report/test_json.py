@@ -456,7 +456,6 @@ def test_wherever_a_frame_stands_its_capture_stands_beside_it() -> None:
         first=at(900),
         last=at(20, 3.2, capture=1),
         closing=make_closing(resets=(make_reset(),)),
-        server=Endpoint("2001:db8::1", 25),
     )
     told = printed(make_analysis(make_judged(connection=connection, verdict=make_verdict(dropped_by=Party.SERVER))))
 

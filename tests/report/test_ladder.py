@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pcapdiag.capture.table import IcmpError
+from pcapdiag.capture.table import FIN, SYN, IcmpError
 from pcapdiag.model import Party, Position, Side, Stage
 from pcapdiag.report.ladder import RowKind, icmp_says, ladder
 from pcapdiag.smtp.dialogue import Body, Missing, TlsEntry
-from pcapdiag.tcp.connection import FIN, SYN, Effect, Odd
+from pcapdiag.tcp.connection import Effect, Odd
 from tests.factories import (
     T0,
     at,
