@@ -125,7 +125,8 @@ def test_last_command_is_one_with_a_verb() -> None:
 
 def test_5000_orderly_sessions_are_put_away_quickly_and_small() -> None:
     """Generous limits: this holds the order of magnitude; `benchmarks/` measures."""
-    judged = [make_judged(id) for id in range(1, 5001)]
+    session = make_judged()
+    judged = [replace(session, id=id) for id in range(1, 5001)]
     builder = AnalysisBuilder()
     began = time.process_time()
     for one in judged:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from pcapdiag.model import Address, Duration, Mailbox, Moment, Part, Says, Wire
@@ -40,18 +41,18 @@ def wire_line(octets: bytes) -> str:
     text = octets.decode("utf-8", "surrogateescape")
     if text.isprintable() and "\\" not in text:
         return text
-    return _SUSPECT.sub(_escaped, text)
+    return _SUSPECT.sub(lambda match: _escaped(match[0]), text)
 
 
 def safe_text(text: str) -> str:
     """Text of the operating system (a path, an error) made harmless. Backslashes stay single: Windows paths have them."""
     if text.isprintable():
         return text
-    return _SUSPECT.sub(lambda match: match[0] if match[0] == "\\" else _escaped(match), text)
+    return _SUSPECT.sub(lambda match: match[0] if match[0] == "\\" else _escaped(match[0]), text)
 
 
-def _escaped(match: re.Match[str]) -> str:
-    char = match[0]
+@lru_cache(maxsize=4096)
+def _escaped(char: str) -> str:
     code = ord(char)
     if char == "\\":
         return "\\\\"

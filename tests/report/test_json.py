@@ -403,7 +403,6 @@ HOSTILE = [
     b'"}],"sessions":[]',
     b"</script><!--",
     b"\r\nSet-Cookie: a",
-    b"A\xe9\\" * 21_846,  # 64 KiB
 ]
 
 
@@ -438,9 +437,16 @@ def test_hostile_text_never_gets_through(octets: bytes) -> None:
     told = printed(make_analysis(*judged))
     assert told["patterns"]  # a storm, whose summary quotes the addresses
     for text in _texts(told):
-        assert not {unicodedata.category(char) for char in text.replace("\n", "")} & {"Cc", "Cf", "Zl", "Zp", "Cs"}
+        assert not {unicodedata.category(char) for char in set(text) - {"\n"}} & {"Cc", "Cf", "Zl", "Zp", "Cs"}
     for text in (told["sessions"][0]["verdict"]["summary"], told["patterns"][0]["summary"]):
         assert "\n" not in text
+
+
+def test_64_kib_of_hostile_text_in_every_place_is_one_long_text() -> None:
+    octets = b"A\xe9\\" * 21_846
+    told = session_object(make_judged(dialogue=hostile_dialogue(octets)))
+    assert told["helo"] == "A\\xe9\\\\" * 21_846
+    assert told["greeting"]["text"] == told["helo"] + "\n" + told["helo"]
 
 
 def _texts(thing: object) -> list[str]:
