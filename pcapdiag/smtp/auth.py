@@ -45,24 +45,21 @@ def challenge(text: bytes) -> bytes:
 class Secrets:
     """Takes withheld words out of what the server quotes."""
 
-    __slots__ = ("_words",)
+    __slots__ = ("words",)
 
     def __init__(self) -> None:
-        self._words: list[bytes] = []
-
-    def __bool__(self) -> bool:
-        return bool(self._words)
+        self.words: list[bytes] = []
 
     def withhold(self, line: bytes) -> None:
         """Remember the words of a line that must not be shown; of very many the latest."""
         for word in _TOKEN.findall(line)[:4]:
-            if word not in self._words:
-                self._words.append(word)
-        del self._words[:-_KEPT]
+            if word not in self.words:
+                self.words.append(word)
+        del self.words[:-_KEPT]
 
     def scrub(self, text: bytes) -> bytes:
         """`text` without the words withheld, as far as it quotes them whole or cut short."""
-        for word in self._words:
+        for word in self.words:
             text = text.replace(word, WITHHELD)
             # A server quotes as much as its buffer holds: look for the beginning of the word, too.
             at = text.find(word[: _SHORTEST * 2]) if len(word) > _SHORTEST * 2 else -1

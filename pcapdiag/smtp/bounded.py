@@ -1,51 +1,34 @@
-"""`Bounded`: a list that keeps its first and its last items, and counts the others."""
+"""`Bounded`: a list that is cut down to its first and its last items, and counts the others."""
 
 from __future__ import annotations
 
-from collections import deque
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
 
 
-class Bounded(Generic[T]):
-    """Keeps the first `first` and the last `last` items; memory never grows beyond that."""
+class Bounded(list[T]):
+    """A plain list to append to; `trim` now and then keeps the first `first` and the last `last` items.
 
-    __slots__ = ("_first", "_head", "_tail", "total")
+    Between two trims it may grow, which keeps `append` as fast as a list's own.
+    """
+
+    __slots__ = ("_first", "_last", "dropped")
 
     def __init__(self, first: int, last: int) -> None:
+        super().__init__()
         self._first = first
-        self._head: list[T] = []
-        self._tail: deque[T] = deque(maxlen=last)
-        self.total = 0
+        self._last = last
+        self.dropped = 0
 
-    def append(self, item: T) -> None:
-        self.total += 1
-        if len(self._head) < self._first:
-            self._head.append(item)
-        else:
-            self._tail.append(item)
+    def trim(self) -> None:
+        """Drop what lies between the first and the last items."""
+        excess = len(self) - self._first - self._last
+        if excess > 0:
+            del self[self._first : self._first + excess]
+            self.dropped += excess
 
     @property
-    def latest(self) -> T | None:
-        if self._tail:
-            return self._tail[-1]
-        return self._head[-1] if self._head else None
-
-    def replace_latest(self, item: T) -> None:
-        """Put `item` in the place of the latest one (there must be one)."""
-        if self._tail:
-            self._tail[-1] = item
-        else:
-            self._head[-1] = item
-
-    def drop_latest(self) -> None:
-        """Take the latest item back (there must be one)."""
-        self.total -= 1
-        if self._tail:
-            self._tail.pop()
-        else:
-            self._head.pop()
-
-    def items(self) -> list[T]:
-        return self._head + list(self._tail) if self._tail else self._head
+    def total(self) -> int:
+        """How many items there were in all."""
+        return len(self) + self.dropped

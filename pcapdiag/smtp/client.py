@@ -204,12 +204,12 @@ class ClientStream:
             if end < 0:
                 partial.add(octets[at:], offset + at, self._clock(offset + at))
                 return size
-            ends = self._clock(offset + end)
+            ends = self._clock.only or self._clock(offset + end)
             if partial.length:
                 line = partial.take(octets[at:end], ends, offset + end + 1)
             else:
                 begins = offset + at
-                line = line_of(octets[at:end], self._clock(begins), ends, begins, offset + end + 1)
+                line = line_of(octets[at:end], self._clock.only or self._clock(begins), ends, begins, offset + end + 1)
             at = end + 1
             self._line(line)
         return at

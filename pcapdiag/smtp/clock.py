@@ -25,25 +25,31 @@ class Marks(Protocol):
 class Clock:
     """Answers for the octets of the latest call, in either direction."""
 
-    __slots__ = ("_marks", "_only")
+    __slots__ = ("_marks", "only")
 
     def __init__(self) -> None:
         self._marks: Marks | None = None
-        self._only: Moment | None = Moment(0, 0, 0)
+        self.only: Moment | None = Moment(0, 0, 0)
+        """The frame of all octets of the call, when one frame brought them: spares the question."""
 
     def set(self, marks: Marks) -> None:
         if len(marks.offsets) == 1:
-            self._only = Moment(marks.times_ns[0], marks.capture, marks.frames[0])
+            self.only = Moment(marks.times_ns[0], marks.capture, marks.frames[0])
         else:
-            self._marks, self._only = marks, None
+            self._marks, self.only = marks, None
 
     def set_moment(self, moment: Moment) -> None:
-        self._only = moment
+        self.only = moment
+
+    @property
+    def latest(self) -> Moment:
+        """The last frame of the latest call."""
+        return self(1 << 62)
 
     def __call__(self, offset: int) -> Moment:
         """The frame that brought the octet at `offset` (of earlier calls: the first frame of this one)."""
-        if self._only is not None:
-            return self._only
+        if self.only is not None:
+            return self.only
         marks = self._marks
         assert marks is not None
         at = max(0, bisect_right(marks.offsets, offset) - 1)

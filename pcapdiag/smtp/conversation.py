@@ -19,6 +19,7 @@ from pcapdiag.smtp.transactions import Message, Sent
 
 _ODDITIES = 50
 _OUTSTANDING = 500
+_MANY = 2000
 _TRANSACTIONS = 200
 _EXTENSIONS = 100
 
@@ -80,24 +81,28 @@ class Conversation:
 
     def settle(self, at: Moment) -> None:
         """Say where the dialogue stands now."""
-        stage: Stage | None
+        stage: Stage
+        owing: Side | None = Side.SERVER
         if not self.greeted:
-            self.position(Stage.GREETING, Side.SERVER, at)
-            return
-        if not self.outstanding:
-            if self.content_open:
-                self.position(Stage.BODY, Side.CLIENT, at)
-            else:
-                self.position(self._done, self._turn, at)
-            return
-        head = self.outstanding[0]
-        stage, owing = head.stage or self._done, Side.SERVER
-        if not head.sent:
+            stage = Stage.GREETING
+        elif self.outstanding:
+            stage, owing = self._awaited(self.outstanding[0])
+        elif self.content_open:
             stage, owing = Stage.BODY, Side.CLIENT
-        elif head.kind is Kind.CHUNK and any(s.kind is Kind.LAST and s.sent for s in self.outstanding):
+        else:
+            stage, owing = self._done, self._turn
+        if stage is not self._stage or owing is not self._owing:
+            self._stage, self._owing = stage, owing
+            self._positions.append(Position(stage, owing, at))
+
+    def _awaited(self, head: Sent) -> tuple[Stage, Side]:
+        """The stage while the oldest command waits for its reply."""
+        if not head.sent:
+            return Stage.BODY, Side.CLIENT
+        if head.kind is Kind.CHUNK and any(s.kind is Kind.LAST and s.sent for s in self.outstanding):
             # A terminator that was sent makes it end-of-data, whichever chunk's reply is awaited.
-            stage = Stage.END_OF_DATA
-        self.position(stage, owing, at)
+            return Stage.END_OF_DATA, Side.SERVER
+        return head.stage or self._done, Side.SERVER
 
     # --- The client --------------------------------------------------------------------------------------------------
 
@@ -172,7 +177,8 @@ class Conversation:
 
     def reply(self, reply: Reply) -> tuple[Reading, Sent | None]:
         """The server said something complete: how the client's octets behind it are to be read, and what it answered."""
-        reply = self.cleaned(reply)
+        if reply.code == 334 or self.secrets.words:
+            reply = self.cleaned(reply)
         if not self.greeted and self._greets(reply):
             return Reading.AS_BEFORE, None
         if self._lost_replies:
@@ -190,7 +196,7 @@ class Conversation:
     def cleaned(self, reply: Reply) -> Reply:
         if reply.code == 334:
             reply = reply._replace(lines=tuple([auth.challenge(line) for line in reply.lines]))
-        if self.secrets:
+        if self.secrets.words:
             reply = reply._replace(lines=tuple([self.secrets.scrub(line) for line in reply.lines]))
         return reply
 
@@ -214,7 +220,7 @@ class Conversation:
 
     def _answer(self, sent: Sent, reply: Reply) -> Reading:
         """Pair a reply with the oldest command."""
-        outcome = OUTCOMES[sent.kind, reply.code // 100]
+        outcome = sent.outcomes[reply.code // 100]
         sent.reply = reply
         if sent.kind in (Kind.DOT, Kind.LAST) and self._more_due(sent, reply):
             # LMTP: the reply of one recipient; the others are still owed.
@@ -293,7 +299,7 @@ class Conversation:
             self.settle(reply.at)
             return Reading.AS_BEFORE
         self.smtp = True
-        outcome = OUTCOMES[kind, reply.code // 100]
+        outcome = OUTCOMES[kind][reply.code // 100]
         self._done, self._turn = outcome.stage or self._done, outcome.owing
         if kind is Kind.HELLO:
             self._extensions = self._keywords(reply)
@@ -312,9 +318,9 @@ class Conversation:
 
     def missing(self, side: Side, octets: int, reason: str, at: Moment) -> None:
         """Note octets that the capture does not hold; of several in a row one entry."""
-        latest = self.entries.latest
+        latest = self.entries[-1] if self.entries else None
         if isinstance(latest, Missing) and latest.side is side and latest.reason == reason:
-            self.entries.replace_latest(Missing(at, side, latest.octets + octets, reason))
+            self.entries[-1] = Missing(at, side, latest.octets + octets, reason)
         else:
             self.entries.append(Missing(at, side, octets, reason))
 
@@ -340,7 +346,7 @@ class Conversation:
         self.greeted = True
         for _ in range(min(self._lost_replies, len(self.outstanding))):
             sent = self.outstanding.popleft()
-            outcome = OUTCOMES[sent.kind, 2]
+            outcome = sent.outcomes[2]
             self._done, self._turn = outcome.stage or self._done, outcome.owing
         self._lost_replies = 0
 
@@ -373,19 +379,28 @@ class Conversation:
         self._lost_replies = 0
         self.content_open = True
 
+    def trim(self) -> None:
+        """Forget the middle of a very long conversation."""
+        if len(self.entries) > _MANY or len(self._positions) > _MANY:
+            self.entries.trim()
+            self._exchanges.trim()
+            self._positions.trim()
+
     def dialogue(self, tls: Tls | None) -> Dialogue:
         """Freeze."""
+        for log in (self.entries, self._exchanges, self._positions):
+            log.trim()
         entries = self.entries
         return Dialogue(
-            tuple(entries.items()),
+            tuple(entries),
             entries.total,
-            tuple([sent.exchange(sent.stage or Stage.OTHER) for sent in self._exchanges.items()]),
+            tuple([sent.exchange(sent.stage or Stage.OTHER) for sent in self._exchanges]),
             self.greeting,
             self._helo,
             self._extensions,
             tuple([message.frozen() for message in self._transactions]),
             self._transactions_total,
-            tuple(self._positions.items()),
+            tuple(self._positions),
             tls,
             tuple(self._oddities),
             self.smtp or tls is not None,

@@ -32,7 +32,7 @@ class SmtpObserver:
         self._server = ServerStream(self, self._conversation, self._clock)
         self._tls: TlsTalk | None = None
         self._server_clear = False
-        self._last: Moment | None = None
+        self._seen = False
 
     # --- What the tracker calls --------------------------------------------------------------------------------------
 
@@ -41,19 +41,20 @@ class SmtpObserver:
         if not octets:
             return
         self._clock.set(marks)
+        self._seen = True
         if side is Side.CLIENT:
             self._client.feed(octets, offset)
         else:
             self._client.commit()
             self._server.feed(octets, offset)
-        self._last = self._clock(offset + len(octets) - 1)
+        self._conversation.trim()
 
     def gap(self, side: Side, offset: int, length: int, reason: Enum, at: Moment) -> None:
         """Octets of a side's stream that will never come. `reason` is a `pcapdiag.tcp.connection.GapReason`."""
         if length <= 0:
             return
         self._clock.set_moment(at)
-        self._last = at
+        self._seen = True
         self._client.commit()
         self._conversation.missing(side, length, str(reason.value), at)
         segment_end = reason.value == _SNAPLEN
@@ -64,12 +65,13 @@ class SmtpObserver:
 
     def finish(self) -> Dialogue:
         """Freeze the conversation as far as it came."""
-        if self._last is not None:
+        if self._seen:
+            latest = self._clock.latest
             self._client.commit()
-            self._server.finish(self._last)
+            self._server.finish(latest)
             self._client.finish()
             if self._tls is None:
-                self._conversation.settle(self._last)
+                self._conversation.settle(latest)
         return self._conversation.dialogue(self._tls.result() if self._tls is not None else None)
 
     @property

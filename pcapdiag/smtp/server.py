@@ -12,9 +12,9 @@ from pcapdiag.model import Moment, Side
 from pcapdiag.smtp.clock import Clock
 from pcapdiag.smtp.conversation import Conversation
 from pcapdiag.smtp.dialogue import OddKind, Reply
-from pcapdiag.smtp.grammar import reply_line
+from pcapdiag.smtp.grammar import LINE_LIMIT, TEXT_LIMIT, enhanced_code, reply_line
 from pcapdiag.smtp.lines import Line, Partial, line_of
-from pcapdiag.smtp.replies import ReplyReader
+from pcapdiag.smtp.replies import LINES_LIMIT, ReplyReader
 from pcapdiag.smtp.tls_records import looks_like_record
 
 
@@ -76,8 +76,34 @@ class ServerStream:
         self._handler.tls_octets(Side.SERVER, octets[at:] if at else octets, offset + at)
         return len(octets)
 
+    def _whole(self, octets: bytes, offset: int) -> Reply | None:
+        """The reply, when the octets are exactly one reply by the book; the short way that most replies take."""
+        if octets[-2:] != b"\r\n" or len(octets) > LINE_LIMIT or self._partial.length or self._reply.open:
+            return None
+        lines = octets[:-2].split(b"\r\n")
+        last = lines.pop()
+        code = last[:3]
+        if last[3:4] != b" " or not code.isdigit() or octets.count(b"\n") != len(lines) + 1 or self._continued:
+            return None
+        for line in lines:
+            if line[3:4] != b"-" or line[:3] != code:
+                return None
+        number = int(code)
+        if not 100 <= number < 600 or not self._conversation.greeted or len(lines) >= LINES_LIMIT:
+            return None
+        self._skipping = False
+        clock, end = self._clock, offset + len(octets)
+        start = clock.only or clock(offset)
+        text = last[4 : 4 + TEXT_LIMIT]
+        texts = (*[line[4 : 4 + TEXT_LIMIT] for line in lines], text)
+        at = clock.only or clock(end - 1)
+        return Reply(number, enhanced_code(text), texts, at, start, offset, end, True, False, False)
+
     def _lines(self, octets: bytes, offset: int, at: int) -> int:
         mode, size, partial = self._mode, len(octets), self._partial
+        if at == 0 and (reply := self._whole(octets, offset)) is not None:
+            self._handler.replied(reply)
+            return size
         while at < size and self._mode is mode:
             end = octets.find(b"\n", at)
             if end < 0:

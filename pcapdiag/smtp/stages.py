@@ -1,6 +1,6 @@
 """The SMTP session as data: which step a verb begins, and what a reply to it leaves behind.
 
-Two tables, and nothing that runs. `STEPS` says for every verb what kind of step it is and which stage it opens;
+Two tables. `STEPS` says for every verb what kind of step it is and which stage it opens;
 `OUTCOMES` says for every kind of step and every class of reply which stage then stands, whose turn it is and how the
 octets behind it are to be read. Both are total by construction: a verb without a row is `UNKNOWN`, which opens no stage,
 and an outcome without a row of its own leaves the stage alone. To support another extension, add its verb to `STEPS`.
@@ -46,20 +46,21 @@ class Reading(Enum):
     RECORDS = "records"
 
 
+class Outcome(NamedTuple):
+    """What stands after a reply: a row of `OUTCOMES`."""
+
+    stage: Stage | None
+    """None: the stage is left alone."""
+    owing: Side | None
+    reading: Reading = Reading.AS_BEFORE
+
+
 class Step(NamedTuple):
-    """A row of `STEPS`."""
+    """What a verb begins: a row of `STEPS`."""
 
     kind: Kind
     stage: Stage | None
     """The stage it opens; None: it leaves the stage alone."""
-
-
-class Outcome(NamedTuple):
-    """A row of `OUTCOMES`."""
-
-    stage: Stage | None
-    owing: Side | None
-    reading: Reading = Reading.AS_BEFORE
 
 
 _OTHER = Step(Kind.ASIDE, Stage.OTHER)
@@ -114,41 +115,33 @@ STEPS: dict[bytes, Step] = {
 SASL_LINE = Step(Kind.SASL, Stage.AUTH)
 LAST_CHUNK = Step(Kind.LAST, Stage.END_OF_DATA)
 
-_LEFT_ALONE = Outcome(None, Side.CLIENT)
-_ANY = (1, 2, 3, 4, 5)
+_CLIENT = Side.CLIENT
+_ALONE_ANYWAY = Outcome(None, _CLIENT)
 
 
-def _rows() -> dict[tuple[Kind, int], Outcome]:
-    """Kind of step and first digit of the reply -> what stands afterwards."""
-    table = {(kind, digit): _LEFT_ALONE for kind in Kind for digit in _ANY}
-    client = Side.CLIENT
-    rows: list[tuple[Kind, tuple[int, ...], Outcome]] = [
-        (Kind.HELLO, _ANY, Outcome(Stage.EHLO, client)),
-        (Kind.TLS, _ANY, Outcome(Stage.STARTTLS, client)),
-        # RFC 3207 4: "220 Ready to start TLS"; what follows is the client's hello.
-        (Kind.TLS, (2,), Outcome(Stage.STARTTLS, client, Reading.RECORDS)),
-        (Kind.AUTH, _ANY, Outcome(Stage.AUTH, client)),
-        (Kind.SASL, _ANY, Outcome(Stage.AUTH, client)),
-        # RFC 4954 4: a challenge "is sent as a 334 reply"; the next line is the client's response, whatever it looks like.
-        (Kind.AUTH, (3,), Outcome(Stage.AUTH, client, Reading.SASL)),
-        (Kind.SASL, (3,), Outcome(Stage.AUTH, client, Reading.SASL)),
-        (Kind.MAIL, _ANY, Outcome(Stage.MAIL, client)),
-        (Kind.RCPT, _ANY, Outcome(Stage.RCPT, client)),
-        (Kind.DATA, _ANY, Outcome(Stage.DATA, client)),
-        # RFC 5321 4.1.1.4: "the receiver normally sends a 354 response to DATA, and then treats the lines [...]".
-        (Kind.DATA, (3,), Outcome(Stage.BODY, client, Reading.CONTENT)),
-        (Kind.CHUNK, _ANY, Outcome(Stage.BODY, client)),
-        (Kind.LAST, _ANY, Outcome(Stage.END_OF_DATA, client)),
-        (Kind.DOT, _ANY, Outcome(Stage.END_OF_DATA, client)),
-        (Kind.RESET, _ANY, Outcome(Stage.OTHER, client)),
-        (Kind.ASIDE, _ANY, Outcome(Stage.OTHER, client)),
-        # RFC 5321 4.1.1.10: after the reply to QUIT the server closes the channel; nobody owes anything.
-        (Kind.QUIT, _ANY, Outcome(Stage.QUIT, None)),
-    ]
-    for kind, digits, outcome in rows:
-        for digit in digits:
-            table[kind, digit] = outcome
-    return table
+def _row(otherwise: Outcome, **by_class: Outcome) -> tuple[Outcome, ...]:
+    """Outcomes by the first digit of the reply, from 0 (which no reply has) to 5."""
+    return tuple(by_class.get(f"on_{digit}", otherwise) for digit in range(6))
 
 
-OUTCOMES: dict[tuple[Kind, int], Outcome] = _rows()
+OUTCOMES: dict[Kind, tuple[Outcome, ...]] = {
+    Kind.HELLO: _row(Outcome(Stage.EHLO, _CLIENT)),
+    # RFC 3207 4: "220 Ready to start TLS"; what follows is the client's hello.
+    Kind.TLS: _row(Outcome(Stage.STARTTLS, _CLIENT), on_2=Outcome(Stage.STARTTLS, _CLIENT, Reading.RECORDS)),
+    # RFC 4954 4: a challenge is a 334 reply; the next line is the client's response, whatever it looks like.
+    Kind.AUTH: _row(Outcome(Stage.AUTH, _CLIENT), on_3=Outcome(Stage.AUTH, _CLIENT, Reading.SASL)),
+    Kind.SASL: _row(Outcome(Stage.AUTH, _CLIENT), on_3=Outcome(Stage.AUTH, _CLIENT, Reading.SASL)),
+    Kind.MAIL: _row(Outcome(Stage.MAIL, _CLIENT)),
+    Kind.RCPT: _row(Outcome(Stage.RCPT, _CLIENT)),
+    # RFC 5321 4.1.1.4: the receiver sends 354 and then treats the lines that follow as mail data.
+    Kind.DATA: _row(Outcome(Stage.DATA, _CLIENT), on_3=Outcome(Stage.BODY, _CLIENT, Reading.CONTENT)),
+    Kind.CHUNK: _row(Outcome(Stage.BODY, _CLIENT)),
+    Kind.LAST: _row(Outcome(Stage.END_OF_DATA, _CLIENT)),
+    Kind.DOT: _row(Outcome(Stage.END_OF_DATA, _CLIENT)),
+    Kind.RESET: _row(Outcome(Stage.OTHER, _CLIENT)),
+    Kind.ASIDE: _row(Outcome(Stage.OTHER, _CLIENT)),
+    # RFC 5321 4.1.1.10: after the reply to QUIT the server closes the channel; nobody owes anything.
+    Kind.QUIT: _row(Outcome(Stage.QUIT, None)),
+    Kind.ALONE: _row(_ALONE_ANYWAY),
+}
+"""Kind of step -> what stands after a reply, by the reply's first digit."""

@@ -66,12 +66,14 @@ class TlsTalk:
         for record in self._readers[side].feed(octets, offset, moment):
             self._record(side, record)
         self._log.position(self.stage, side.other, moment(offset + len(octets) - 1))
+        self._records.trim()
 
     def gap(self, side: Side, offset: int, length: int, at: Moment) -> None:
         for record in self._readers[side].gap(offset, length, at):
             self._record(side, record)
 
     def result(self) -> Tls:
+        self._records.trim()
         return Tls(
             self._start,
             self._implicit,
@@ -80,7 +82,7 @@ class TlsTalk:
             self._server_name,
             self._finished,
             tuple(self._alerts),
-            tuple(self._records.items()),
+            tuple(self._records),
             (self._application[Side.CLIENT], self._application[Side.SERVER]),
         )
 
@@ -195,10 +197,10 @@ class TlsTalk:
             return False
         if abs(record.length - seen) > _ALIKE:
             return False
-        latest = self._log.entries.latest
+        latest = self._log.entries[-1] if self._log.entries else None
         if isinstance(latest, TlsEntry) and self._run == 1:
             self._application[Side.SERVER] = 0
-            self._records.drop_latest()
+            self._records.pop()
             self._run = 0
             merged = latest._replace(
                 at=record.at,
@@ -206,7 +208,7 @@ class TlsTalk:
                 says="session tickets (by their lengths)",
                 end=record.end,
             )
-            self._log.entries.replace_latest(merged)
+            self._log.entries[-1] = merged
             return True
         return False
 
@@ -221,13 +223,13 @@ class TlsTalk:
 
     def _append_to_run(self, side: Side, record: Record) -> None:
         """Application records of one side in a row are one entry."""
-        latest = self._log.entries.latest
+        latest = self._log.entries[-1] if self._log.entries else None
         if self._run and isinstance(latest, TlsEntry) and latest.side is side:
             self._run += 1
             says = f"application data ({self._run} records)"
             length = latest.length + record.length
             run = latest._replace(at=record.at, length=length, says=says, end=record.end)
-            self._log.entries.replace_latest(run)
+            self._log.entries[-1] = run
             return
         self._log.entries.append(self._single(side, record, "application data"))
         self._run = 1

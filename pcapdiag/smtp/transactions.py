@@ -6,7 +6,7 @@ from pcapdiag.model import Stage
 from pcapdiag.smtp.dialogue import Command, Exchange, MailTransaction, Recipient, Reply
 from pcapdiag.smtp.grammar import declared_size, path_of
 from pcapdiag.smtp.queueid import queue_id
-from pcapdiag.smtp.stages import Kind
+from pcapdiag.smtp.stages import OUTCOMES, Kind
 
 RECIPIENTS_KEPT = 1000
 
@@ -14,12 +14,13 @@ RECIPIENTS_KEPT = 1000
 class Sent:
     """A command on its way to its reply."""
 
-    __slots__ = ("command", "due", "kind", "message", "over", "recipient", "reply", "sent", "stage")
+    __slots__ = ("command", "due", "kind", "message", "outcomes", "over", "recipient", "reply", "sent", "stage")
 
     def __init__(self, command: Command, kind: Kind, stage: Stage | None) -> None:
         self.command = command
         self.kind = kind
         self.stage = stage
+        self.outcomes = OUTCOMES[kind]
         self.sent = True
         """False while octets of a chunk are still to come."""
         self.message: Message | None = None
