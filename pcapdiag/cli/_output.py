@@ -11,6 +11,8 @@ from typing import TextIO
 
 import click
 
+from pcapdiag.errors import UsageError
+
 colour_option = click.option(
     "--color/--no-color",
     default=None,
@@ -33,7 +35,7 @@ class Output:
             try:
                 return open(path, "w", encoding="utf-8", newline="\n")
             except OSError as error:
-                raise click.FileError(path, hint=error.strerror or str(error)) from error
+                raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
         stream = sys.stdout
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from datetime import UTC, datetime, time, tzinfo
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pcapdiag.cli import UNREADABLE, complain, debug_option
-from pcapdiag.cli._interrupt import interrupt_ends_input
 from pcapdiag.cli._output import Output, colour_option
 from pcapdiag.cli._progress import Progress
 from pcapdiag.cli._times import nanoseconds, when, zone
@@ -112,8 +110,7 @@ def _analyze(given: dict[str, Any]) -> Analysis:
     from pcapdiag.model import Vantage
     from pcapdiag.pipeline import analyze
 
-    patience = interrupt_ends_input() if "-" in given["files"] else nullcontext()
-    with patience, Progress(wanted=not given["no_progress"]) as progress:
+    with Progress(wanted=not given["no_progress"]) as progress:
         return analyze(
             given["files"],
             ports=_ports(given),

@@ -10,7 +10,7 @@ from pcapdiag.model import Moment, Party, Says
 from pcapdiag.report.clean import duration_text, plain, short_name
 from pcapdiag.report.facts import wireshark_filters
 from pcapdiag.report.text.clock import Clock
-from pcapdiag.report.text.ladder import Ladder
+from pcapdiag.report.text.ladder import Ladder, Rung
 from pcapdiag.report.text.mail import messages
 from pcapdiag.report.text.names import beside, greeted, helo
 from pcapdiag.report.text.rungs import rungs
@@ -46,8 +46,9 @@ class Details:
         yield from self._facts(judged)
         yield from self._section("Why we say so", self._evidence(verdict.evidence))
         if ladder and judged.with_dialogue:
-            remark = f"{self._style.glyphs.cross} marks what ended it"
-            yield from self._section("The conversation", self._ladder(judged, whole=whole), remark)
+            told = rungs(judged)
+            remark = f"{self._style.glyphs.cross} marks what ended it" if any(rung.end for rung in told) else ""
+            yield from self._section("The conversation", self._ladder(judged, told, whole=whole), remark)
         yield from self._section("What else it could be", self._doubts(verdict))
         yield from self._section("Seen besides", self._beside(verdict.findings))
         yield from self._section("What to do next", self._steps(verdict))
@@ -136,12 +137,12 @@ class Details:
         more = f"; {total:,} in all" if total > MOST_FRAMES else ""
         return f" ({', '.join(texts)}{more})"
 
-    def _ladder(self, judged: Judged, *, whole: bool) -> Iterator[str]:
+    def _ladder(self, judged: Judged, told: Sequence[Rung], *, whole: bool) -> Iterator[str]:
         session = judged.session
         connection = session.connection
         drawn = Ladder(self._style, self._clock, several_files=connection.first.capture != connection.last.capture)
         client, server = helo(session) or session.client.address, greeted(session) or session.server.address
-        yield from drawn.draw(rungs(judged), client, server, whole=whole)
+        yield from drawn.draw(told, client, server, whole=whole)
 
     def _doubts(self, verdict: Verdict) -> Iterator[str]:
         yield from self._evidence(verdict.against)

@@ -72,16 +72,16 @@ class Ladder:
         left = 2 + 12 + 1 + 9 + 1 + frame_width + 2
         inner = self._style.width - left - 2
         yield from self._head(client, server, frame_width, inner)
-        before: int | None = None
+        before: Moment | None = None
         for index, rung in enumerate(rungs):
             skipped = len(rungs) - HEAD - TAIL
             if not whole and skipped > 3 and HEAD <= index < HEAD + skipped:
                 if index == HEAD:
                     yield from self._elided(rungs[HEAD : HEAD + skipped], left, inner)
-                before = rung.at.time_ns
+                before = rung.at
                 continue
             yield from self._rung(rung, labels[index].rjust(frame_width), before, inner)
-            before = rung.at.time_ns if rung.timed else before
+            before = rung.at if rung.timed else before
 
     def _frame(self, at: Moment) -> str:
         return f"{at.capture}:{at.frame}" if self._several_files else str(at.frame)
@@ -92,13 +92,14 @@ class Ladder:
         middle = left + " " * max(1, inner + 2 - columns(left) - columns(right)) + right
         yield self._style.paint(f"  {'time':<12} {'after':>9} {'frame':>{frame_width}}  {middle}", "dim")
 
-    def _rung(self, rung: Rung, label: str, before: int | None, inner: int) -> Iterator[str]:
-        after = "" if before is None else duration_text(rung.at.time_ns - before)
+    def _rung(self, rung: Rung, label: str, before: Moment | None, inner: int) -> Iterator[str]:
+        after = "" if before is None else duration_text(rung.at.time_ns - before.time_ns)
         margin = f"  {self._clock.fine(rung.at.time_ns)} {after:>9} {label} "
+        if not rung.timed or rung.at == before:  # what came in one frame has its time once
+            margin = " " * len(margin)
         mark = self._style.paint(self._style.glyphs.cross, *Tone.END.value) if rung.end else " "
         for number, line in enumerate(self._lines(rung, inner)):
-            first = number == 0 and rung.timed
-            yield (self._style.paint(margin, "dim") + mark if first else " " * (len(margin) + 1)) + line
+            yield (self._style.paint(margin, "dim") + mark if number == 0 else " " * (len(margin) + 1)) + line
 
     def _lines(self, rung: Rung, inner: int) -> Iterator[str]:
         rail = self._style.glyphs.rail

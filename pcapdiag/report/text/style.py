@@ -69,7 +69,7 @@ class Style:
 
     def paint(self, text: str, *attributes: str) -> str:
         """`text` in those attributes, or as it is where there is no colour."""
-        if not self.colour or not text or not attributes:
+        if not self.colour or not text.strip() or not attributes:
             return text
         return f"\x1b[{';'.join(str(_SGR[name]) for name in attributes)}m{text}\x1b[0m"
 
