@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
 
 from pcapdiag.capture import inet, link, tunnel
-from pcapdiag.capture.cursor import ICMP, ICMPV6, TCP, Cursor
+from pcapdiag.capture.cursor import ICMP, ICMPV6, LINK_TYPE, TCP, Cursor
+from pcapdiag.capture.fragments import Fragments, read_cut
 from pcapdiag.capture.frames import FrameBlock
 from pcapdiag.capture.icmp import icmp_errors
+from pcapdiag.capture.slow import SlowPath
 from pcapdiag.capture.table import BOOL, I32, I64, MAPPED, U64, IcmpError, PacketTable
 
 IDENT = 113
 """RFC 1413: the server's question about the client, which holds up greetings where it is dropped."""
 DECODERS = link.DECODERS | inet.DECODERS | tunnel.DECODERS
 TCP_HEADER = 20
+LARGEST = 0x7FFFFFFF
+"""What a column of 32 bits holds; a hostile frame may claim more."""
+NESTED = 4
+"""Fragmented packets inside fragmented packets, at most."""
 STEP_NS = 1_000_000_000
 """A step back in time of less is disorder of the capture (several queues or cores); a larger one is a set clock."""
 
@@ -50,136 +56,172 @@ class Wanted:
             self.table = np.zeros(65536, np.bool_)
             self.table[[*(port for port in ports if 0 <= port < 65536), IDENT]] = True
 
-    def rows(self, srcport: npt.NDArray[np.uint16], dstport: npt.NDArray[np.uint16]) -> I64 | None:
-        """Rows with such a port at either end; None when that is all of them."""
-        if self.table is None:
-            return None
-        mask = self.table[srcport] | self.table[dstport]
-        return None if mask.all() else np.flatnonzero(mask)
+    def __contains__(self, port: object) -> bool:
+        return self.table is None or (isinstance(port, int) and bool(self.table[port]))
 
-    def __contains__(self, port: int) -> bool:
-        return self.table is None or bool(self.table[port])
+
+@dataclass(frozen=True, slots=True)
+class _Segments:
+    """The TCP segments of a block that are wanted: rows of the cursor, their headers, and the header sizes."""
+
+    rows: I64
+    header: npt.NDArray[np.void]
+    size: I64
+
+    def __getitem__(self, index: I64) -> _Segments:
+        return _Segments(self.rows[index], self.header[index], self.size[index])
 
 
 @dataclass(slots=True)
-class Clock:
-    """The capture's clock over its batches."""
+class Unread:
+    """Frames that were not read, and the number of the first."""
 
-    until_ns: int = 0
-    disorder: int = 0
-    """Frames that stand more than `STEP_NS` before the frame in front of them."""
-    first_disorder: int = 0
+    frames: int
+    first: int
 
 
-def decode(block: FrameBlock, capture: int, wanted: Wanted, clock: Clock) -> PacketTable:
-    cursor = Cursor.over(block)
-    cursor.run(DECODERS)
-    return tabulate(block, cursor, None, capture, wanted, clock)
+class Columns:
+    """The decoder of one file: what it remembers from block to block is the clock and the unfinished fragments."""
+
+    def __init__(self) -> None:
+        self._capture = 0
+        self._wanted = Wanted(None)
+        self._until_ns = 0
+        self.fragments = Fragments()
+        self.slow = SlowPath()
+        self.disorder = 0
+        """Frames that stand more than `STEP_NS` before the frame in front of them..."""
+        self.first_disorder = 0
+        """...and the number of the first one."""
+        self.headless = 0
+        """TCP segments that the snap length cut before the end of the fixed header."""
+
+        self.unknown: dict[int, Unread] = {}
+        """By link type: frames that nothing here can read."""
+
+    def begin(self, capture: int, wanted: Wanted, until_ns: int) -> None:
+        self._capture, self._wanted, self._until_ns = capture, wanted, until_ns
+
+    def table(self, block: FrameBlock) -> PacketTable:
+        cursor = self._peel(block)
+        segments = self._segments(cursor)
+        quoting = np.flatnonzero((cursor.kind == ICMP) | (cursor.kind == ICMPV6))
+        errors = icmp_errors(block, cursor, quoting, self._capture, self._wanted) if len(quoting) else []
+        beside = np.array([frame for frame, _ in errors], np.int64)
+        order, before = self._in_time(block, cursor.frame[segments.rows], beside)
+        if order is not None:
+            segments = segments[order]
+        icmp = sorted(zip(before.tolist(), (error for _, error in errors), strict=True), key=itemgetter(0))
+        return self._table(block, cursor, segments, tuple(replace(error, row=row) for row, error in icmp))
+
+    def _peel(self, block: FrameBlock) -> Cursor:
+        cursor = Cursor.over(block)
+        rows: I64 = np.arange(len(block), dtype=np.int64)
+        cursor.run(DECODERS, rows)
+        more = self.slow.packets(cursor)
+        self._count_unknown(block, cursor)
+        for _ in range(NESTED):
+            cut = read_cut(cursor, rows)
+            if len(cut):
+                cursor.run(DECODERS, cut)
+            more += self.fragments.add(cursor, rows, block.time_ns[cursor.frame[rows]])
+            if not more:
+                break
+            cursor, rows = cursor.extended(more)
+            cursor.run(DECODERS, rows)
+            more = []
+        return cursor
+
+    def _count_unknown(self, block: FrameBlock, cursor: Cursor) -> None:
+        rows = np.flatnonzero(cursor.kind >= LINK_TYPE)
+        if not len(rows):
+            return
+        for number in np.unique(block.link[rows]).tolist():
+            mine = rows[block.link[rows] == number]
+            unread = self.unknown.setdefault(number, Unread(0, int(block.frame_number[mine[0]])))
+            unread.frames += len(mine)
+
+    def _segments(self, cursor: Cursor) -> _Segments:
+        tcp = np.flatnonzero(cursor.kind == TCP)
+        whole = cursor.at[tcp] + TCP_HEADER <= cursor.captured_end[tcp]
+        if not whole.all():
+            self.headless += int(np.count_nonzero(~whole))
+            tcp = tcp[whole]
+        header = cursor.records(cursor.at[tcp], _TCP.itemsize).view(_TCP)
+        segments = _Segments(tcp, header, (header["offset"] >> 4).astype(np.int64) * 4)
+        good = segments.size >= TCP_HEADER
+        if self._wanted.table is not None:
+            good &= self._wanted.table[header["srcport"]] | self._wanted.table[header["dstport"]]
+        return segments if good.all() else segments[np.flatnonzero(good)]
+
+    def _in_time(self, block: FrameBlock, frames: I64, beside: I64) -> tuple[I64 | None, I64]:
+        """The order in which rows of these frames stand in the table (None: as they are), and before which row each frame
+        of `beside` stands. Moves the clock, by all frames of the block.
+        """
+        self._until_ns = max(self._until_ns, int(block.time_ns.max()))
+        key = _order_in_time(block.time_ns)
+        if key is not None:
+            back = np.flatnonzero(np.diff(block.time_ns) < -STEP_NS)
+            if len(back):
+                self.first_disorder = self.first_disorder or int(block.frame_number[back[0] + 1])
+                self.disorder += len(back)
+            frames, beside = key[frames], key[beside]
+        if (np.diff(frames) >= 0).all():
+            return None, np.searchsorted(frames, beside)
+        order = np.argsort(frames, kind="stable")
+        return order, np.searchsorted(frames[order], beside)
+
+    def _table(
+        self, block: FrameBlock, cursor: Cursor, segments: _Segments, icmp: tuple[IcmpError, ...]
+    ) -> PacketTable:
+        rows, header = segments.rows, segments.header
+        frame, at, ip_at = cursor.frame[rows], cursor.at[rows], cursor.ip_at[rows]
+        captured_end = cursor.captured_end[rows]
+        payload_at = at + segments.size
+        seg_len = np.clip(cursor.wire_end[rows] - payload_at, 0, LARGEST)
+        src, dst, ttl, ip_id, dont_fragment = _addresses(cursor, ip_at)
+        tsval, tsecr = _timestamps(cursor, header, at, payload_at, captured_end)
+        return PacketTable(
+            octets=cursor.buffer.data,
+            until_ns=self._until_ns,
+            capture=np.full(len(rows), self._capture, np.uint16),
+            frame_number=block.frame_number[frame],
+            time_ns=block.time_ns[frame],
+            interface=block.interface[frame],
+            outgoing=block.outgoing[frame],
+            frame_len=np.minimum(block.wirelen[frame], LARGEST).astype(np.int32),
+            src=src,
+            dst=dst,
+            ttl=ttl,
+            ip_id=ip_id,
+            dont_fragment=dont_fragment,
+            srcport=header["srcport"].astype(np.uint16),
+            dstport=header["dstport"].astype(np.uint16),
+            seq=header["seq"].astype(np.uint32),
+            ack=header["ack"].astype(np.uint32),
+            flags=header["flags"].copy(),
+            window=header["window"].astype(np.uint16),
+            seg_len=seg_len.astype(np.int32),
+            payload_at=payload_at,
+            payload_len=np.clip(captured_end - payload_at, 0, seg_len).astype(np.int32),
+            ip_at=ip_at,
+            tcp_at=at,
+            tsval=tsval,
+            tsecr=tsecr,
+            icmp=icmp,
+        )
 
 
-def tabulate(
-    block: FrameBlock, cursor: Cursor, frames: I64 | None, capture: int, wanted: Wanted, clock: Clock
-) -> PacketTable:
-    """`frames` says which frame of the block each row of the cursor stems from; None: row for row."""
-    kind, at = cursor.kind, cursor.at
-    rows = np.flatnonzero((kind == TCP) & (at + TCP_HEADER <= cursor.captured_end))
-    header = cursor.records(at[rows], _TCP.itemsize).view(_TCP)
-    few = wanted.rows(header["srcport"], header["dstport"])
-    if few is not None:
-        rows, header = rows[few], header[few]
-    size = (header["offset"] >> 4).astype(np.int64) * 4
-    if (size < TCP_HEADER).any():
-        good = np.flatnonzero(size >= TCP_HEADER)
-        rows, header, size = rows[good], header[good], size[good]
-    quoting = np.flatnonzero((kind == ICMP) | (kind == ICMPV6))
-    errors = list(icmp_errors(block, cursor, quoting, frames, capture, wanted)) if len(quoting) else []
-    return _table(block, cursor, rows, frames, header, size, errors, capture, clock)
-
-
-def _table(
-    block: FrameBlock,
-    cursor: Cursor,
-    rows: I64,
-    frames: I64 | None,
-    header: npt.NDArray[np.void],
-    size: I64,
-    errors: list[tuple[int, IcmpError]],
-    capture: int,
-    clock: Clock,
-) -> PacketTable:
-    order, errors_at = _in_time(block, rows if frames is None else frames[rows], [frame for frame, _ in errors], clock)
-    if order is not None:
-        rows, header, size = rows[order], header[order], size[order]
-    frame = rows if frames is None else frames[rows]
-    at = cursor.at[rows]
-    payload_at = at + size
-    seg_len = np.maximum(cursor.wire_end[rows] - payload_at, 0)
-    payload_len = np.clip(cursor.captured_end[rows] - payload_at, 0, seg_len)
-    ip_at = cursor.ip_at[rows]
-    src, dst, ttl, ip_id, df = _addresses(cursor, ip_at)
-    tsval, tsecr = _timestamps(cursor, header, at, size, cursor.captured_end[rows])
-    return PacketTable(
-        octets=memoryview(cursor.buffer),
-        until_ns=clock.until_ns,
-        capture=np.full(len(rows), capture, np.uint16),
-        frame_number=block.frame_number[frame],
-        time_ns=block.time_ns[frame],
-        interface=block.interface[frame],
-        outgoing=block.outgoing[frame],
-        frame_len=np.minimum(block.wirelen[frame], 0x7FFFFFFF).astype(np.int32),
-        src=src,
-        dst=dst,
-        ttl=ttl,
-        ip_id=ip_id,
-        dont_fragment=df,
-        srcport=header["srcport"].astype(np.uint16),
-        dstport=header["dstport"].astype(np.uint16),
-        seq=header["seq"].astype(np.uint32),
-        ack=header["ack"].astype(np.uint32),
-        flags=header["flags"].copy(),
-        window=header["window"].astype(np.uint16),
-        seg_len=np.minimum(seg_len, 0x7FFFFFFF).astype(np.int32),
-        payload_at=payload_at,
-        payload_len=payload_len.astype(np.int32),
-        ip_at=ip_at,
-        tcp_at=at,
-        tsval=tsval,
-        tsecr=tsecr,
-        icmp=tuple(
-            error if error.row == row else _moved(error, row)
-            for (_, error), row in sorted(zip(errors, errors_at, strict=True), key=lambda pair: pair[1])
-        ),
-    )
-
-
-def _moved(error: IcmpError, row: int) -> IcmpError:
-    from dataclasses import replace  # noqa: PLC0415
-
-    return replace(error, row=row)
-
-
-def _in_time(block: FrameBlock, frames: I64, others: Iterable[int], clock: Clock) -> tuple[I64 | None, list[int]]:
-    """The order in which the rows stand in the table (None: as they are), and before which row each other frame stands.
-
-    Also moves the clock, by all frames of the block.
-    """
-    beside = np.array(list(others), np.int64)
-    if len(block):
-        clock.until_ns = max(clock.until_ns, int(block.time_ns.max()))
-    steps = np.diff(block.time_ns)
-    if not (steps < 0).any():
-        return None, np.searchsorted(frames, beside).tolist()
-    back = np.flatnonzero(steps < -STEP_NS)
-    if len(back):
-        clock.first_disorder = clock.first_disorder or int(block.frame_number[back[0] + 1])
-        clock.disorder += len(back)
-    run = np.zeros(len(block), np.int64)
-    run[back + 1] = 1
-    run = np.cumsum(run)
-    key = np.empty(len(block), np.int64)
-    key[np.lexsort((block.time_ns, run))] = np.arange(len(block))
-    order = np.argsort(key[frames], kind="stable")
-    return order, np.searchsorted(key[frames][order], key[beside]).tolist()
+def _order_in_time(times_ns: I64) -> I64 | None:
+    """Each frame's place when frames out of order by less than `STEP_NS` are put in order; None: nothing to do."""
+    steps = np.diff(times_ns)
+    if (steps >= 0).all():
+        return None
+    run = np.zeros(len(times_ns), np.int64)
+    np.cumsum(steps < -STEP_NS, out=run[1:])
+    places = np.empty(len(times_ns), np.int64)
+    places[np.lexsort((times_ns, run))] = np.arange(len(times_ns))
+    return places
 
 
 def _addresses(cursor: Cursor, ip_at: I64) -> tuple[U64, U64, npt.NDArray[np.uint8], I32, BOOL]:
@@ -200,17 +242,17 @@ def _addresses(cursor: Cursor, ip_at: I64) -> tuple[U64, U64, npt.NDArray[np.uin
 
 
 def _timestamps(
-    cursor: Cursor, header: npt.NDArray[np.void], at: I64, size: I64, captured_end: I64
+    cursor: Cursor, header: npt.NDArray[np.void], at: I64, payload_at: I64, captured_end: I64
 ) -> tuple[I64, I64]:
     """TSval and TSecr: the layout NOP NOP TS (RFC 7323 appendix A) at once, any other by hand."""
     tsval, tsecr = np.full(len(at), -1, np.int64), np.full(len(at), -1, np.int64)
     options = header["options"]
-    captured = np.minimum(at + size, captured_end)
+    captured = np.minimum(payload_at, captured_end)
     lead = np.ascontiguousarray(options[:, :4]).view(">u4")[:, 0]
     usual = (lead == 0x0101080A) & (at + TCP_HEADER + 12 <= captured)
     clocks = np.ascontiguousarray(options[:, 4:]).view(">u4")
     tsval[usual], tsecr[usual] = clocks[usual, 0], clocks[usual, 1]
-    octets = memoryview(cursor.buffer)
+    octets = cursor.buffer.data
     odd = np.flatnonzero(~usual & (captured >= at + TCP_HEADER + 10))
     starts, ends = (at[odd] + TCP_HEADER).tolist(), captured[odd].tolist()
     for row, start, end in zip(odd.tolist(), starts, ends, strict=True):

@@ -12,8 +12,9 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from pcapdiag.capture.frames import FrameBlock
+from pcapdiag.capture.frames import TAIL, FrameBlock
 from pcapdiag.capture.table import I32, I64, U8
+from pcapdiag.capture.walk import field
 
 IP_PROTOCOL = 0x10000
 PPP_PROTOCOL = 0x20000
@@ -47,7 +48,7 @@ Decoder = Callable[["Cursor", I64], None]
 class Cursor:
     """One row per frame."""
 
-    __slots__ = ("_at", "_windows", "buffer", "captured_end", "ip_at", "kind", "wire_end")
+    __slots__ = ("_at", "_windows", "buffer", "captured_end", "frame", "ip_at", "kind", "wire_end")
 
     def __init__(self, buffer: U8, kind: I32, at: I64, captured_end: I64, wire_end: I64) -> None:
         self.buffer = buffer
@@ -61,6 +62,9 @@ class Cursor:
         """Where the innermost IP header begins."""
         self._windows: dict[int, npt.NDArray[np.void]] = {}
 
+        self.frame: I64 = np.arange(len(kind), dtype=np.int64)
+        """Which frame of the block the row stems from."""
+
     @classmethod
     def over(cls, block: FrameBlock) -> Cursor:
         return cls(
@@ -70,6 +74,23 @@ class Cursor:
             block.at + block.caplen,
             block.at + block.wirelen,
         )
+
+    def extended(self, packets: list[tuple[int, bytes]]) -> tuple[Cursor, I64]:
+        """With new rows for IP packets that do not stand in the block as they are: (row they stem from, octets)."""
+        lengths = np.array([len(packet) for _, packet in packets], np.int64)
+        ends = np.cumsum(lengths) + len(self.buffer)
+        origin = np.array([row for row, _ in packets], np.int64)
+        spilled = np.frombuffer(b"".join(packet for _, packet in packets) + bytes(TAIL), np.uint8)
+        longer = Cursor(
+            np.concatenate((self.buffer, spilled)),
+            np.concatenate((self.kind, np.full(len(packets), RAW, np.int32))),
+            np.concatenate((self._at, ends - lengths)),
+            np.concatenate((self.captured_end, ends)),
+            np.concatenate((self.wire_end, ends)),
+        )
+        longer.ip_at[: len(self)] = self.ip_at
+        longer.frame = np.concatenate((self.frame, self.frame[origin]))
+        return longer, np.arange(len(self), len(longer), dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -85,8 +106,7 @@ class Cursor:
     def records(self, at: I64, count: int) -> npt.NDArray[np.void]:
         windows = self._windows.get(count)
         if windows is None:
-            windows = np.ndarray((len(self.buffer) - count + 1,), np.dtype((np.void, count)), self.buffer, 0, (1,))
-            self._windows[count] = windows
+            windows = self._windows[count] = field(self.buffer, count)
         return windows[at]
 
     def move(self, rows: I64, kind: I32 | I64 | int, by: I64 | int) -> None:
@@ -95,9 +115,8 @@ class Cursor:
         self._at[rows] = at
         self.kind[rows] = np.where(at <= self.captured_end[rows], kind, DEAD)
 
-    def run(self, decoders: dict[int, Decoder]) -> None:
-        """Peel layer after layer until no row has a decoder."""
-        rows: I64 = np.arange(len(self), dtype=np.int64)
+    def run(self, decoders: dict[int, Decoder], rows: I64) -> None:
+        """Peel layer after layer off these rows until none has a decoder."""
         for _ in range(LAYERS):
             kinds = self.kind[rows]
             moved = []
@@ -121,5 +140,3 @@ def be16(octets: U8, column: int) -> I64:
 
 def be32(octets: U8, column: int) -> I64:
     return be16(octets, column) << 16 | be16(octets, column + 2)
-
-

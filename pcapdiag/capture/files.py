@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import numpy as np
 
-from pcapdiag.capture.columns import IDENT, Clock, Wanted, decode
+from pcapdiag.capture.columns import IDENT, Columns, Wanted
 from pcapdiag.capture.formats import reader_for
-from pcapdiag.capture.frames import FrameBlock, FrameReader, Window
-from pcapdiag.capture.link import LINKS
+from pcapdiag.capture.frames import BLOCK, FrameBlock, FrameReader, Window
 from pcapdiag.capture.linknames import link_name
 from pcapdiag.capture.source import Source
 from pcapdiag.capture.table import PacketTable
@@ -18,54 +18,74 @@ from pcapdiag.model import CaptureInfo, Note
 Advance = Callable[[int], None]
 
 
-class CaptureFile:
-    """A capture file that this engine reads. Not opened again: a pipe cannot be."""
+class Member(Protocol):
+    """A file of a trace, whichever engine reads it."""
 
-    def __init__(self, path: str, *, block: int) -> None:
+    path: str
+    first_ns: int | None
+    last_ns: int | None
+    """Times of its first and last frame; the last one is known when it was read."""
+    total: int | None
+    """Octets; None for a pipe."""
+
+    @property
+    def kind(self) -> tuple[str, ...]:
+        """What the files of one ring have in common: the link types."""
+
+    def batches(self, wanted: Wanted, advance: Advance, block: int) -> Iterator[PacketTable]:
+        """All of them, once. `advance` hears how many octets were read."""
+
+    def info(self) -> CaptureInfo: ...
+
+    def nothing_understood(self) -> str | None:
+        """Why no frame of it could be read, when that is so."""
+
+
+class CaptureFile:
+    """A capture file that our own engine reads."""
+
+    def __init__(self, path: str, index: int) -> None:
         """Raises `CaptureError` when it is none."""
         self.path = path
-        self.index = 0
-        self.trace = 0
-        self._source = Source(path)
-        try:
-            self._reader: FrameReader = reader_for(Window(self._source, block), path)
-            self._blocks = self._reader.blocks()
-            self._first: FrameBlock | None = next(self._blocks, None)
-        except BaseException:
-            self._source.close()
-            raise
-        self.first_ns = int(self._first.time_ns.min()) if self._first is not None else None
-        self.last_ns: int | None = None
+        self._index = index
+        self._columns = Columns()
         self._rows = 0
         self._cut = 0
         self._cut_first = 0
-        self._unknown: dict[int, tuple[int, int]] = {}
-        """Link type -> how many frames of it, and the first."""
-        self._clock = Clock()
+        self.last_ns: int | None = None
+        self._open(BLOCK)
+        first = next(self._blocks, None)
+        self.first_ns = int(first.time_ns.min()) if first is not None else None
+        self.total = self._source.total
+        self._pending: FrameBlock | None = None
+        if self._source.live:
+            self._pending = first
+        else:  # there may be thousands of files: none stays open before its turn
+            self._source.close()
 
     @property
-    def total(self) -> int | None:
-        return self._source.total
+    def kind(self) -> tuple[str, ...]:
+        return tuple(map(link_name, self._reader.facts.links))
 
     @property
     def links(self) -> tuple[int, ...]:
         return tuple(self._reader.facts.links)
 
-    def batches(self, wanted: Wanted, advance: Advance | None = None) -> Iterator[PacketTable]:
-        """All of them, once. The file is closed behind the last one."""
-        block = self._first
-        self._first = None
-        self._clock = clock = Clock(until_ns=self.first_ns or 0)
+    def batches(self, wanted: Wanted, advance: Advance, block: int = BLOCK) -> Iterator[PacketTable]:
+        if not self._source.live:
+            self._open(block)
+        self._columns.begin(self._index, wanted, self.first_ns or 0)
         try:
-            while block is not None:
-                self._look(block)
-                table = decode(block, self.index, wanted, clock)
+            frames = self._pending or next(self._blocks, None)
+            self._pending = None
+            while frames is not None:
+                self._look(frames)
+                table = self._columns.table(frames)
                 self._rows += int(np.count_nonzero((table.srcport != IDENT) & (table.dstport != IDENT)))
-                if advance is not None:
-                    advance(self._source.done)
+                advance(self._source.done)
                 yield table
-                del table, block
-                block = next(self._blocks, None)
+                del table, frames  # not two blocks at once
+                frames = next(self._blocks, None)
         finally:
             self._source.close()
 
@@ -75,7 +95,7 @@ class CaptureFile:
         return CaptureInfo(
             path=self.path,
             format=f"{compression} {facts.format}" if compression else facts.format,
-            link_types=tuple(link_name(link) for link in facts.links),
+            link_types=self.kind,
             packets=facts.packets,
             smtp_packets=self._rows,
             snaplen=facts.snaplen,
@@ -83,18 +103,23 @@ class CaptureFile:
             last_time_ns=self.last_ns,
             dropped_by_capture=facts.dropped,
             notes=tuple(self._notes()),
-            trace=self.trace,
         )
 
     def nothing_understood(self) -> str | None:
-        """Why no frame of it could be read, when that is so."""
-        if self._unknown and sum(count for count, _ in self._unknown.values()) == self._reader.facts.packets:
-            names = ", ".join(link_name(link) for link in self._unknown)
-            return f"has link type {names}, which tshark may know: --engine tshark"
+        unknown = self._columns.unknown
+        if unknown and sum(unread.frames for unread in unknown.values()) == self._reader.facts.packets:
+            names = ", ".join(link_name(link) for link in unknown)
+            return f"has link type {names}, which is not known here; tshark may know it: --engine tshark"
         return None
 
-    def close(self) -> None:
-        self._source.close()
+    def _open(self, block: int) -> None:
+        self._source = Source(self.path)
+        try:
+            self._reader: FrameReader = reader_for(Window(self._source, block), self.path)
+        except BaseException:
+            self._source.close()
+            raise
+        self._blocks = self._reader.blocks()
 
     def _look(self, block: FrameBlock) -> None:
         """Bookkeeping over all frames, wanted or not."""
@@ -105,23 +130,28 @@ class CaptureFile:
         if len(cut):
             self._cut_first = self._cut_first or int(block.frame_number[cut[0]])
             self._cut += len(cut)
-        for link in np.unique(block.link).tolist():
-            if link not in LINKS:
-                mine = np.flatnonzero(block.link == link)
-                count, frame = self._unknown.get(link, (0, int(block.frame_number[mine[0]])))
-                self._unknown[link] = (count + len(mine), frame)
 
     def _notes(self) -> Iterator[Note]:
-        yield from self._reader.facts.notes
+        facts, columns = self._reader.facts, self._columns
+        yield from facts.notes
         if self._source.damage:
-            yield Note("damaged", f"{self._source.damage}; read up to there", self._reader.facts.packets or None)
+            yield Note("damaged", f"{self._source.damage}; read up to frame {facts.packets}", facts.packets or None)
         if self._cut:
             yield Note("snaplen", f"{self._cut} packets were captured in part (snap length)", self._cut_first)
-        for link, (count, frame) in self._unknown.items():
-            says = f"{count} frames of link type {link_name(link)} were not read; --engine tshark may know it"
-            yield Note("unknown-link", says, frame)
-        if self._clock.disorder:
-            says = f"the clock goes back by more than a second {self._clock.disorder} times"
-            yield Note("disorder", says, self._clock.first_disorder)
-        if self._reader.facts.dropped:
-            yield Note("dropped", f"the capturing system lost {self._reader.facts.dropped} packets")
+        if columns.headless:
+            says = f"{columns.headless} TCP segments were cut inside the TCP header and cannot be used"
+            yield Note("snaplen", says)
+        for link, unread in columns.unknown.items():
+            says = f"{unread.frames} frames of link type {link_name(link)} were not read; tshark may: --engine tshark"
+            yield Note("unknown-link", says, unread.first)
+        if columns.slow.read:
+            yield Note("slow", f"{columns.slow.read} frames of a rare link type were taken apart by scapy")
+        if columns.fragments.dropped:
+            yield Note(
+                "fragments", f"{columns.fragments.dropped} IP fragments were left out: too many datagrams at once"
+            )
+        if columns.disorder:
+            says = f"the clock goes back by more than a second, {columns.disorder} times"
+            yield Note("disorder", says, columns.first_disorder)
+        if facts.dropped:
+            yield Note("dropped", f"the capturing system lost {facts.dropped} packets")

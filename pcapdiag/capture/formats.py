@@ -32,10 +32,12 @@ def reader_for(window: Window, path: str) -> FrameReader:
     for magic, name in FOREIGN:
         if head.startswith(magic):
             raise UnsupportedLinkType(path, f"is a {name} file, which tshark can read: --engine tshark")
-    raise NotACapture(path, _what(head))
+    raise NotACapture(path, _what(head, window.damage))
 
 
-def _what(head: bytes) -> str:
+def _what(head: bytes, damage: str | None) -> str:
+    if damage:
+        return damage
     if not head:
         return "is empty"
     if any(head.startswith(magic) for magic, _ in COMPRESSIONS):

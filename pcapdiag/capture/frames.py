@@ -87,6 +87,11 @@ class Window:
     def ended(self) -> bool:
         return self._source.ended
 
+    @property
+    def damage(self) -> str | None:
+        """Why the octets ended too early."""
+        return self._source.damage
+
     def more(self, need: int = 0) -> int:
         """Read on, for a record of at least `need` octets; how many came. A pipe may give none for now."""
         rest = self.rest
@@ -95,7 +100,7 @@ class Window:
             room = need
         buffer: U8 = np.empty(room + TAIL, np.uint8)
         buffer[:rest] = self.buffer[self.at : self.end]
-        count = self._source.fill(memoryview(buffer)[rest:room])
+        count = self._source.fill(buffer.data[rest:room])
         buffer[rest + count : rest + count + TAIL] = 0
         if count < room // 2:  # a short answer must not pin a long buffer
             buffer = buffer[: rest + count + TAIL].copy()
@@ -111,5 +116,7 @@ class Window:
     def _grow(self) -> int:
         size = self._next
         self._next = min(self._next * 16, self._block)
-        left = None if self._source.total is None or self._source.compression else self._source.total - self._source.done
+        left = (
+            None if self._source.total is None or self._source.compression else self._source.total - self._source.done
+        )
         return size if left is None else max(min(size, left + 1), 1)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Container, Iterator
+from collections.abc import Container
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,52 +20,63 @@ EXTENSIONS = (0, 43, 60, 135)
 
 
 def icmp_errors(
-    block: FrameBlock, cursor: Cursor, rows: I64, frames: I64 | None, capture: int, wanted: Container[int]
-) -> Iterator[tuple[int, IcmpError]]:
-    """(frame of the block, error) for each; the row within the table is left to the caller."""
-    octets = memoryview(cursor.buffer)
-    version = cursor.octets(cursor.ip_at[rows], 1)[:, 0] >> 4
+    block: FrameBlock, cursor: Cursor, rows: I64, capture: int, wanted: Container[object]
+) -> list[tuple[int, IcmpError]]:
+    """(frame of the block, error) of the ICMP messages among these rows. Before which row they stand is not known here."""
+    octets = cursor.buffer.data
+    six = cursor.octets(cursor.ip_at[rows], 1)[:, 0] >> 4 == 6
     kind = cursor.octets(cursor.at[rows], 1)[:, 0]
-    is_error = np.where(version == 4, np.isin(kind, ERRORS[4]), np.isin(kind, ERRORS[6]))
-    for row in rows[is_error].tolist():
+    rows = rows[np.where(six, np.isin(kind, ERRORS[6]), np.isin(kind, ERRORS[4]))]
+    found: list[tuple[int, IcmpError]] = []
+    for row in rows.tolist():
         at, end, ip = int(cursor.at[row]), int(cursor.captured_end[row]), int(cursor.ip_at[row])
         message = bytes(octets[at : min(end, at + 8 + QUOTED)])
         quoted = _quoted(message[8:])
-        if quoted is None or not (quoted[2] in wanted or quoted[3] in wanted):
+        if quoted is None or not (quoted.srcport in wanted or quoted.dstport in wanted):
             continue
-        frame = row if frames is None else int(frames[row])
-        six = octets[ip] >> 4 == 6
-        src, dst, srcport, dstport, seq = quoted
-        yield (
-            frame,
-            IcmpError(
-                row=0,
-                time_ns=int(block.time_ns[frame]),
-                capture=capture,
-                frame_number=int(block.frame_number[frame]),
-                sender=str(ipaddress.ip_address(bytes(octets[ip + 8 : ip + 24] if six else octets[ip + 12 : ip + 16]))),
-                version=6 if six else 4,
-                type=message[0],
-                code=message[1],
-                mtu=_mtu(message, six),
-                src=src,
-                dst=dst,
-                srcport=srcport,
-                dstport=dstport,
-                seq=seq,
-            ),
+        version, frame = octets[ip] >> 4, int(cursor.frame[row])
+        sender = octets[ip + 8 : ip + 24] if version == 6 else octets[ip + 12 : ip + 16]
+        error = IcmpError(
+            row=0,
+            time_ns=int(block.time_ns[frame]),
+            capture=capture,
+            frame_number=int(block.frame_number[frame]),
+            sender=_text(bytes(sender)),
+            version=version,
+            type=message[0],
+            code=message[1],
+            mtu=_mtu(message, version),
+            src=_text(quoted.src),
+            dst=_text(quoted.dst),
+            srcport=quoted.srcport,
+            dstport=quoted.dstport,
+            seq=quoted.seq,
         )
+        found.append((frame, error))
+    return found
 
 
-def _mtu(message: bytes, six: bool) -> int | None:
+def _text(address: bytes) -> str:
+    return str(ipaddress.ip_address(address))
+
+
+def _mtu(message: bytes, version: int) -> int | None:
     """RFC 1191 section 4 (a router that does not know better leaves it 0) and RFC 4443 section 3.2."""
-    if six:
+    if version == 6:
         return int.from_bytes(message[4:8]) if message[0] == 2 else None
     return int.from_bytes(message[6:8]) or None if message[:2] == b"\x03\x04" else None
 
 
-def _quoted(packet: bytes) -> tuple[str, str, int, int, int | None] | None:
-    """Addresses, ports and sequence number of a quoted TCP segment."""
+class _Quoted(NamedTuple):
+    src: bytes
+    dst: bytes
+    srcport: int
+    dstport: int
+    seq: int | None
+
+
+def _quoted(packet: bytes) -> _Quoted | None:
+    """What an error quotes, when that is a TCP segment with its ports."""
     if len(packet) < 20:
         return None
     if packet[0] >> 4 == 4:
@@ -86,4 +98,4 @@ def _quoted(packet: bytes) -> tuple[str, str, int, int, int | None] | None:
         return None
     ports = int.from_bytes(packet[tcp : tcp + 2]), int.from_bytes(packet[tcp + 2 : tcp + 4])
     seq = int.from_bytes(packet[tcp + 4 : tcp + 8]) if len(packet) >= tcp + 8 else None
-    return str(ipaddress.ip_address(src)), str(ipaddress.ip_address(dst)), *ports, seq
+    return _Quoted(src, dst, *ports, seq)

@@ -78,4 +78,3 @@ DECODERS: dict[int, Decoder] = {
     IP_PROTOCOL + 139: options,  # Host Identity Protocol (RFC 7401)
     IP_PROTOCOL + 140: options,  # Shim6 (RFC 5533)
 }
-

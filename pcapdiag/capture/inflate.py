@@ -5,7 +5,7 @@ from __future__ import annotations
 import lzma
 import zlib
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import IO, Any, Protocol, cast
 
 Read = Callable[[int], bytes]
 
@@ -25,13 +25,16 @@ class Inflater(Protocol):
 class _Decoder(Protocol):
     """What `lzma.LZMADecompressor` and `lz4.frame.LZ4FrameDecompressor` have in common."""
 
-    eof: bool
-    needs_input: bool
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def needs_input(self) -> bool: ...
 
     @property
     def unused_data(self) -> bytes | None: ...
 
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int = ...) -> bytes: ...
 
 
 class _Deflate:
@@ -62,7 +65,9 @@ class _Deflate:
 class _Members:
     """Concatenated members (RFC 1952 2.2; xz streams; lz4 frames), one decoder each."""
 
-    def __init__(self, name: str, new: Callable[[], _Decoder], read: Read, failures: tuple[type[Exception], ...]) -> None:
+    def __init__(
+        self, name: str, new: Callable[[], _Decoder], read: Read, failures: tuple[type[Exception], ...]
+    ) -> None:
         self.name = name
         self.damage: str | None = None
         self._new, self._read, self._failures = new, read, failures
@@ -108,7 +113,7 @@ class _Zstandard:
         self.damage: str | None = None
         self._error = zstandard.ZstdError
         self._reader = zstandard.ZstdDecompressor(max_window_size=MEMORY_LIMIT).stream_reader(
-            _Readable(read), read_size=INPUT, read_across_frames=True
+            cast(IO[bytes], _Readable(read)), read_size=INPUT, read_across_frames=True
         )
 
     def readinto(self, view: memoryview) -> int:

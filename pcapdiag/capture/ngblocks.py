@@ -6,13 +6,16 @@ Names and numbers are those of draft-ietf-opsawg-pcapng ("the draft").
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as default
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from pcapdiag.capture.frames import MAX_CAPLEN
 from pcapdiag.capture.table import BOOL, I8, I64, U8
+from pcapdiag.capture.walk import field
 
 PACKET, SIMPLE, ENHANCED = 2, 3, 6
 
@@ -36,7 +39,7 @@ class Interface:
 
     @classmethod
     def parse(cls, body: bytes, order: str) -> Interface:
-        endian = "little" if order == "<" else "big"
+        endian = byteorder(order)
         interface = cls(int.from_bytes(body[:2], endian), int.from_bytes(body[4:8], endian))
         for code, value in options(body[8:], order):
             if code == IF_TSRESOL and len(value) == 1:
@@ -59,8 +62,11 @@ class Interface:
         else:
             part = (fraction.astype(np.float64) / self.ticks * SECOND_NS).astype(np.uint64)
         # Beyond the year 2262 there are no nanoseconds in 64 bits: such times are damage, and must not wrap.
-        whole = np.minimum(seconds, np.uint64(9_000_000_000)).astype(np.int64) + min(max(self.offset_s, -(10**9)), 10**8)
-        return whole * SECOND_NS + part.astype(np.int64)
+        whole = np.minimum(seconds, np.uint64(9_000_000_000)).astype(np.int64) + min(
+            max(self.offset_s, -(10**9)), 10**8
+        )
+        times: I64 = whole * SECOND_NS + part.astype(np.int64)
+        return times
 
 
 @dataclass(slots=True)
@@ -68,12 +74,16 @@ class Section:
     """What holds until the next section header."""
 
     order: str
-    interfaces: list[Interface] = field(default_factory=list)
+    interfaces: list[Interface] = default(default_factory=list)
+
+
+def byteorder(order: str) -> Literal["little", "big"]:
+    return "little" if order == "<" else "big"
 
 
 def options(octets: bytes, order: str) -> Iterator[tuple[int, bytes]]:
     """(code, value) of each option of a block (the draft, section 3.5), as far as they are well formed."""
-    endian = "little" if order == "<" else "big"
+    endian = byteorder(order)
     at = 0
     for _ in range(MAX_OPTIONS):
         if at + 4 > len(octets):
@@ -88,7 +98,7 @@ def options(octets: bytes, order: str) -> Iterator[tuple[int, bytes]]:
 
 def statistics(body: bytes, order: str, interfaces: list[Interface]) -> None:
     """Interface statistics (the draft, section 4.6): the counters run, so the last block of an interface holds."""
-    endian = "little" if order == "<" else "big"
+    endian = byteorder(order)
     number = int.from_bytes(body[:4], endian)
     if number >= len(interfaces):
         return
@@ -114,32 +124,31 @@ class Packets:
     """Since the epoch, in its interface's unit; 0 for simple packet blocks, which have no time."""
     options_at: I64
     """Where the block's options begin; they end four octets before the block does."""
+    end: I64
+    """Where the block ends, its padding included."""
     good: BOOL
     """False: the block contradicts itself."""
 
 
 def packets(buffer: U8, starts: I64, section: Section) -> Packets:
     word = section.order + "u4"
-    head = _gather(buffer, starts, 28).view(word).reshape(len(starts), 7)
+    head = field(buffer, 28)[starts].view(word).reshape(len(starts), 7)
     kind, length = head[:, 0].astype(np.int64), head[:, 1].astype(np.int64)
     simple, obsolete = kind == SIMPLE, kind == PACKET
-    short = _gather(buffer, starts + 8, 2).view(section.order + "u2").astype(np.int64)
+    short = field(buffer, 2)[starts + 8].view(section.order + "u2").astype(np.int64)
     interface = np.where(simple, 0, np.where(obsolete, short, head[:, 2]))
     limits = np.array([i.snaplen or MAX_CAPLEN for i in section.interfaces] or [MAX_CAPLEN], np.int64)
     wirelen = np.where(simple, head[:, 2], head[:, 6]).astype(np.int64)
     caplen = np.where(simple, np.minimum(np.minimum(wirelen, limits[0]), length - 16), head[:, 5]).astype(np.int64)
     at = starts + np.where(simple, 12, 28)
     options_at = at + (caplen + 3 & ~3)
-    trailer = _gather(buffer, starts + length - 4, 4).view(word).astype(np.int64)
-    good = (trailer == length) & (caplen >= 0) & (caplen <= MAX_CAPLEN) & (options_at + 4 <= starts + length)
+    end = starts + (length + 3 & ~3)
+    trailer = field(buffer, 4)[end - 4].view(word).astype(np.int64)
+    good = (trailer == length) & (caplen >= 0) & (caplen <= MAX_CAPLEN) & (options_at + 4 <= end)
     good &= (interface < len(section.interfaces)) & (length >= np.where(simple, 16, 32))
     ticks = head[:, 3].astype(np.uint64) << np.uint64(32) | head[:, 4].astype(np.uint64)
     ticks[simple] = 0
-    return Packets(kind, at, caplen, wirelen, interface, ticks, options_at, good)
-
-
-def _gather(buffer: U8, at: I64, count: int) -> npt.NDArray[np.void]:
-    return np.ndarray((len(buffer) - count + 1,), np.dtype((np.void, count)), buffer, 0, (1,))[at]
+    return Packets(kind, at, caplen, wirelen, interface, ticks, options_at, end, good)
 
 
 def directions(buffer: U8, options_at: I64, ends: I64, order: str) -> tuple[I8, list[tuple[int, bytes]]]:
@@ -150,16 +159,16 @@ def directions(buffer: U8, options_at: I64, ends: I64, order: str) -> tuple[I8, 
     if not len(having):
         return outgoing, comments
     at = options_at[having]
-    head = _gather(buffer, at, 8).view(order + "u2").reshape(len(at), 4)
+    head = field(buffer, 8)[at].view(order + "u2").reshape(len(at), 4)
     plain = (head[:, 0] == EPB_FLAGS) & (head[:, 1] == 4)
     flags = head[:, 2 if order == "<" else 3]
     outgoing[having[plain]] = _outgoing(flags[plain].astype(np.int64))
-    octets = memoryview(buffer)
+    octets = buffer.data
     later = np.flatnonzero(~plain | (at + 12 < ends[having]))
     for row in having[later].tolist():
         for code, value in options(bytes(octets[options_at[row] : ends[row]]), order):
             if code == EPB_FLAGS and len(value) == 4:
-                outgoing[row] = _outgoing(np.array([int.from_bytes(value, "little" if order == "<" else "big")]))[0]
+                outgoing[row] = _outgoing(np.array([int.from_bytes(value, byteorder(order))]))[0]
             elif code == COMMENT:
                 comments.append((row, value))
     return outgoing, comments

@@ -14,7 +14,8 @@ import numpy as np
 
 from pcapdiag.capture.frames import FRAMES, MAX_CAPLEN, Facts, FrameBlock, Window
 from pcapdiag.capture.table import I64, U8
-from pcapdiag.errors import NotACapture
+from pcapdiag.capture.walk import FAR, field, lanes
+from pcapdiag.errors import CaptureError
 from pcapdiag.model import Note
 
 FILE_HEADER = 24
@@ -50,36 +51,42 @@ class PcapReader:
         header = window.head(FILE_HEADER)
         self._flavour = MAGIC[header[:4]]
         if len(header) < FILE_HEADER:
-            raise NotACapture(path, f"is a pcap file cut inside its header, after {len(header)} of {FILE_HEADER} octets")
+            raise CaptureError(
+                path, f"is a pcap file cut inside its header, after {len(header)} of {FILE_HEADER} octets"
+            )
         self._path = path
         self._window = window
         order = self._flavour.order
         major, minor, snaplen, link = struct.unpack_from(order + "4xHH8xII", header)
         if (major, minor) > (2, 4) or major < 2:
-            raise NotACapture(path, f"is a pcap file of version {major}.{minor}; 2.4 is the newest that exists")
-        # "FCS len" and "f" share the field with the link type (draft-ietf-opsawg-pcap section 4).
-        self._link = link & 0x03FFFFFF if link & 0x04000000 else link & 0x0FFFFFFF
+            raise CaptureError(path, f"is a pcap file of version {major}.{minor}; 2.4 is the newest that exists")
+        # The upper bits are the length of the frame check sequence and its flag, the bits between them are reserved and
+        # "SHOULD be set to 0" (draft-ietf-opsawg-pcap section 4): otherwise the header is damaged.
+        if link & 0x03FF0000:
+            raise CaptureError(
+                path, f"has a damaged pcap header: reserved bits of the link type are set ({link:#010x})"
+            )
+        self._link = link & 0xFFFF
         self.facts = Facts(self._flavour.name, snaplen=snaplen or None, links={self._link: None})
         window.at += FILE_HEADER
         fields = [("sec", order + "u4"), ("frac", order + "u4"), ("caplen", order + "u4"), ("wirelen", order + "u4")]
         if self._flavour.record > 16:
             fields += [("ifindex", order + "u4"), ("protocol", order + "u2"), ("type", "u1"), ("pad", "u1")]
         self._record = np.dtype(fields)
+        self._length = struct.Struct(order + "I")
 
     def blocks(self) -> Iterator[FrameBlock]:
         window, size = self._window, self._flavour.record
-        lengths = struct.Struct(self._flavour.order + "I")
         while True:
-            starts, window.at = _walk(window.buffer, window.at, window.end, size, lengths)
-            if starts:
-                yield self._block(np.array(starts, np.int64))
-            if len(starts) == FRAMES:
-                continue
+            for starts in self._starts():
+                yield self._block(starts)
             need = size
             if window.rest >= size:
-                (caplen,) = lengths.unpack_from(window.buffer, window.at + 8)
+                (caplen,) = self._length.unpack_from(window.buffer.data, window.at + 8)
                 if caplen > MAX_CAPLEN:
-                    self._damaged(f"a record claims {caplen} octets, more than any capture holds ({MAX_CAPLEN})", "damaged")
+                    self._damaged(
+                        f"a record claims {caplen} octets, more than any capture holds ({MAX_CAPLEN})", "damaged"
+                    )
                     return
                 need = size + caplen
             if window.ended:
@@ -88,6 +95,18 @@ class PcapReader:
                 return
             window.more(need)
 
+    def _starts(self) -> Iterator[I64]:
+        """Where the window's whole records begin, at most `FRAMES` at a time. Moves the window behind them."""
+        window, size = self._window, self._flavour.record
+        buffer, at = window.buffer, window.at
+        early: I64 = np.empty(0, np.int64)
+        if window.rest >= size:
+            early, at = lanes(buffer, _Records(buffer, at, self._flavour), at, window.end)
+        late, window.at = _walk(buffer, at, window.end, size, self._length)
+        starts = np.concatenate((early, np.array(late, np.int64)))
+        for first in range(0, len(starts), FRAMES):
+            yield starts[first : first + FRAMES]
+
     def _damaged(self, says: str, code: str) -> None:
         frame = self.facts.packets
         self.facts.notes.append(Note(code, f"{says}; read up to frame {frame}", frame or None))
@@ -95,7 +114,7 @@ class PcapReader:
     def _block(self, starts: I64) -> FrameBlock:
         buffer = self._window.buffer
         size = self._flavour.record
-        records = np.ndarray(len(buffer) - size + 1, np.dtype((np.void, size)), buffer, 0, 1)[starts].view(self._record)
+        records = field(buffer, size)[starts].view(self._record)
         count = len(starts)
         first = self.facts.packets + 1
         self.facts.packets += count
@@ -116,10 +135,30 @@ class PcapReader:
         )
 
 
+class _Records:
+    """How pcap records follow one another (see `walk.Chain`). Their mark: the seconds' upper half, constant for 18 hours."""
+
+    def __init__(self, buffer: U8, at: int, flavour: Flavour) -> None:
+        self.mark_at = 2 if flavour.order == "<" else 0
+        self.mark = buffer[at + self.mark_at : at + self.mark_at + 2].tobytes()
+        self._octets, self._words = buffer.data, field(buffer, 4)
+        self._length = struct.Struct(flavour.order + "I")
+        self._word, self._size = np.dtype(flavour.order + "u4"), flavour.record
+
+    def following(self, at: int) -> int:
+        (caplen,) = self._length.unpack_from(self._octets, at + 8)
+        return at + self._size + int(caplen) if caplen <= MAX_CAPLEN else FAR
+
+    def follow(self, at: I64) -> I64:
+        caplen = self._words[at + 8].view(self._word)
+        following: I64 = np.where(caplen <= MAX_CAPLEN, at + (caplen + np.int64(self._size)), FAR)
+        return following
+
+
 def _walk(buffer: U8, at: int, end: int, size: int, lengths: struct.Struct) -> tuple[list[int], int]:
-    """Where the records begin that lie wholly before `end`, at most `FRAMES`, and where the next one would."""
+    """Where the records begin that lie wholly before `end`, and where the next one would."""
     starts: list[int] = []
-    add, length, octets = starts.append, lengths.unpack_from, memoryview(buffer)
+    add, length, octets = starts.append, lengths.unpack_from, buffer.data
     last = end - size
     while at <= last:
         (caplen,) = length(octets, at + 8)
@@ -128,6 +167,4 @@ def _walk(buffer: U8, at: int, end: int, size: int, lengths: struct.Struct) -> t
             break
         add(at)
         at = following
-        if len(starts) == FRAMES:
-            break
     return starts, at

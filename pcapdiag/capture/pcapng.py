@@ -25,8 +25,9 @@ from pcapdiag.capture.ngblocks import (
     packets,
     statistics,
 )
-from pcapdiag.capture.table import I64
-from pcapdiag.errors import NotACapture
+from pcapdiag.capture.table import I64, U8
+from pcapdiag.capture.walk import FAR, field, lanes
+from pcapdiag.errors import CaptureError
 from pcapdiag.model import Note
 
 SECTION, INTERFACE, STATISTICS = 0x0A0D0D0A, 1, 5
@@ -35,6 +36,7 @@ ORDERS = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
 NUMBERED = frozenset((PACKET, SIMPLE, ENHANCED, 9, 0x204, 0x208, 0x216, 0x221))
 """Blocks that Wireshark gives a frame number: packets, systemd journal entries and Sysdig's events."""
 SMALLEST = 12
+MIN_ENHANCED = 32
 MAX_BLOCK = 1 << 24
 """Wireshark's limit too. A longer block is skipped nowhere: its length is a lie or an attack."""
 MAX_INTERFACES = 65536
@@ -48,7 +50,9 @@ class PcapngReader:
         head = window.head(SMALLEST)
         if head[8:12] not in ORDERS:
             short = len(head) < SMALLEST
-            raise NotACapture(path, "is a pcapng file cut inside its header" if short else "has no pcapng byte-order magic")
+            raise CaptureError(
+                path, "is a pcapng file cut inside its header" if short else "has no pcapng byte-order magic"
+            )
         self._window = window
         self._section = Section(ORDERS[head[8:12]])
         self._last_ns = 0
@@ -59,25 +63,33 @@ class PcapngReader:
 
     def blocks(self) -> Iterator[FrameBlock]:
         window = self._window
-        starts: list[int] = []
+        runs: list[I64] = []
         while True:
-            window.at = _walk(window, self._section.order, starts)
+            runs += self._run()
             kind, length = self._next()
             whole = SMALLEST <= length <= window.rest
-            if len(starts) >= FRAMES or not whole or kind == SECTION:
-                if starts:
-                    block, good = self._frames(np.array(starts, np.int64))
-                    starts = []
+            if not whole or kind == SECTION:
+                starts = np.concatenate(runs) if runs else np.empty(0, np.int64)
+                runs = []
+                for first in range(0, len(starts), FRAMES):
+                    block, good = self._frames(starts[first : first + FRAMES])
                     if block is not None:
                         yield block
                     if not good:
-                        self._damaged("a packet block contradicts itself")
+                        self._note("damaged", "a packet block contradicts itself")
                         return
                 if not whole and not self._read_on(length):
                     return
-            if whole and kind not in NUMBERED:
+            if whole:
                 self._by_hand(kind, window.buffer[window.at + 8 : window.at + length - 4].tobytes())
-                window.at += length
+                window.at += _padded(length)
+
+    def _run(self) -> list[I64]:
+        """The numbered blocks from here on that are whole; moves the window to the first other one."""
+        window, order = self._window, self._section.order
+        early, at = lanes(window.buffer, _Enhanced(window.buffer, order), window.at, window.end)
+        late, window.at = _walk(window.buffer, at, window.end, order)
+        return [early, np.array(late, np.int64)]
 
     def _next(self) -> tuple[int, int]:
         """Kind and length of the next block; length 0 when that much is not there, -1 when it is nonsense."""
@@ -86,21 +98,24 @@ class PcapngReader:
             return 0, 0
         octets, at = window.buffer, window.at
         order = self._section.order
-        (kind,) = struct.unpack_from(order + "I", octets, at)
+        (kind,) = struct.unpack_from(order + "I", octets.data, at)
         if kind == SECTION:
             order = ORDERS.get(octets[at + 8 : at + 12].tobytes(), "")
             if not order:
                 return kind, -1
-        (length,) = struct.unpack_from(order + "I", octets, at + 4)
+        (length,) = struct.unpack_from(order + "I", octets.data, at + 4)
         least = 28 if kind == SECTION else 20 if kind == INTERFACE else SMALLEST
-        return kind, -1 if length < least or length > MAX_BLOCK or length & 3 else length
+        if length < least or length > MAX_BLOCK:
+            return kind, -1
+        # "This value MUST be a multiple of 4", but writers forget, and Wireshark rounds up: then so do we.
+        return kind, length if _padded(length) <= window.rest else max(_padded(length), window.rest + 1)
 
     def _read_on(self, length: int) -> bool:
         """More octets for a block that is not whole; False at the end or at damage."""
         window = self._window
         if length < 0:
-            (claimed,) = struct.unpack_from(self._section.order + "I", window.buffer, window.at + 4)
-            self._damaged(f"a block claims a length of {claimed} octets, or is of no known byte order")
+            (claimed,) = struct.unpack_from(self._section.order + "I", window.buffer.data, window.at + 4)
+            self._note("damaged", f"a block claims a length of {claimed} octets, or is of no known byte order")
             return False
         if window.ended:
             if window.rest:
@@ -108,9 +123,6 @@ class PcapngReader:
             return False
         window.more(max(length, SMALLEST))
         return True
-
-    def _damaged(self, says: str) -> None:
-        self._note("damaged", says)
 
     def _note(self, code: str, says: str) -> None:
         self.facts.notes.append(Note(code, f"{says}; read up to frame {self._numbered}", self._numbered or None))
@@ -150,7 +162,7 @@ class PcapngReader:
         self.facts.packets += len(rows)
         if not len(rows):
             return None, not len(bad)
-        ends = starts + _lengths(buffer, starts, section.order) - 4
+        ends = found.end - 4
         # Simple packet blocks end with the frame's padding.
         options_at = np.where(found.kind == SIMPLE, ends, found.options_at)
         outgoing, comments = directions(buffer, options_at[rows], ends[rows], section.order)
@@ -185,22 +197,46 @@ class PcapngReader:
         return times
 
 
-def _lengths(buffer: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], starts: I64, order: str) -> I64:
-    windows = np.ndarray((len(buffer) - 3,), np.dtype((np.void, 4)), buffer, 0, (1,))
-    return windows[starts + 4].view(order + "u4").astype(np.int64)
+def _padded(length: int) -> int:
+    return length + 3 & ~3
 
 
-def _walk(window: Window, order: str, starts: list[int]) -> int:
-    """Add to `starts` the numbered blocks from here on that are whole; where the first other block begins."""
-    at, end, octets = window.at, window.end, memoryview(window.buffer)
-    add, head, numbered = starts.append, struct.Struct(order + "II").unpack_from, NUMBERED
-    last, room = end - SMALLEST, FRAMES - len(starts)
-    while at <= last and room > 0:
+class _Enhanced:
+    """How enhanced packet blocks follow one another (see `walk.Chain`). Their mark is their type."""
+
+    mark_at = 0
+
+    def __init__(self, buffer: U8, order: str) -> None:
+        self._head = struct.Struct(order + "II")
+        self._octets, self._pairs = buffer.data, field(buffer, 8)
+        self._word = np.dtype(order + "u4")
+        self.mark = struct.pack(order + "I", ENHANCED)
+
+    def following(self, at: int) -> int:
+        kind, length = self._head.unpack_from(self._octets, at)
+        end = at + int(length)
+        if kind != ENHANCED or not MIN_ENHANCED <= length <= MAX_BLOCK or length & 3 or end > len(self._octets):
+            return FAR
+        return end if self._octets[at + 4 : at + 8] == self._octets[end - 4 : end] else FAR
+
+    def follow(self, at: I64) -> I64:
+        head = self._pairs[at].view(self._word).reshape(len(at), 2)
+        kind, length = head[:, 0], head[:, 1].astype(np.int64)
+        good = (kind == ENHANCED) & (length >= MIN_ENHANCED) & (length <= MAX_BLOCK) & (length & 3 == 0)
+        following: I64 = np.where(good, at + length, FAR)
+        return following
+
+
+def _walk(buffer: U8, at: int, end: int, order: str) -> tuple[list[int], int]:
+    """The numbered blocks from `at` on that are whole, and where the first other block begins."""
+    starts: list[int] = []
+    add, head, numbered, octets = starts.append, struct.Struct(order + "II").unpack_from, NUMBERED, buffer.data
+    last = end - SMALLEST
+    while at <= last:
         kind, length = head(octets, at)
-        following = at + length
-        if kind not in numbered or following > end or length < SMALLEST or length & 3 or length > MAX_BLOCK:
+        following = at + (length + 3 & ~3)
+        if kind not in numbered or following > end or length < SMALLEST or length > MAX_BLOCK:
             break
         add(at)
         at = following
-        room -= 1
-    return at
+    return starts, at

@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 import queue
 import signal
+import stat
 import sys
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
@@ -43,16 +46,12 @@ class Raw(Protocol):
 
 
 class _File:
-    """A regular file, or anything else that can be opened by name."""
+    """A regular file."""
 
     def __init__(self, path: str) -> None:
-        try:
-            self._file = open(path, "rb", buffering=0)  # noqa: SIM115  (closed by close)
-        except OSError as error:
-            raise CaptureError(path, f"cannot be opened: {error.strerror or error}") from error
+        self._file = open(path, "rb", buffering=0)  # noqa: SIM115  (closed by close)
         self.done = 0
-        size = os.fstat(self._file.fileno()).st_size
-        self.total: int | None = size or None
+        self.total: int | None = os.fstat(self._file.fileno()).st_size
 
     def readinto(self, view: memoryview) -> int:
         count = self._file.readinto(view) or 0
@@ -64,22 +63,23 @@ class _File:
 
 
 class _Pipe:
-    """Standard input, read by a thread: `select` on a pipe does not exist everywhere, a queue with a timeout does.
+    """Standard input or a named pipe, read by a thread: `select` on a pipe does not exist everywhere, a queue does.
 
     The first Ctrl-C is the end of the input, not of the program; the second one is.
     """
 
-    done = 0
     total: int | None = None
 
-    def __init__(self, descriptor: int) -> None:
-        self._pieces: queue.Queue[bytes | OSError] = queue.Queue(QUEUED)
+    def __init__(self, read: Callable[[int], bytes], close: Callable[[], None] | None = None) -> None:
+        self.done = 0
+        self._read, self._close = read, close
+        self._pieces: queue.Queue[bytes | Exception] = queue.Queue(QUEUED)
         self._rest = memoryview(b"")
         self._ended = False
         self._deadline: float | None = None
         self._previous: Any = None
         self._closed = threading.Event()
-        threading.Thread(target=self._pump, args=(descriptor,), daemon=True, name="stdin").start()
+        threading.Thread(target=self._pump, daemon=True, name="pipe").start()
         if threading.current_thread() is threading.main_thread():
             self._previous = signal.signal(signal.SIGINT, self._interrupt)
 
@@ -92,12 +92,12 @@ class _Pipe:
             signal.signal(signal.SIGINT, self._previous)
             self._previous = None
 
-    def _pump(self, descriptor: int) -> None:
-        piece: bytes | OSError = b"-"
-        while piece and not isinstance(piece, OSError):
+    def _pump(self) -> None:
+        piece: bytes | Exception = b"-"
+        while piece and not isinstance(piece, Exception) and not self._closed.is_set():
             try:
-                piece = os.read(descriptor, PIECE)
-            except OSError as error:
+                piece = self._read(PIECE)
+            except (OSError, ValueError) as error:
                 piece = error
             while not self._closed.is_set():
                 try:
@@ -105,8 +105,8 @@ class _Pipe:
                     break
                 except queue.Full:
                     continue
-            if self._closed.is_set():
-                return
+        if self._close is not None:
+            self._close()
 
     def readinto(self, view: memoryview) -> int | None:
         if not self._rest:
@@ -119,8 +119,10 @@ class _Pipe:
             except KeyboardInterrupt:
                 self._ended = True
                 return 0
-            if isinstance(piece, OSError) or not piece:
+            if isinstance(piece, Exception) or not piece:
                 self._ended = True
+                if isinstance(piece, OSError):
+                    raise piece
                 return 0
             self._rest = memoryview(piece)
         count = min(len(view), len(self._rest))
@@ -139,8 +141,12 @@ class Source:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.live = path == STDIN
-        self._raw: Raw = _Pipe(sys.stdin.fileno()) if self.live else _File(path)
+        try:
+            self._raw = _raw(path)
+        except (OSError, ValueError) as error:
+            raise CaptureError(path, f"cannot be opened: {getattr(error, 'strerror', None) or error}") from error
+        self.live = isinstance(self._raw, _Pipe)
+        """True for a pipe: it cannot be read twice, and its octets come when they come."""
         self.ended = False
         self.damage: str | None = None
         """Why the end is not the proper end: a compressed stream that is broken or cut, a read error."""
@@ -249,16 +255,22 @@ class Swelling:
         return None
 
 
-def expand(paths: list[str]) -> tuple[list[str], list[tuple[str, str]]]:
-    """Files to read, directories replaced by the files in them (all levels, by name), and what cannot be read."""
-    files: list[str] = []
-    errors: list[tuple[str, str]] = []
-    for path in paths:
-        if path == STDIN or not Path(path).is_dir():
-            files.append(path)
-            continue
-        found = [str(entry) for entry in sorted(Path(path).rglob("*")) if entry.is_file()]
-        if not found:
-            errors.append((path, "is a directory without files"))
-        files += found
-    return files, errors
+def _raw(path: str) -> Raw:
+    if path != STDIN:
+        if stat.S_ISREG(os.stat(path).st_mode):
+            return _File(path)
+        descriptor = os.open(path, os.O_RDONLY)
+        return _Pipe(partial(os.read, descriptor), partial(os.close, descriptor))
+    if sys.stdin is None or sys.stdin.isatty():
+        raise ValueError(
+            "standard input is a terminal or closed; pipe a capture into it: tcpdump -w - | pcapdiag analyze -"
+        )
+    try:
+        return _Pipe(partial(os.read, sys.stdin.fileno()))
+    except (OSError, ValueError):  # replaced by a program that calls us: it then has no descriptor
+        return _Pipe(getattr(sys.stdin.buffer, "read1", sys.stdin.buffer.read))
+
+
+def files_in(directory: str) -> list[str]:
+    """All regular files below it, by name."""
+    return sorted(str(entry) for entry in Path(directory).rglob("*") if entry.is_file())

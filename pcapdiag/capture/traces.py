@@ -1,24 +1,35 @@
 """Files -> traces. A trace is what one observer saw without a break: one file, or a ring of files that follow one another.
 
-Files are grouped while they are read, because when a file ends is only known at its end.
+Files are grouped while they are read, because the time at which a file ends is only known at its end.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from pcapdiag.capture.columns import Wanted
-from pcapdiag.capture.files import CaptureFile
+from pcapdiag.capture.files import Member
+from pcapdiag.capture.frames import BLOCK
+from pcapdiag.capture.merge import merged
 from pcapdiag.capture.table import PacketTable
+from pcapdiag.errors import CaptureError
 from pcapdiag.model import CaptureInfo
 
 Progress = Callable[[int, int | None], None]
 
 HOUR_NS = 3600 * 1_000_000_000
+PAUSE_NS = HOUR_NS
+"""Files of different names that lie farther apart than this are two captures, not one."""
+RING_PAUSE_NS = 24 * HOUR_NS
+"""A ring (names that differ in digits only) may rest for a night."""
 OVERLAP_NS = 1_000_000
 """A ring's next file may begin this much before the last one ended: packets of several queues come in disorder."""
+SMALLEST_BLOCK = 1 << 20
+NAMED = 5
 
 
 class Trace:
@@ -37,12 +48,14 @@ class CaptureSet:
     """All inputs of one analysis."""
 
     def __init__(
-        self, files: list[CaptureFile], errors: list[tuple[str, str]], wanted: Wanted, progress: Progress | None
+        self, files: list[Member], errors: list[tuple[str, str]], wanted: Wanted, merge: bool, progress: Progress | None
     ) -> None:
         self._files = files
         self._wanted = wanted
+        self._merge = merge
         self._progress = progress
-        self._done = 0
+        self._read: dict[str, int] = {}
+        self._trace_of: dict[int, int] = {}
         totals = [file.total for file in files]
         self._total = None if None in totals else sum(total or 0 for total in totals)
         self.errors = errors
@@ -53,62 +66,82 @@ class CaptureSet:
     @property
     def traces(self) -> Iterator[Trace]:
         """One after the other; the next one is known when the batches of the last one were iterated."""
-        waiting = sorted(self._files, key=lambda file: (file.first_ns is None, file.first_ns or 0))
+        waiting = sorted(self._files, key=_first)
         index = 0
         while waiting:
-            members: list[CaptureFile] = []
-            batches = self._chain(waiting, members, index)
+            members: list[Member] = []
+            batches = (self._together if self._merge else self._chain)(waiting, members)
             yield Trace(index, batches)
             for _ in batches:  # whatever was left: the end of this trace decides which files belong to it
                 pass
+            self._trace_of |= {id(file): index for file in members}
             if len(members) > 1:
-                names = ", ".join(file.path for file in members)
-                self.says.append(f"{len(members)} files follow one another in time and are read as one trace: {names}")
+                how = "are merged by time" if self._merge else "follow one another in time and are read as one trace"
+                self.says.append(f"{len(members)} files {how}: {_names(members)}")
             index += 1
         if index > 1:
-            self.says.append(f"{index} traces overlap in time or lie far apart and are read separately (--merge joins them)")
+            says = "overlap in time, lie far apart or are of different kinds, and are read separately"
+            self.says.append(f"{index} traces {says} (--merge reads them as one)")
 
     def infos(self) -> tuple[CaptureInfo, ...]:
-        return tuple(file.info() for file in self._files)
+        """By index of the capture; complete after the batches were iterated."""
+        return tuple(replace(file.info(), trace=self._trace_of.get(id(file), 0)) for file in self._files)
 
-    def _chain(self, waiting: list[CaptureFile], members: list[CaptureFile], index: int) -> Iterator[PacketTable]:
-        file: CaptureFile | None = waiting.pop(0)
+    def _chain(self, waiting: list[Member], members: list[Member]) -> Iterator[PacketTable]:
+        file: Member | None = waiting[0]
         while file is not None:
-            file.trace = index
+            waiting.remove(file)
             members.append(file)
-            yield from self._read(file)
+            yield from self._batches(file, BLOCK)
             file = _following(file, waiting)
-            if file is not None:
-                waiting.remove(file)
 
-    def _read(self, file: CaptureFile) -> Iterator[PacketTable]:
-        yield from file.batches(self._wanted, self._advance if self._progress is not None else None)
-        self._done += file.total or 0
+    def _together(self, waiting: list[Member], members: list[Member]) -> Iterator[PacketTable]:
+        members += waiting
+        waiting.clear()
+        block = max(BLOCK // len(members), SMALLEST_BLOCK)
+        return merged([(_first(file), partial(self._batches, file, block)) for file in members])
+
+    def _batches(self, file: Member, block: int) -> Iterator[PacketTable]:
+        try:
+            yield from file.batches(self._wanted, partial(self._advance, file), block)
+        except CaptureError as error:  # it was readable a moment ago
+            self.errors.append((error.path, error.says))
         problem = file.nothing_understood()
         if problem is not None:
             self.errors.append((file.path, problem))
 
-    def _advance(self, done: int) -> None:
+    def _advance(self, file: Member, done: int) -> None:
         if self._progress is not None:
-            self._progress(self._done + done, self._total)
+            self._read[file.path] = done
+            self._progress(sum(self._read.values()), self._total)
 
 
-def _following(file: CaptureFile, waiting: list[CaptureFile]) -> CaptureFile | None:
+def _first(file: Member) -> int:
+    """Files without packets come first: they hold nothing up."""
+    return -(1 << 63) if file.first_ns is None else file.first_ns
+
+
+def _following(file: Member, waiting: list[Member]) -> Member | None:
     """The file that goes on where this one ended: the same link types, no overlap, no long pause; a ring's name first."""
     end = file.last_ns
     if end is None:
         return None
-    near = [
-        other
-        for other in waiting
-        if other.first_ns is not None
-        and -OVERLAP_NS <= other.first_ns - end <= (24 if _ring(other) == _ring(file) else 1) * HOUR_NS
-        and other.links == file.links
-    ]
-    return min(near, key=lambda other: (_ring(other) != _ring(file), other.first_ns), default=None)
+    candidates: list[tuple[bool, int, Member]] = []
+    for other in waiting:
+        if other.first_ns is None or other.kind != file.kind:
+            continue
+        ring = _ring(other) == _ring(file)
+        if -OVERLAP_NS <= other.first_ns - end <= (RING_PAUSE_NS if ring else PAUSE_NS):
+            candidates.append((not ring, other.first_ns, other))
+    return min(candidates, key=lambda candidate: candidate[:2], default=(True, 0, None))[2]
 
 
-def _ring(file: CaptureFile) -> tuple[str, str]:
+def _ring(file: Member) -> tuple[str, str]:
     """What the files of a ring have in common: the directory, and the name but for its digits."""
     path = Path(file.path)
     return str(path.parent), re.sub(r"\d+", "0", path.name)
+
+
+def _names(files: list[Member]) -> str:
+    names = [file.path for file in files]
+    return ", ".join(names if len(names) <= NAMED else [*names[: NAMED - 1], "...", names[-1]])

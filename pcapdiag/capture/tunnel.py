@@ -25,6 +25,7 @@ VXLAN_PORTS = (4789, 8472)
 VXLAN_GPE_PORT = 4790
 GENEVE_PORT = 6081
 TZSP_PORT = 37008
+UDP_PORTS = frozenset((*VXLAN_PORTS, VXLAN_GPE_PORT, GENEVE_PORT, TZSP_PORT))
 
 VXLAN = 0x30010
 VXLAN_GPE = 0x30011
@@ -56,7 +57,9 @@ def vxlan(cursor: Cursor, rows: I64) -> None:
 def vxlan_gpe(cursor: Cursor, rows: I64) -> None:
     """draft-ietf-nvo3-vxlan-gpe section 3.1: the next protocol in the fourth octet."""
     following = cursor.octets(cursor.at[rows] + 3, 1)[:, 0]
-    kind = np.select([following == 1, following == 2, following == 3, following == 5], [IPV4, IPV6, ETHERNET, MPLS], DEAD)
+    kind = np.select(
+        [following == 1, following == 2, following == 3, following == 5], [IPV4, IPV6, ETHERNET, MPLS], DEAD
+    )
     cursor.move(rows, kind, 8)
 
 
@@ -124,7 +127,7 @@ def pppoe(cursor: Cursor, rows: I64) -> None:
 
 
 def _bit(flags: I64, mask: int) -> I64:
-    return (flags & mask != 0).astype(np.int64)
+    return np.where(flags & mask, 1, 0)
 
 
 DECODERS: dict[int, Decoder] = {
@@ -142,4 +145,3 @@ DECODERS: dict[int, Decoder] = {
     0x8848: mpls,
     0x8864: pppoe,
 }
-
