@@ -61,6 +61,8 @@ class Ending(NamedTuple):
     """Both sides closed without having seen the other's close."""
     later: Moment | None = None
     """The give-up that followed a silence or a hole."""
+    unread: Moment | None = None
+    """The other side's segment that met no socket any more and drew the reset: its sender had gone before it came."""
 
 
 class Close(NamedTuple):
@@ -108,10 +110,16 @@ def closes_of(session: Session) -> list[Close]:
     ]
     sides = {fin.side for fin in polite} - {close.side for close in closes}
     for reset in connection.closing.resets:
-        if reset.effect is Effect.ENDED or (reset.effect is Effect.ECHO and reset.claimed in sides and not closes):
+        late = any(close.at < _cause(reset) for close in closes)
+        if reset.effect is Effect.ENDED or (reset.effect is Effect.ECHO and reset.claimed in sides and not late):
             closes.append(Close(reset.at, reset.claimed, None, reset))
-    closes.sort(key=lambda close: close.at)
+    closes.sort(key=lambda close: close.at if close.reset is None else _cause(close.reset))
     return closes
+
+
+def _cause(reset: Reset) -> Moment:
+    """When its sender had acted: a bare reset tells that the socket was gone when the segment it answers arrived."""
+    return reset.provoked_by if reset.bare and reset.provoked_by is not None else reset.at
 
 
 def _half_close(session: Session, fin: Fin) -> bool:
@@ -213,8 +221,21 @@ def _by_close(session: Session, first: Close, closes: list[Close]) -> Ending:
     if crossing is not None and _acted_first(session, first, crossing):
         return Ending(Kind.FIN, crossing.at, crossing.side, crossing.fin, goodbye=goodbye, crossed=True)
     return Ending(
-        _kind(first), first.at, first.side, first.fin, first.reset, goodbye=goodbye, crossed=crossing is not None
+        _kind(first),
+        first.at,
+        first.side,
+        first.fin,
+        first.reset,
+        goodbye=goodbye,
+        crossed=crossing is not None,
+        unread=_unread(first),
     )
+
+
+def _unread(first: Close) -> Moment | None:
+    """The server's words that found the client gone: a bare reset answers them."""
+    reset = first.reset
+    return reset.provoked_by if reset is not None and reset.bare and first.side is Side.CLIENT else None
 
 
 def _kind(close: Close) -> Kind:
@@ -230,10 +251,17 @@ def _fatal_alert(session: Session, first: Close) -> tuple[Moment, Side, str, str
         at, side, level, _, end = alert
         if level != "fatal":
             continue
-        unseen = first.side is not side and first.fin is not None and first.fin.ack is not None and first.fin.ack < end
-        if at <= first.at or unseen:
+        crossed = first.side is not side and first.fin is not None and first.fin.ack is not None and first.fin.ack < end
+        if at <= first.at or (crossed and not _answers(session.connection, at, first.fin)):
             return alert
     return None
+
+
+def _answers(connection: Connection, at: Moment, fin: Fin | None) -> bool:
+    """The segment at this moment already acknowledges the FIN, so its sender had seen it."""
+    return fin is not None and any(
+        seg.at == at and seg.ack is not None and seg.ack > fin.offset for seg in connection.segments
+    )
 
 
 def _goodbye(session: Session, first: Close) -> Reply | None:

@@ -66,14 +66,18 @@ class Observation:
             return Stage.QUIT, None
         if ending.kind is Kind.ENCRYPTED_QUIT:
             return Stage.ENCRYPTED, None
+        if ending.unread is not None:
+            return self.position_at(ending.unread, before=True)
         last = ending.kind in (Kind.OPEN, Kind.SILENCE, Kind.HOLE, Kind.ONE_DIRECTION) and ending.later is None
         return self.position_at(None if last else ending.at)
 
-    def position_at(self, moment: Moment | None) -> tuple[Stage, Side | None]:
-        """Where the dialogue stood at a moment, its frame included; None: at its end."""
+    def position_at(self, moment: Moment | None, *, before: bool = False) -> tuple[Stage, Side | None]:
+        """Where the dialogue stood at a moment, its frame included (or just `before` it); None: at its end."""
+        if not self.dialogue.recognised and all(half.octets for half in self.connection.halves):
+            return Stage.OTHER, None
         found = None
         for position in self.dialogue.positions:
-            if moment is not None and position.at > moment:
+            if moment is not None and (position.at > moment or (before and position.at == moment)):
                 break
             found = position
         if found is not None:
@@ -104,7 +108,7 @@ class Observation:
         if ending.kind is Kind.QUIT and ending.quit is not None:
             reply = ending.quit.reply
             return reply.at if reply is not None and reply.at < ending.at else ending.quit.at
-        until = None if ending.kind is Kind.OPEN else ending.at
+        until = None if ending.kind is Kind.OPEN else ending.unread or ending.at
         for seg in reversed(self.connection.segments):
             if until is not None and seg.at >= until:
                 continue
@@ -118,7 +122,8 @@ class Observation:
         last = self.last_news
         if last is None:
             return None
-        end_ns = self.connection.until_ns if self.ending.kind is Kind.OPEN else self.ending.at.time_ns
+        end = self.ending.unread or self.ending.at
+        end_ns = self.connection.until_ns if self.ending.kind is Kind.OPEN else end.time_ns
         return max(0, end_ns - last.time_ns)
 
     @property

@@ -10,8 +10,8 @@ from pcapdiag.session import Session
 from pcapdiag.smtp.dialogue import Command, Exchange, Reply, TlsEntry
 from pcapdiag.tcp.connection import Connection, Effect, Reset
 
-QUIT_LINE = 6
-"""Octets of ``QUIT`` CR LF."""
+APPLICATION_DATA = 23
+"""TLS record type (RFC 8446 section 5.1)."""
 
 PAUSE_NS = 3_000_000_000
 """A close that follows the last answer within this time follows it without a pause."""
@@ -107,48 +107,58 @@ def _goodbye_alone(session: Session) -> Quit | None:
 
 # --- Inside TLS ------------------------------------------------------------------------------------------------------
 
-QUIT_RECORDS = frozenset({6 + 16, 6 + 17, 6 + 24, 6 + 20, 32, 48, 64, 80})
-"""Fragment lengths of a record that holds just QUIT: ChaCha20 (16), TLS 1.3 (17, RFC 8446 5.2), GCM and CCM of TLS 1.2
-(24, RFC 5288 3), RC4 with SHA-1 (20), and the CBC suites: 6 octets, MAC of 20, 32 or 48, padded to 16, with and without
-an explicit IV."""
+OVERHEADS = (16, 17, 20, 24)
+"""Octets by which a record is longer than its content: ChaCha20 of TLS 1.2 (16), TLS 1.3 (17, RFC 8446 section 5.2), RC4
+with SHA-1 (20), GCM and CCM of TLS 1.2 (24, RFC 5288 section 3)."""
 
-LONGEST_QUIT_GROUP = 6 + 5 + 24 + 12
-"""The end of data and QUIT pipelined into one record are still this short."""
+BLOCKS = frozenset({32, 48, 64, 80})
+"""The same for the CBC suites: 6 to 11 octets and a MAC of 20, 32 or 48, padded to 16, with and without explicit IV."""
+
+TLS13_OVERHEAD = 17
+FAREWELLS = (5, 6, 9, 11)
+"""Octets of a QUIT with LF or CR LF, and of one behind the end of data, without and with the line end before the dot."""
+
+LEAST_TAIL = 200
+"""A record at least so long is message content, behind which the end of data and QUIT may stand in the same record."""
 
 
 class TlsEnd(NamedTuple):
     """How the application records of an encrypted session end."""
 
-    last_client: TlsEntry | None
-    last_server: TlsEntry | None
-    server_answered: bool
-    """The last application record is the server's and follows one of the client."""
+    last_client: TlsEntry
+    last_server: TlsEntry
     quit_sized: bool
-    """The client's last record has exactly the length of a QUIT."""
-    quit_possible: bool
-    """It is short enough for a QUIT alone or pipelined behind the end of data."""
+    """The client's last record has exactly the length of a QUIT, alone or behind the end of data."""
+    farewells: int
+    """Application records of the server behind the client's last one."""
 
 
-def tls_end(session: Session) -> TlsEnd | None:
-    """How the encrypted part ends; None outside TLS or before its handshake was finished."""
+def encrypted_quit(session: Session, close: Moment) -> TlsEnd | None:
+    """The encrypted end, when it looks like a QUIT that was answered and the close following without a pause.
+
+    The last application record (alerts not counted) is the server's and follows one of the client; the client's is long
+    enough for a QUIT, and either has its length, or can be the end of a message with QUIT pipelined behind it.
+    """
     tls = session.dialogue.tls
     if tls is None or tls.finished is None:
         return None
-    records = [entry for entry in tls.records if entry.type == 23 and "alert" not in entry.says]
+    records = [entry for entry in tls.records if entry.type == APPLICATION_DATA and "alert" not in entry.says]
+    records = [entry for entry in records if entry.at <= close]
     client = next((entry for entry in reversed(records) if entry.side is Side.CLIENT), None)
     server = next((entry for entry in reversed(records) if entry.side is Side.SERVER), None)
-    if client is None:
-        return TlsEnd(None, server, False, False, False)
-    answered = server is not None and server.at > client.at
-    return TlsEnd(client, server, answered, client.length in QUIT_RECORDS, client.length <= LONGEST_QUIT_GROUP)
+    if client is None or server is None or server.at < client.at:
+        return None
+    if close.time_ns - server.at.time_ns > PAUSE_NS:
+        return None
+    exact = _fits(client.length, tls.version, FAREWELLS)
+    if not exact and client.length < LEAST_TAIL:
+        return None
+    farewells = sum(1 for entry in records if entry.side is Side.SERVER and entry.at > client.at)
+    return TlsEnd(client, server, exact, farewells)
 
 
-def encrypted_quit(session: Session, close: Moment | None) -> TlsEnd | None:
-    """The encrypted end, when it looks like QUIT answered and the close following without a pause."""
-    end = tls_end(session)
-    if end is None or close is None or not end.server_answered or not end.quit_possible:
-        return None
-    last = end.last_server
-    if last is None or close.time_ns - last.at.time_ns > PAUSE_NS:
-        return None
-    return end
+def _fits(length: int, version: str | None, contents: tuple[int, ...]) -> bool:
+    """A record of this length can hold exactly so many octets."""
+    if version == "TLS 1.3":
+        return length - TLS13_OVERHEAD in contents
+    return length in BLOCKS or any(length - overhead in contents for overhead in OVERHEADS)

@@ -117,13 +117,14 @@ def hole(connection: Connection, sender: Side, before: Moment | None) -> Hole | 
 def _reported_hole(
     connection: Connection, sender: Side, acks: list[Segment], mine: list[Segment], stuck_at: int
 ) -> Hole | None:
+    """A hole that this capture point never saw filled, and that the receiver reports until the end."""
     seen = any(seg.offset <= stuck_at < seg.offset + seg.length for seg in mine)
+    beyond = any(seg.offset > stuck_at and seg.length for seg in mine)
     reports = [seg for seg in acks if seg.ack == stuck_at and (seg.sack or seg.odd & Odd.DUPLICATE_ACK)]
-    if seen or not reports or not any(seg.sack for seg in reports):
+    if seen or not beyond or not reports:
         return None
-    beyond = [seg for seg in mine if seg.offset > stuck_at and seg.length]
-    span = max(acks[-1].at.time_ns, connection.until_ns if not beyond else acks[-1].at.time_ns) - reports[0].at.time_ns
-    if not beyond or span < LEAST_SPAN_NS:
+    span = connection.until_ns - reports[0].at.time_ns
+    if span < LEAST_SPAN_NS:
         return None
     return Hole(sender, stuck_at, (), tuple(seg.at for seg in reports), (), True, False, span)
 

@@ -16,15 +16,17 @@ def encrypted_quit(see: Observation) -> Iterator[Claim]:
 
     What it sees:
         All of the following: the TLS handshake was finished; the last application record (alerts not counted) is the
-        server's and follows one of the client; the client's last record is short enough for QUIT, alone or pipelined
-        behind the end of data; the close follows within three seconds.
+        server's and follows one of the client; the client's last record has the length of QUIT, alone or behind the end of
+        data, or is so long that it holds the end of a message with QUIT pipelined behind it; the close follows within
+        three seconds.
 
     What it means:
         Most probably an orderly end. Without keys the words cannot be read, so this is never more than likely.
 
     What else looks like this:
-        A server that refuses a short command and closes at once. The exact length of QUIT under the usual ciphers makes
-        the claim likely; another short length leaves it at possible. A close_notify that is missing or that meets a
+        A side that closes after the answer to a message without saying QUIT. The exact length of QUIT under the usual
+        ciphers, or two answers to the client's last record (to the message and to QUIT), make the claim likely; otherwise
+        it stays possible. A medium-sized last record is some other command: then the first close is judged. A close_notify that is missing or that meets a
         closed socket says nothing: many mail programs leave it out.
 
     What to do:
@@ -34,34 +36,35 @@ def encrypted_quit(see: Observation) -> Iterator[Claim]:
         RFC 8446 sections 5.2 and 6.1; RFC 5288 section 3; record lengths of real sessions.
     """
     ending = see.ending
-    if ending.kind is not Kind.ENCRYPTED_QUIT or ending.tls is None:
-        return
     end = ending.tls
-    client, server = end.last_client, end.last_server
-    if client is None or server is None:
+    if ending.kind is not Kind.ENCRYPTED_QUIT or end is None:
         return
+    client, server = end.last_client, end.last_server
     closer = Party.CLIENT if ending.side is Side.CLIENT else Party.SERVER
-    exact = end.quit_sized
+    sure = end.quit_sized or end.farewells > 1
+    if end.quit_sized:
+        shape = f"the client's last record has {client.length} octets, as QUIT has"
+    else:
+        shape = (
+            f"the client's last record has {client.length} octets: QUIT may stand in it behind the end of the message"
+        )
     yield Claim(
         (
-            "Nobody dropped this connection, as far as can be seen inside TLS: its last records have the lengths of QUIT and its reply",
+            "Nobody dropped this connection, as far as can be seen inside TLS: its last records have the lengths of QUIT"
+            " and its reply",
         ),
         (
+            Evidence((shape,), words.frames(client.at)),
             Evidence(
                 (
-                    f"the client's last record has {client.length} octets, as QUIT "
-                    + ("has" if exact else "could have"),
+                    f"the server answered it with {end.farewells} record{'s' if end.farewells > 1 else ''}, and the close followed at once",
                 ),
-                words.frames(client.at),
-            ),
-            Evidence(
-                ("the server answered it, and the close followed at once",),
                 words.frames(server.at, ending.at),
             ),
         ),
-        () if exact else (Evidence(("other short commands have this length too",), words.frames(client.at)),),
+        () if sure else (Evidence(("without keys it cannot be read whether QUIT was said",), words.frames(client.at)),),
         how=How.QUIT,
-        strength=Strength.LIKELY if exact else Strength.POSSIBLE,
-        could_also_be=() if exact else (closer,),
+        strength=Strength.LIKELY if sure else Strength.POSSIBLE,
+        could_also_be=() if sure else (closer,),
         end=ending.at,
     )
