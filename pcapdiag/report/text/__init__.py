@@ -94,9 +94,9 @@ class _Report:
                 whole=judged.id in self._options.only,
                 summary=shown > 1,
             )
-        yield from self._others(choice, shown)
+        yield from self._others(choice, rows, shown)
 
-    def _others(self, choice: Choice, shown: int) -> Iterator[str]:
+    def _others(self, choice: Choice, rows: list[Judged], shown: int) -> Iterator[str]:
         """How to see what was not told."""
         hint = ""
         if choice.wanted > choice.told:
@@ -104,8 +104,12 @@ class _Report:
                 f"Told in full: {choice.told:,} of {count(choice.wanted, 'session')}. Another one: --session N. "
                 f"Those of one server or client: --server X, --client X. All: --details {choice.wanted}. As data: --format jsonl."
             )
+        elif shown == 1 and not choice.told:
+            hint = f"The whole conversation: --session {rows[0].id}"
         elif shown > choice.told:
-            hint = "Sessions that ended as they should are not told in full; --session N tells one."
+            hint = (
+                "Sessions that need no attention are not told in full: --session N tells one, --dialogue all tells all."
+            )
         if hint:
             yield ""
             yield from (self._style.paint(line, "dim") for line in self._style.prose(hint))

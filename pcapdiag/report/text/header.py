@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pcapdiag.analysis import OTHER_SERVERS, Analysis, Judged
-from pcapdiag.model import CaptureInfo, Party
+from pcapdiag.model import CaptureInfo, How, Party
 from pcapdiag.report.clean import plain, safe_text, short_name
 from pcapdiag.report.text.clock import Clock
 from pcapdiag.report.text.style import Style
 from pcapdiag.report.text.words import HOW, PARTY, STAGE, count, listed, sentence
 
 NOT_DROPPED = (Party.NOBODY, Party.UNDETERMINED)
+OPEN = (Party.NOBODY, How.OPEN)
 MOST_CAPTURES = 20
 """Files told one by one; a ring of a thousand files is told in one line."""
 
@@ -51,18 +52,29 @@ def nothing(analysis: Analysis, style: Style, *, ports: Sequence[int] | None) ->
 
 
 def _counts(analysis: Analysis) -> str:
-    by = {party: number for party, number in analysis.dropped_by.items() if number}
-    if len(by) == 1 and analysis.total > 1:
-        (party,) = by
-        return f", all of them {_did(party, analysis.total)}."
-    ordered = sorted(by, key=lambda party: (party in NOT_DROPPED, -by[party]))
-    return f": {listed([f'{by[party]:,} {_did(party, by[party])}' for party in ordered])}."
+    """``, all of them dropped by the server.`` or ``: 2 dropped by the server, 1 still open and 7 ended as they should.``"""
+    fates = [fate for fate in _fates(analysis) if fate[0]]
+    if len(fates) == 1 and analysis.total > 1:
+        return f", all of them {fates[0][1]}."
+    return f": {listed([f'{number:,} {words}' for number, words in fates])}."
 
 
-def _did(party: Party, number: int) -> str:
-    if party is Party.NOBODY:
-        return f"ended as {'it' if number == 1 else 'they'} should, or still open"
-    return "undetermined" if party is Party.UNDETERMINED else f"dropped by {PARTY[party]}"
+def _fates(analysis: Analysis) -> Iterator[tuple[int, str]]:
+    """How many sessions ended how, in words."""
+    by = analysis.dropped_by
+    for party in sorted(set(by) - set(NOT_DROPPED), key=lambda party: -by[party]):
+        yield by[party], f"dropped by {PARTY[party]}"
+    yield by.get(Party.UNDETERMINED, 0), "undetermined"
+    nobody = by.get(Party.NOBODY, 0)
+    if sum(group.sessions for group in analysis.groups) != analysis.total:
+        yield (
+            nobody,
+            "dropped by nobody",
+        )  # a filter is set, and the groups, which know more, are of what it lets through
+        return
+    still_open = sum(group.sessions for group in analysis.groups if (group.dropped_by, group.how) == OPEN)
+    yield still_open, "still open"
+    yield nobody - still_open, "ended as it should" if nobody - still_open == 1 else "ended as they should"
 
 
 def _worst(analysis: Analysis) -> Iterator[str]:

@@ -80,6 +80,7 @@ class Style:
     def banner(self, left: str, right: str, *attributes: str) -> str:
         """A line across the page that begins a session."""
         rule = self.glyphs.rule
+        right = self.cut(right, self.width - columns(left) - 10)
         fill = self.width - columns(left) - columns(right) - 8
         return self.paint(f"{rule * 2} {left} {rule * max(2, fill)} {right} {rule * 2}", *attributes)
 
