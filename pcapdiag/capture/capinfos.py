@@ -21,8 +21,8 @@ _IN_USE = re.compile(r"^ {2,}(\S.*) \(\d+\)$", re.MULTILINE)
 """One line of "Encapsulation in use by packets", which a file with several kinds of link gets."""
 _SNAPLEN = re.compile(r"^Packet size limit: +file hdr: (\d+) bytes", re.MULTILINE)
 _PACKETS_READ = re.compile(r"after reading (\d+) packets? from")
-_FORMATS = {"nsecpcap": "pcap", "modpcap": "pcap"}
-"""wiretap names the flavours of pcap; a reader of the report only wants to know that it is pcap."""
+_FORMATS = {"nsecpcap": "nanosecond pcap", "modpcap": "modified pcap"}
+"""wiretap's names of the flavours of pcap -> those of our own reader."""
 _LINK_TYPES = {
     "ether": "EN10MB",
     "linux-sll": "LINUX_SLL",
@@ -109,7 +109,7 @@ def _facts(report: str, says: list[str]) -> FileFacts:
 
 
 def _format(file_type: str) -> str:
-    """``nsecpcap (gzip compressed)`` -> ``gzip pcap``."""
+    """``nsecpcap (gzip compressed)`` -> ``gzip nanosecond pcap``."""
     kind, _, compression = file_type.partition(" (")
     kind = _FORMATS.get(kind, kind)
     return f"{compression.split(' ')[0]} {kind}" if compression else kind

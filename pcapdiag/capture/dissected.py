@@ -177,7 +177,7 @@ def _outgoing(layers: Layers) -> int:
     sll = layers.innermost("sll")
     kind = optional(sll, "sll.pkttype") if sll is not None else None
     if kind is not None:
-        return int(int(kind) == 4)
+        return {0: 0, 4: 1}.get(int(kind), -1)  # https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL.html
     direction = optional(layers.frame, "frame.packet_flags_tree", "frame.packet_flags_direction")
     return {"0x00000001": 0, "1": 0, "0x00000002": 1, "2": 1}.get(str(direction), -1)
 

@@ -30,7 +30,7 @@ OLDEST = (3, 0)
 """pyshark takes the JSON of older versions apart in another way, and the TLS dissector had another name."""
 BATCH = 2_000
 """Packets of a batch."""
-DISORDER_NS = 1_000_000_000
+STEP_NS = 1_000_000_000
 PIPE = 1 << 16
 FILE_DAMAGED = 2
 """tshark's exit status when the file turns out cut short or damaged; capinfos said so before, in a note."""
@@ -73,6 +73,7 @@ class TsharkSource:
         self._tshark = find_tshark()
         self._facts: FileFacts = file_facts(_beside(self._tshark, "capinfos"), _openable(path))
         self._last_frame = 0
+        self._first_time_ns: int | None = None
         self._last_time_ns: int | None = None
         self._segments = 0
         self._incomplete: list[int] = []
@@ -108,7 +109,7 @@ class TsharkSource:
             packets=self._last_frame if facts.packets is None else facts.packets,
             smtp_packets=self._segments,
             snaplen=facts.snaplen,
-            first_time_ns=facts.first_time_ns,
+            first_time_ns=self._first_time_ns if facts.first_time_ns is None else facts.first_time_ns,
             last_time_ns=self._last_time_ns if facts.last_time_ns is None else facts.last_time_ns,
             dropped_by_capture=None,
             notes=(*facts.notes, *self._notes),
@@ -122,6 +123,7 @@ class TsharkSource:
 
     def _take(self, packet: Layers) -> Taken | None:
         self._last_frame = packet.number
+        self._first_time_ns = min(packet.time_ns, self._first_time_ns or packet.time_ns)
         self._last_time_ns = max(packet.time_ns, self._last_time_ns or packet.time_ns)
         if "tcp" not in packet.names:
             return None
@@ -133,7 +135,7 @@ class TsharkSource:
             return None
         if taken is None or not (self._ports is None or self._ports & {taken.srcport, taken.dstport}):
             return None
-        self._segments += isinstance(taken, Row)
+        self._segments += isinstance(taken, Row) and IDENT not in (taken.srcport, taken.dstport)
         return taken
 
     def _batch(self, taken: list[Taken], last: bool = False) -> PacketTable:
@@ -169,12 +171,13 @@ class TsharkSource:
 
 
 def in_order(taken: list[Taken]) -> list[Taken]:
-    """Frames that stand out of time order by less than a second put in time order; clock steps stay as they are."""
-    latest = 0
-    keys: list[int] = []
+    """Frames that stand out of time order put in time order; a step back of more than a second is a set clock and stays."""
+    run = last = 0
+    keys: list[tuple[int, int]] = []
     for one in taken:
-        latest = max(latest, one.time_ns)
-        keys.append(one.time_ns if latest - one.time_ns < DISORDER_NS else latest)
+        run += one.time_ns < last - STEP_NS
+        last = one.time_ns
+        keys.append((run, last))
     return [taken[i] for i in sorted(range(len(taken)), key=keys.__getitem__)]
 
 
@@ -285,7 +288,7 @@ def _file_capture(**options: Any) -> Any:
 
         async def _cleanup_subprocess(self, process: asyncio.subprocess.Process) -> None:
             if not self._eof_reached and process.returncode is None:
-                for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                for task in asyncio.all_tasks() - {asyncio.current_task(), *self._stderr_handling_tasks}:
                     task.cancel()  # a read that Ctrl-C interrupted still waits; nobody else may read as long as it does
                 with suppress(ProcessLookupError):
                     process.kill()
