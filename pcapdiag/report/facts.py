@@ -8,7 +8,6 @@ from __future__ import annotations
 import ipaddress
 from base64 import b64encode
 from collections.abc import Iterator
-from functools import lru_cache
 from hashlib import blake2b, sha1
 from struct import pack
 
@@ -31,9 +30,8 @@ def community_id(one: Endpoint, other: Endpoint) -> str:
     return "1:" + b64encode(digest.digest()).decode("ascii")
 
 
-@lru_cache(maxsize=4096)
 def _packed(address: str) -> bytes:
-    return ipaddress.ip_address(address).packed
+    return ipaddress.IPv6Address(address).packed if ":" in address else bytes(map(int, address.split(".")))
 
 
 def session_key(connection: Connection) -> str:

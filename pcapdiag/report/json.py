@@ -67,7 +67,10 @@ def render(analysis: Analysis, *, dialogue: bool = True) -> Iterator[str]:
 
 def dumps(thing: object) -> str:
     """JSON in ASCII: what reads it need not agree with us about character sets."""
-    return json.dumps(thing, check_circular=False)
+    return _encode(thing)
+
+
+_encode = json.JSONEncoder(check_circular=False, allow_nan=False).encode
 
 
 def _lines(objects: list[Object]) -> str:
@@ -92,7 +95,7 @@ def session_object(judged: Judged, paths: Paths = (), *, dialogue: bool = True) 
         "evidence": _evidence(verdict.evidence, paths),
         "against": _evidence(verdict.against, paths),
         "findings": [_finding(finding, paths) for finding in verdict.findings],
-        "others": [_finding(finding, paths) for finding in verdict.others],
+        "others": [_other(finding, paths) for finding in verdict.others],
         "messages": [_message(message, judged) for message in talk.transactions],
         "messages_total": talk.transactions_total,
         "greeting": _reply(talk.greeting),
@@ -147,28 +150,35 @@ def _verdict(verdict: Verdict, paths: Paths) -> Object:
 
 def _evidence(evidence: Sequence[Evidence], paths: Paths) -> list[Object]:
     """An object a sentence, and where its frames lie in several captures an object for each of these."""
-    return [one for each in evidence for one in _evidence_by_capture(each, paths)]
-
-
-def _evidence_by_capture(evidence: Evidence, paths: Paths) -> Iterator[Object]:
-    frames: dict[int | None, list[int]] = {}
-    for moment in evidence.frames:
-        frames.setdefault(moment.capture, []).append(moment.frame)
-    total = len(evidence.frames) if evidence.frames_total is None else evidence.frames_total
-    unlisted = total - len(evidence.frames)
-    says = plain(evidence.says, paths)
-    for capture, numbers in (frames or {None: []}).items():
-        yield {
-            "says": says,
-            "capture": capture,
-            "frames": numbers[:MOST_FRAMES],
-            # Which capture the unlisted ones lie in is not known: the first one tells them.
-            "frames_total": len(numbers) + unlisted,
-        }
-        unlisted = 0
+    told = []
+    for each in evidence:
+        says = plain(each.says, paths)
+        frames: dict[int | None, list[int]] = {}
+        for _, capture, frame in each.frames:
+            frames.setdefault(capture, []).append(frame)
+        # Which capture those beyond the list lie in is not known: the first one counts them.
+        unlisted = 0 if each.frames_total is None else each.frames_total - len(each.frames)
+        for where, numbers in (frames or {None: []}).items():
+            total = len(numbers) + unlisted
+            told.append({"says": says, "capture": where, "frames": numbers[:MOST_FRAMES], "frames_total": total})
+            unlisted = 0
+    return told
 
 
 def _finding(finding: Finding, paths: Paths) -> Object:
+    """A finding that accompanies the verdict."""
+    return {
+        "rule": finding.rule,
+        "title": finding.title,
+        "summary": plain(finding.summary, paths),
+        "evidence": _evidence(finding.evidence, paths),
+        "against": _evidence(finding.against, paths),
+        "next_steps": [plain(step, paths) for step in finding.next_steps],
+    }
+
+
+def _other(finding: Finding, paths: Paths) -> Object:
+    """A finding that would have been another verdict: what it says, and how sure it was."""
     return {
         "rule": finding.rule,
         "title": finding.title,
@@ -176,9 +186,6 @@ def _finding(finding: Finding, paths: Paths) -> Object:
         "party": finding.party.value if finding.party else None,
         "how": finding.how.value if finding.how else None,
         "strength": finding.strength.value if finding.strength else None,
-        "evidence": _evidence(finding.evidence, paths),
-        "against": _evidence(finding.against, paths),
-        "next_steps": [plain(step, paths) for step in finding.next_steps],
     }
 
 
