@@ -49,7 +49,11 @@ class _Report:
         if rows:
             yield from self._section("Sessions", sessions_table(rows, self._style, self._clock), self._zone(rows[0]))
         elif shown:
-            yield from self._section("Groups", groups_table(self._analysis.groups, self._style, self._clock))
+            yield from self._section(
+                "Groups",
+                groups_table(self._analysis.groups, self._style, self._clock),
+                "sessions that ended alike; --session N tells the one to see",
+            )
         yield from self._section("Across sessions", self._patterns())
         yield from self._details(rows, shown)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pcapdiag.analysis import Analysis, Judged, KeepDialogue
@@ -21,7 +21,7 @@ Kind = tuple[str, Party, How, Stage, str]
 class Choice:
     """Sessions to tell, in order of their first frames."""
 
-    sessions: Iterable[Judged]
+    sessions: Iterator[Judged]
     told: int
     wanted: int
     """How many there are that could be told."""
@@ -29,37 +29,41 @@ class Choice:
 
 def choose(analysis: Analysis, options: Options, sessions: Iterable[Judged], *, few: bool) -> Choice:
     """Pick from `sessions`, which can be iterated again; holds ids only."""
-    ids = [judged.id for judged in sessions if _could_be_told(judged, options)]
+    ids: list[int] = []
+    first: dict[Kind, list[int]] = {}
+    for judged in sessions:
+        if judged.verdict.attention or options.dialogue is KeepDialogue.ALL or judged.id in options.only:
+            ids.append(judged.id)
+            alike = first.setdefault(_kind(judged), [])
+            if len(alike) < OF_A_KIND:
+                alike.append(judged.id)
     if options.details is not None:
         chosen = frozenset(ids[: options.details])
     elif few or options.only:
         chosen = frozenset(ids)
     else:
-        chosen = _examples(analysis, options, sessions)
-    picked = (judged for judged in sessions if judged.id in chosen)
-    return Choice(picked if chosen else (), len(chosen), len(ids))
+        chosen = _examples(analysis, first)
+    return Choice(_picked(sessions, chosen), len(chosen), len(ids))
 
 
-def _could_be_told(judged: Judged, options: Options) -> bool:
-    return judged.verdict.attention or options.dialogue is KeepDialogue.ALL or judged.id in options.only
+def _picked(sessions: Iterable[Judged], chosen: frozenset[int]) -> Iterator[Judged]:
+    left = len(chosen)
+    for judged in sessions if left else ():
+        if judged.id in chosen:
+            yield judged
+            left -= 1
+            if not left:
+                return
 
 
-def _examples(analysis: Analysis, options: Options, sessions: Iterable[Judged]) -> frozenset[int]:
+def _examples(analysis: Analysis, first: dict[Kind, list[int]]) -> frozenset[int]:
     """The first few of each kind; the kinds with most sessions come first where not all have room."""
-    first: dict[Kind, list[int]] = {}
-    for judged in sessions:
-        if _could_be_told(judged, options):
-            ids = first.setdefault(_kind(judged), [])
-            if len(ids) < OF_A_KIND:
-                ids.append(judged.id)
     sizes = {
         (group.server, group.dropped_by, group.how, group.stage, group.rule): group.sessions
         for group in analysis.groups
     }
     ranked = sorted(first, key=lambda kind: (-sizes.get(kind, 0), first[kind]))
-    chosen: list[int] = []
-    for turn in range(OF_A_KIND):
-        chosen += [first[kind][turn] for kind in ranked if len(first[kind]) > turn]
+    chosen = [first[kind][turn] for turn in range(OF_A_KIND) for kind in ranked if len(first[kind]) > turn]
     return frozenset(chosen[:EXAMPLES])
 
 

@@ -21,7 +21,7 @@ def groups_table(groups: Sequence[Group], style: Style, clock: Clock) -> Iterato
     tell = when(clock, (ns for group in ranked for ns in (group.first_ns, group.last_ns)))
     wide = style.width >= WIDE
     rows = [_wide(group, tell, style) if wide else _stacked(group, tell, style) for group in ranked[:MOST]]
-    headers = ["sessions", "server", "dropped by", "how", "stage", "rule", "first", "last", "such as"]
+    headers = ["sessions", "server", "dropped by", "how", "stage", "rule", "first", "last", "see"]
     if not wide:
         headers = ["sessions", "server", "dropped by, stage", "first, last"]
     yield from grid(rows, headers, style, right=(0, 8) if wide else (0,))
@@ -47,7 +47,7 @@ def _stacked(group: Group, tell: When, style: Style) -> list[str]:
     party = style.paint(group.dropped_by.value, *PARTY_COLOUR[group.dropped_by])
     return [
         f"{group.sessions:,}",
-        f"{_server(group)}\n{group.rule}, such as {group.example}",
+        f"{_server(group)}\n{group.rule}, see {group.example}",
         f"{party} {group.how.value}\n{group.stage.value}",
         f"{tell(group.first_ns)}\n{tell(group.last_ns)}",
     ]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pcapdiag.analysis import OTHER_SERVERS, Analysis, Judged
-from pcapdiag.model import CaptureInfo, How, Party
+from pcapdiag.analysis import OTHER_SERVERS, Analysis, Group, Judged
+from pcapdiag.model import CaptureInfo, How, Party, Stage
 from pcapdiag.report.clean import plain, safe_text, short_name
 from pcapdiag.report.text.clock import Clock
 from pcapdiag.report.text.style import Style
@@ -13,6 +13,8 @@ from pcapdiag.report.text.words import HOW, PARTY, STAGE, count, listed, sentenc
 
 NOT_DROPPED = (Party.NOBODY, Party.UNDETERMINED)
 OPEN = (Party.NOBODY, How.OPEN)
+OUTSTANDING = 4
+"""A way to end stands out when a quarter of the dropped sessions ended so."""
 MOST_CAPTURES = 20
 """Files told one by one; a ring of a thousand files is told in one line."""
 
@@ -78,20 +80,32 @@ def _fates(analysis: Analysis) -> Iterator[tuple[int, str]]:
 
 
 def _worst(analysis: Analysis) -> Iterator[str]:
-    """The group that most dropped sessions belong to."""
-    dropped = [group for group in analysis.groups if group.dropped_by not in NOT_DROPPED]
-    worst = max(dropped, key=lambda group: (group.sessions, -group.first_ns), default=None)
-    if worst is None or worst.sessions < 2:
+    """How most dropped sessions ended, where one way stands out."""
+    ways: dict[tuple[Party, How, Stage], list[Group]] = {}
+    for group in analysis.groups:
+        if group.dropped_by not in NOT_DROPPED:
+            ways.setdefault((group.dropped_by, group.how, group.stage), []).append(group)
+    if not ways:
         return
-    often = (
-        "Each time"
-        if worst.sessions == analysis.dropped
-        else f"Most often ({worst.sessions:,} of {analysis.dropped:,})"
+    (party, how, stage), groups = max(ways.items(), key=lambda way: sum(group.sessions for group in way[1]))
+    sessions, dropped = (
+        sum(group.sessions for group in groups),
+        sum(group.sessions for way in ways.values() for group in way),
     )
-    server = "" if worst.server == OTHER_SERVERS else safe_text(worst.server)
-    who = f"the server {server}".rstrip() if worst.dropped_by is Party.SERVER else PARTY[worst.dropped_by]
-    what = "it" if worst.dropped_by is Party.SERVER or not server else f"the connection with {server}"
-    yield f"{often} {who} ended {what} by {HOW[worst.how]}, {STAGE[worst.stage]}."
+    if sessions < 2 or sessions * OUTSTANDING < dropped:
+        return
+    often = "Each time" if sessions == dropped else f"Most often ({sessions:,} of {dropped:,})"
+    yield f"{often} {_who(party, groups)} by {HOW[how]}, {STAGE[stage]}."
+
+
+def _who(party: Party, groups: list[Group]) -> str:
+    servers = sorted({group.server for group in groups})
+    if len(servers) > 1 or OTHER_SERVERS in servers:
+        more = " and more" if OTHER_SERVERS in servers else ""
+        return f"{PARTY[party]} ended the connection, with {len(servers):,}{more} servers,"
+    if party is Party.SERVER:
+        return f"the server {safe_text(servers[0])} ended the connection"
+    return f"{PARTY[party]} ended the connection with {safe_text(servers[0])}"
 
 
 def _attention(analysis: Analysis) -> str:

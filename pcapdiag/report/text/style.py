@@ -75,7 +75,8 @@ class Style:
 
     def heading(self, text: str, remark: str = "") -> str:
         """A section of the report."""
-        return self.paint(text.upper(), "bold") + self.paint(f"  {remark}" if remark else "", "dim")
+        remark = self.cut(f"  {remark}", self.width - columns(text)) if remark else ""
+        return self.paint(text.upper(), "bold") + self.paint(remark, "dim")
 
     def banner(self, left: str, right: str, *attributes: str) -> str:
         """A line across the page that begins a session."""
