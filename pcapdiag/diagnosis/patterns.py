@@ -6,7 +6,7 @@ session a few facts stay (`Try`), and only the latest are held. Every pattern sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -19,6 +19,8 @@ from pcapdiag.session import Session
 STORM = 3
 """So many failures at the same stage are a storm; two may be chance."""
 HELD_STORMS = 20_000
+SIZE_STEP = 128
+"""Octets by which two TLS sessions with the same mail may differ: session tickets, padding, the lengths of signatures."""
 
 
 def find_patterns(sessions: Iterable[tuple[int, Session, Verdict]]) -> tuple[Pattern, ...]:
@@ -92,18 +94,38 @@ class _Storm:
         )
 
 
+_Key = tuple[int, str, str, Envelope, Stage]
+
+
+def _key(one: Try, envelope: Envelope) -> _Key:
+    if envelope.size is not None:
+        envelope = envelope._replace(size=envelope.size // SIZE_STEP)
+    return one.trace, one.client, one.server, envelope, one.stage
+
+
+def _keys(one: Try, envelope: Envelope) -> Iterator[_Key]:
+    """Under which a storm that this try belongs to may stand: behind TLS also the sizes next to its own."""
+    yield _key(one, envelope)
+    if envelope.size is not None:
+        for size in (envelope.size - SIZE_STEP, envelope.size + SIZE_STEP):
+            yield _key(one, envelope._replace(size=size))
+
+
 class StormFinder:
     """Retry storms: the same client and server, the same envelope, failing at the same stage at least `STORM` times."""
 
     def __init__(self) -> None:
-        self._open: dict[tuple[int, str, str, Envelope, Stage], _Storm] = {}
+        self._open: dict[_Key, _Storm] = {}
         self._done: list[_Storm] = []
 
     def add(self, one: Try) -> None:
         if one.envelope is None or not one.failed:
             return
-        key = (one.trace, one.client, one.server, one.envelope, one.stage)
-        storm = self._open.pop(key, None) or _Storm(one.envelope, one)
+        for key in _keys(one, one.envelope):
+            if (storm := self._open.pop(key, None)) is not None:
+                break
+        else:
+            key, storm = _key(one, one.envelope), _Storm(one.envelope, one)
         storm.add(one)
         self._open[key] = storm  # the latest stands last
         if len(self._open) > HELD_STORMS:

@@ -38,7 +38,7 @@ class Envelope(NamedTuple):
     @property
     def says(self) -> Says:
         if self.mail_from is None:
-            return (f"{self.size:,} octets inside TLS",)
+            return (f"about {self.size:,} octets inside TLS",)
         sender: Part = Mailbox(self.mail_from) if self.mail_from else "the null sender"
         if not self.recipients:
             return ("from ", sender, ", no recipient seen")

@@ -91,10 +91,16 @@ class TestStorm:
         assert storm.sessions == (1, 2, 3)
 
     def test_behind_tls_the_size_stands_for_the_envelope_and_the_summary_says_so(self) -> None:
-        (storm,) = storms(*[make_try(id, id, envelope=Envelope(None, (), 4321)) for id in (1, 2, 3)])
-        assert "4,321 octets inside TLS (the envelope is hidden: that it is the same message is inferred)" in plain(
-            storm.summary
+        sizes = (4321, 4360, 4300)  # over the edge between two steps
+        (storm,) = storms(*[make_try(id, id, envelope=Envelope(None, (), size)) for id, size in enumerate(sizes)])
+        assert storm.sessions_total == 3
+        assert (
+            "about 4,321 octets inside TLS (the envelope is hidden: that it is the same message is inferred)"
+            in plain(storm.summary)
         )
+
+    def test_behind_tls_other_sizes_are_other_mails(self) -> None:
+        assert storms(*[make_try(id, id, envelope=Envelope(None, (), 4000 + id * 400)) for id in (1, 2, 3)]) == []
 
     def test_ids_and_memory_are_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
         (storm,) = storms(*[make_try(id, id) for id in range(1, 201)])
