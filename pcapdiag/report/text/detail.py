@@ -15,7 +15,7 @@ from pcapdiag.report.text.mail import messages
 from pcapdiag.report.text.names import beside, greeted, helo
 from pcapdiag.report.text.rungs import rungs
 from pcapdiag.report.text.style import Style
-from pcapdiag.report.text.words import HOW, IMPACT, PARTY, PARTY_COLOUR, SIDE, STAGE, listed, sentence
+from pcapdiag.report.text.words import HOW, IMPACT, PARTY, PARTY_COLOUR, SIDE, listed, sentence, where
 
 MOST_FRAMES = 8
 """Frames named behind one sentence of evidence."""
@@ -108,7 +108,7 @@ class Details:
         return joined + sure + also
 
     def _where(self, verdict: Verdict) -> str:
-        text = f"{verdict.stage.value}: {STAGE[verdict.stage]}"
+        text = f"{verdict.stage.value}: {where(verdict.stage, verdict.owing)}"
         if verdict.owing is not None:
             text += f"; it was {SIDE[verdict.owing]}'s turn"
             if verdict.waited_ns is not None:

@@ -43,7 +43,7 @@ def _told(row: Row, *, forged: bool) -> Rung:
         case RowKind.COMMAND:
             return _command(row)
         case RowKind.BODY:
-            text = _with(f"text of the message, {count(row.octets or 0, 'octet')}", row.says)
+            text = _with(f"message, {count(row.octets or 0, 'octet')}", row.says)
             return Rung(row.at, row.side, text, Tone.QUIET, whole=True)
         case RowKind.TLS:
             return _tls(row)

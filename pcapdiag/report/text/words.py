@@ -28,20 +28,46 @@ HOW = {
 
 STAGE = {
     Stage.CONNECT: "while connecting",
-    Stage.GREETING: "at the greeting, before the first command",
+    Stage.GREETING: "at the greeting",
     Stage.EHLO: "at EHLO/HELO",
     Stage.STARTTLS: "at STARTTLS, before TLS began",
     Stage.TLS: "during the TLS handshake",
     Stage.ENCRYPTED: "inside TLS, where the SMTP step cannot be seen",
-    Stage.AUTH: "at AUTH, the login",
+    Stage.AUTH: "during the login (AUTH)",
     Stage.MAIL: "at MAIL FROM, the sender",
     Stage.RCPT: "at RCPT TO, the recipients",
     Stage.DATA: "at DATA, before the go-ahead (354)",
     Stage.BODY: "in the message's text, after the go-ahead (354)",
-    Stage.END_OF_DATA: "after the final dot, before the reply to the message",
+    Stage.END_OF_DATA: "after the final dot of the message",
     Stage.QUIT: "at QUIT, after all mail was answered",
     Stage.OTHER: "at another step",
 }
+
+BEFORE_REPLY = {
+    Stage.GREETING: "connected, but before the greeting",
+    Stage.EHLO: "after EHLO/HELO, before the reply to it",
+    Stage.MAIL: "after MAIL FROM (the sender), before the reply to it",
+    Stage.RCPT: "after RCPT TO (a recipient), before the reply to it",
+    Stage.END_OF_DATA: "after the final dot, before the reply to the message",
+}
+"""Where it is the server's turn; the other stages as in `STAGE`."""
+
+AFTER_REPLY = {
+    Stage.GREETING: "after the greeting, before the first command",
+    Stage.EHLO: "after the reply to EHLO/HELO, before the next command",
+    Stage.MAIL: "after the reply to MAIL FROM, before the next command",
+    Stage.RCPT: "after the reply to RCPT TO, before the next command",
+    Stage.DATA: "after the refusal of DATA, before the next command",
+    Stage.END_OF_DATA: "after the reply to the message, before the next command",
+}
+"""Where it is the client's turn: the stage is the step completed last."""
+
+
+def where(stage: Stage, owing: Side | None) -> str:
+    """The step, and on which side of its reply it broke."""
+    turns = {Side.SERVER: BEFORE_REPLY, Side.CLIENT: AFTER_REPLY}
+    return turns[owing].get(stage, STAGE[stage]) if owing else STAGE[stage]
+
 
 IMPACT = {
     Impact.NONE: "no mail was lost or held up",
