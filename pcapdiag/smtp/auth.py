@@ -24,6 +24,8 @@ _PROMPTS = frozenset(
 WITHHELD = b"***"
 _KEPT = 16
 _SHORTEST = 4
+_UNSEEN = re.compile(rb"[A-Za-z0-9+/]{16,}={0,2}")
+_REFUSALS = frozenset((500, 501, 502, 503, 504, 535))
 _TOKEN = re.compile(rb"\S{4,}")
 
 
@@ -40,6 +42,11 @@ def mechanism(argument: bytes) -> bytes:
 def challenge(text: bytes) -> bytes:
     """What of a 334 reply's text may be shown: the prompts of AUTH LOGIN."""
     return text if text.strip() in _PROMPTS or not text.strip() else WITHHELD
+
+
+def refusal(code: int, text: bytes) -> bytes:
+    """What of a refusal may be shown whose command was not captured: it may quote one that held a credential."""
+    return _UNSEEN.sub(WITHHELD, text) if code in _REFUSALS else text
 
 
 class Secrets:

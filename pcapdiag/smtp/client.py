@@ -308,7 +308,9 @@ class ClientStream:
                 return
             self.commit()
         conversation = self._conversation
-        if conversation.auth_seen:
+        # Where AUTH is near, or may have been in a hole, even one word can be half of a credential.
+        guarded = conversation.auth_seen or conversation.client_lost or not conversation.greeted
+        if guarded:
             conversation.secrets.withhold(octets)
         if http:
             conversation.odd_once(OddKind.NOT_SMTP, line.at, Side.CLIENT, grammar.request_shown(octets))
@@ -319,8 +321,6 @@ class ClientStream:
         field = conversation.greeting is not None and not words.verb and grammar.is_header_field(octets)
         if self._unknown_run >= _TEXT_RUN or field:
             conversation.odd_once(OddKind.UNSTUFFED_TEXT, line.at, Side.CLIENT, b"")
-        # Where AUTH is near, or may have been in a hole, even one word can be half of a credential.
-        guarded = conversation.auth_seen or conversation.client_lost or not conversation.greeted
         verb = b"" if guarded and not (http or grammar.is_masked_verb(words.verb)) else words.verb
         self._send(line, verb, b"", known=False)
 
@@ -383,7 +383,12 @@ class ClientStream:
     def finish(self) -> None:
         """No more octets will come."""
         self._content_reader.finish()
-        if self._mode == self._lines and self._partial:
-            words = grammar.command_line(self._partial.octets)
-            shown = words.verb if words.known and not self._secret_next else b""
-            self._conversation.odd(OddKind.PARTIAL_COMMAND, self._partial.start, Side.CLIENT, shown)
+        partial, conversation = self._partial, self._conversation
+        if self._mode != self._lines or not partial:
+            return
+        if grammar.is_binary(partial.octets) and not conversation.auth_seen:
+            conversation.odd_once(OddKind.NOT_SMTP, partial.start, Side.CLIENT, partial.octets[:32])
+            return
+        words = grammar.command_line(partial.octets)
+        shown = words.verb if words.known and not self._secret_next else b""
+        conversation.odd(OddKind.PARTIAL_COMMAND, partial.start, Side.CLIENT, shown)

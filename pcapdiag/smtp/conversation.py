@@ -38,6 +38,8 @@ class Conversation:
         self.greeting: Reply | None = None
         self.greeted = False
         """The greeting is complete, or must have been before the capture began."""
+        self.alien = False
+        """The server speaks something that is no SMTP."""
         self.content_open = False
         """354 was said, or seems to have been, and the terminator was not seen."""
         self.client_lost = False
@@ -84,7 +86,7 @@ class Conversation:
         stage: Stage
         owing: Side | None = Side.SERVER
         if not self.greeted:
-            stage = Stage.GREETING
+            stage, owing = (Stage.OTHER, None) if self.alien else (Stage.GREETING, owing)
         elif self.outstanding:
             stage, owing = self._awaited(self.outstanding[0])
         elif self.content_open:
@@ -177,7 +179,7 @@ class Conversation:
 
     def reply(self, reply: Reply) -> tuple[Reading, Sent | None]:
         """The server said something complete: how the client's octets behind it are to be read, and what it answered."""
-        if reply.code == 334 or self.secrets.words:
+        if reply.code == 334 or self.secrets.words or self.client_lost or not self.greeted:
             reply = self.cleaned(reply)
         if not self.greeted and self._greets(reply):
             return Reading.AS_BEFORE, None
@@ -196,6 +198,8 @@ class Conversation:
     def cleaned(self, reply: Reply) -> Reply:
         if reply.code == 334:
             reply = reply._replace(lines=tuple([auth.challenge(line) for line in reply.lines]))
+        if (self.client_lost or not self.greeted) and reply.code != 220:
+            reply = reply._replace(lines=tuple([auth.refusal(reply.code, line) for line in reply.lines]))
         if self.secrets.words:
             reply = reply._replace(lines=tuple([self.secrets.scrub(line) for line in reply.lines]))
         return reply
@@ -205,7 +209,7 @@ class Conversation:
         if self.outstanding and self.client_lost:
             self.greeted = True
             return False
-        if reply.code != 220 and reply.code < 400:
+        if not guess.can_greet(reply.code):
             self.begin_midway()
             return False
         self.greeted = True
@@ -367,7 +371,7 @@ class Conversation:
             self._oddities.append(Oddity(kind, at, side, octets[:200]))
 
     def odd_once(self, kind: OddKind, at: Moment, side: Side, octets: bytes) -> None:
-        if not any(oddity.kind is kind for oddity in self._oddities):
+        if not any(oddity.kind is kind and oddity.side is side for oddity in self._oddities):
             self.odd(kind, at, side, octets)
 
     def answer_unseen(self, sent: Sent) -> None:

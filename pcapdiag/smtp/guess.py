@@ -60,6 +60,15 @@ _KEYWORDS = (
 )
 
 
+# RFC 5321 4.3.2 gives the greeting 220 and 554; servers in the wild also greet with 421, 450, 521, 550. These never greet:
+_NO_GREETING = frozenset((500, 501, 502, 503, 504, 530, 535))
+
+
+def can_greet(code: int) -> bool:
+    """May a reply with this code be the server's first? Any other shows that the capture began later."""
+    return code == 220 or (code >= 400 and code not in _NO_GREETING)
+
+
 def answered(reply: Reply) -> Kind | None:
     """The kind of step that this reply answers."""
     if (kind := _BY_CODE.get(reply.code)) is not None:

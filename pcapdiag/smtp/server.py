@@ -13,6 +13,7 @@ from pcapdiag.smtp.clock import Clock
 from pcapdiag.smtp.conversation import Conversation
 from pcapdiag.smtp.dialogue import OddKind, Reply
 from pcapdiag.smtp.grammar import LINE_LIMIT, TEXT_LIMIT, enhanced_code, reply_line
+from pcapdiag.smtp.guess import can_greet
 from pcapdiag.smtp.lines import Line, Partial, line_of
 from pcapdiag.smtp.replies import LINES_LIMIT, ReplyReader
 from pcapdiag.smtp.tls_records import looks_like_record
@@ -121,16 +122,16 @@ class ServerStream:
 
     def _line(self, line: Line) -> None:
         conversation = self._conversation
-        if line.bare:
-            conversation.odd_once(OddKind.BARE_LF, line.at, Side.SERVER, b"")
-        if line.long:
-            conversation.odd_once(OddKind.LONG_LINE, line.at, Side.SERVER, line.octets[:3])
         words = reply_line(line.octets)
         if words is None:
             self._no_reply_line(line.octets, line.at)
             return
+        if line.bare:
+            conversation.odd_once(OddKind.BARE_LF, line.at, Side.SERVER, line.octets[:3])
+        if line.long:
+            conversation.odd_once(OddKind.LONG_LINE, line.at, Side.SERVER, line.octets[:3])
         self._skipping = False
-        if not conversation.greeted and (words.code == 220 or words.code >= 400):
+        if not conversation.greeted and can_greet(words.code):
             conversation.settle(line.start)
         if self._continued:
             continued, self._continued = self._continued, 0
@@ -148,6 +149,7 @@ class ServerStream:
         elif self._skipping:
             self._skipping = False
         elif line:
+            self._conversation.alien = True
             self._conversation.odd_once(OddKind.NOT_SMTP, at, Side.SERVER, self._conversation.secrets.scrub(line[:64]))
             self._conversation.settle(at)
 
@@ -188,6 +190,7 @@ class ServerStream:
         if self._partial:
             at = self._partial.start
         if not conversation.greeted:
+            conversation.alien |= reply_line(self._partial.octets[:4]) is None and self._partial.length > 3
             conversation.settle(at)
         reply = self._unfinished(at)
         if reply is not None:

@@ -1,0 +1,97 @@
+"""After a hole in the octets the stage is what can still be proved."""
+
+from __future__ import annotations
+
+import pytest
+
+from pcapdiag.smtp.dialogue import DOT, Body, Command, Missing, Reply
+from pcapdiag.tcp.connection import GapReason
+from tests.smtp.scripts import BODY, ENVELOPE, HELLO
+from tests.smtp.talk import C, Gap, S, Script, script, standing, talk
+
+CUT = GapReason.SNAPLEN
+
+ENDS: dict[str, tuple[Script, str]] = {
+    "the greeting missing": ([Gap(S, 30), *script("C: EHLO x\nS: 250 mx")], "ehlo/client"),
+    "the reply to EHLO missing": (
+        [*script("S: 220 mx\nC: EHLO x"), Gap(S, 50), (C, b"MAIL FROM:<a@b>\r\n")],
+        "mail/server",
+    ),
+    "the reply to the dot missing": ([*script(BODY + "C: x\nC: ."), Gap(S, 20)], "end-of-data/client"),
+    "replies of a pipeline missing": (
+        [*script(HELLO + "C: MAIL FROM:<a@b>\nC: RCPT TO:<c@d>\nC: DATA"), Gap(S, 28), (S, b"354 go\r\n")],
+        "body/client",
+    ),
+    "354 missing, content follows": (
+        [*script(ENVELOPE + "C: DATA"), Gap(S, 8), (C, b"Subject: x\r\n\r\nhello\r\n.\r\n")],
+        "end-of-data/server",
+    ),
+    "refusal of DATA missing": ([*script(ENVELOPE + "C: DATA"), Gap(S, 8), (C, b"RSET\r\n")], "other/server"),
+    "a hole in the body": ([*script(BODY + "C: x"), Gap(C, 1448), (C, b"more\r\n")], "body/client"),
+    "the dot in a hole, accepted": (
+        [*script(BODY + "C: x"), Gap(C, 1448), (S, b"250 2.0.0 ok\r\n")],
+        "end-of-data/client",
+    ),
+    "the dot in a hole, QUIT behind it": (
+        [*script(BODY + "C: x"), Gap(C, 1448), (C, b"QUIT\r\n"), (S, b"250 2.0.0 ok\r\n")],
+        "quit/server",
+    ),
+    "DATA in a hole": ([*script(ENVELOPE), Gap(C, 6), (S, b"354 go\r\n")], "body/client"),
+    "a command in a hole, unanswered": ([*script(ENVELOPE), Gap(C, 6)], "rcpt/server"),
+    "a chunk over a hole": ([*script(ENVELOPE), (C, b"BDAT 100 LAST\r\nab"), Gap(C, 98)], "end-of-data/server"),
+    "a hole behind a chunk": (
+        [*script(ENVELOPE), (C, b"BDAT 100\r\nab"), Gap(C, 98 + 6), (S, b"250 ok\r\n")],
+        "body/client",
+    ),
+    "a command cut by the snap length": ([*script(HELLO), (C, b"MAIL FROM:<a@b"), Gap(C, 20, CUT)], "mail/server"),
+    "354 cut by the snap length": ([*script(ENVELOPE + "C: DATA"), (S, b"354 End da"), Gap(S, 20, CUT)], "body/client"),
+    "EHLO's reply cut by the snap length": (
+        [*script("S: 220 mx\nC: EHLO x"), (S, b"250-mx\r\n250-PIPE"), Gap(S, 40, CUT)],
+        "ehlo/client",
+    ),
+    "a body cut by the snap length": (
+        [*script(BODY), (C, b"Subject"), Gap(C, 1400, CUT), (C, b"more text"), Gap(C, 1400, CUT)],
+        "body/client",
+    ),
+    "a body cut by the snap length, the dot in a segment of its own": (
+        [*script(BODY), (C, b"Subject"), Gap(C, 1400, CUT), (C, b".\r\n")],
+        "end-of-data/server",
+    ),
+    "a body cut by the snap length, CRLF.CRLF in a segment of its own": (
+        [*script(BODY), (C, b"Subject"), Gap(C, 1400, CUT), (C, b"\r\n.\r\n")],
+        "end-of-data/server",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+@pytest.mark.parametrize("sizes", [[], [1]])
+def test_ends_at(name: str, sizes: list[int]) -> None:
+    steps, ends = ENDS[name]
+    assert standing(talk(steps, sizes)) == ends
+
+
+def test_octets_in_a_hole_count_as_content() -> None:
+    dialogue = talk([*script(BODY), (C, b"ab"), Gap(C, 100), (C, b"cd\r\n.\r\n")])
+    body = next(e for e in dialogue.entries if isinstance(e, Body))
+    assert (body.octets, body.missing, body.complete) == (106, 100, True)
+    assert dialogue.transactions[0].octets == 106
+    assert [e.octets for e in dialogue.entries if isinstance(e, Missing)] == [100]
+
+
+def test_terminator_in_a_hole_is_marked_as_cut() -> None:
+    dialogue = talk([*script(BODY), (C, b"ab"), Gap(C, 100), (S, b"250 2.0.0 Ok: queued as 4ABCDEF\r\n")])
+    dot = next(e for e in dialogue.entries if isinstance(e, Command) and e.verb == DOT)
+    assert dot.cut
+    assert dialogue.transactions[0].queue_id == b"4ABCDEF"
+
+
+def test_commands_in_a_hole_make_no_reply_unasked() -> None:
+    dialogue = talk([*script(ENVELOPE), Gap(C, 50), (S, b"250 2.1.5 ok\r\n250 2.1.5 ok\r\n")])
+    assert not any(e.unasked for e in dialogue.entries if isinstance(e, Reply))
+    assert not dialogue.oddities
+
+
+def test_lines_are_found_again_behind_a_hole() -> None:
+    dialogue = talk([*script(HELLO), Gap(C, 50), (C, b"of a line\r\nRCPT TO:<c@d>\r\n")])
+    assert [e.verb for e in dialogue.entries if isinstance(e, Command)] == [b"EHLO", b"RCPT"]
