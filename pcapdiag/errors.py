@@ -4,6 +4,7 @@
     +-- CaptureError             an input cannot be read
     |   +-- NotACapture          its content is no capture format that we know
     |   +-- UnsupportedLinkType  no packet of it could be understood
+    +-- SpoolFull                the temporary file for finished sessions cannot be written
     +-- TsharkMissing            --engine tshark without a tshark (or a pyshark) that runs
     +-- UsageError               options that contradict one another
 
@@ -32,6 +33,10 @@ class NotACapture(CaptureError):
 
 class UnsupportedLinkType(CaptureError):
     """The file is a capture, but its link type or format is one that the chosen engine does not know."""
+
+
+class SpoolFull(PcapdiagError):
+    """The temporary file for finished sessions cannot be written."""
 
 
 class TsharkMissing(PcapdiagError):

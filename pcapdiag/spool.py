@@ -15,6 +15,8 @@ from heapq import merge
 from types import TracebackType
 from typing import IO, Generic, TypeVar
 
+from pcapdiag.errors import SpoolFull
+
 T = TypeVar("T")
 
 BUDGET = 64 << 20
@@ -45,11 +47,18 @@ class Spool(Generic[T]):
             self._write(number, thing)
 
     def _write(self, number: int, thing: T) -> None:
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="pcapdiag-")  # noqa: SIM115 - closed by `close`
         pickled = pickle.dumps(thing, pickle.HIGHEST_PROTOCOL)
-        self._file.seek(self._end)
-        self._file.write(pickled)
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(prefix="pcapdiag-")  # noqa: SIM115 - closed by `close`
+            self._file.seek(self._end)
+            self._file.write(pickled)
+            self._file.flush()  # a full disk is told now, and not at some later reading
+        except OSError as error:
+            raise SpoolFull(
+                f"the temporary file for finished sessions cannot be written ({len(self)} sessions so far, {self._end} "
+                f"octets in the file): {error.strerror or error}; set TMPDIR (TEMP on Windows) to a folder with room"
+            ) from error
         self._numbers.append(number)
         self._offsets.append(self._end)
         self._end += len(pickled)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pcapdiag.errors import SpoolFull
 from pcapdiag.spool import Spool
 
 
@@ -65,6 +66,17 @@ def test_no_file_is_left_behind_even_by_a_program_that_dies(tmp_path: Path) -> N
         environment = {**os.environ, "TMPDIR": str(tmp_path), "TEMP": str(tmp_path), "TMP": str(tmp_path)}
         subprocess.run([sys.executable, "-c", program, how], env=environment, check=False)
         assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    spool = Spool[int](budget=10)
+    spool.add(1, 1, 10)
+    with pytest.raises(SpoolFull, match=r"\(1 sessions so far, 0 octets .*No space left on device; set TMPDIR"):
+        spool.add(2, 2, 10)
 
 
 def test_it_needs_no_temporary_folder_within_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from pcapdiag.analysis import Judged
-from pcapdiag.capture.table import IcmpError
+from pcapdiag.capture.table import FIN, SYN, IcmpError
 from pcapdiag.model import Moment, Side
 from pcapdiag.report.facts import effect_of, flag_letters
 from pcapdiag.smtp.dialogue import DOT, Body, Command, Dialogue, Entry, Missing, Reply, TlsEntry
@@ -81,10 +81,13 @@ def _merged(judged: Judged) -> list[Row]:
     rows += [Row(at, None, RowKind.ICMP, icmp_says(error), sender=error.sender) for at, error in connection.icmp]
     for segment in connection.segments:
         if segment.odd & Odd.RETRANSMISSION:
-            says = "SYN" if segment.is_syn else "FIN" if segment.is_fin else ""
+            says = "+".join([name for bit, name in _SENT_AGAIN if segment.flags & bit])
             rows.append(Row(segment.at, segment.side, RowKind.RETRANSMISSION, says, octets=segment.length))
     rows.sort(key=lambda row: row.at)
     return list(_runs(rows))
+
+
+_SENT_AGAIN = ((SYN, "SYN"), (FIN, "FIN"))
 
 
 def _runs(rows: list[Row]) -> Iterator[Row]:
