@@ -302,6 +302,8 @@ def _bracket(inside: str, number: int) -> tuple[int, dict[str, str]]:
 
 _ODD = {
     "again": "the oldest octets that were not acknowledged are sent once more; '6 times' doubles the pause each time",
+    "even": "'even answered': with 'again', though it was acknowledged",
+    "once": "one copy only, where every frame is captured twice",
     "forged": "its claimed sender never sent it; it fits what the receiver expects",
     "ttl": "not this side's usual TTL",
     "id": "IP identification",

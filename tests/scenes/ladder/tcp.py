@@ -13,14 +13,11 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from . import wire
-from .language import FLAGS, Conversation, Host, LadderError, Scene, Step
-
-FIN, SYN, RST, PSH, ACK = (FLAGS[name] for name in ("FIN", "SYN", "RST", "PSH", "ACK"))
+from .language import Conversation, LadderError, Scene, Step
+from .stack import ACK, FIN, PSH, RST, SYN, Packer, Segment, Stack, segment_size
 
 DELAYED_ACK_US = 40_000
 BACK_TO_BACK_US = 12
@@ -28,55 +25,6 @@ KERNEL_US = 45
 """How long a kernel takes to answer by itself."""
 INITIAL_WINDOW = 10
 """Segments (RFC 6928)."""
-
-
-@dataclass(frozen=True)
-class _Segment:
-    """What travels, in stream offsets: SYN stands at -1, the first octet at 0."""
-
-    from_client: bool
-    offset: int
-    ack: int
-    flags: int
-    payload: bytes
-    stale: bool = False
-
-    @property
-    def end(self) -> int:
-        return self.offset + len(self.payload) + bool(self.flags & SYN) + bool(self.flags & FIN)
-
-
-@dataclass
-class _Stack:
-    """One end of one conversation."""
-
-    host: Host
-    port: int
-    isn: int
-    clock_ms: int
-    ip_id: int
-    next: int = -1
-    heard_ack: int = -1
-    """The highest offset that the other end is known to have acknowledged."""
-    expected: int = -1
-    ahead: list[tuple[int, int]] = field(default_factory=list)
-    """Ranges received beyond a hole, newest first (RFC 2018 section 4)."""
-    history: list[_Segment] = field(default_factory=list)
-    unacknowledged: int = 0
-    recent_ms: int = 0
-    """TSval of the other end that is echoed."""
-    window: int | None = None
-    synchronized: bool = False
-    gone: bool = False
-    """No socket any more: what comes draws a bare reset."""
-    closed: bool = False
-    """FIN sent by close(): new data cannot be read by anybody."""
-    fin_received: bool = False
-    passive: bool = False
-
-
-def _hash(*parts: object) -> int:
-    return zlib.crc32("|".join(map(str, parts)).encode())
 
 
 class _Player:
@@ -87,9 +35,9 @@ class _Player:
         self.events: list[tuple[int, int, int, Callable[[], None]]] = []
         self.serial = itertools.count()
         self.frames: list[tuple[int, int, bool, bytes]] = []
-        self.stacks: dict[tuple[int, bool], _Stack] = {}
+        self.stacks: dict[tuple[int, bool], Stack] = {}
         self.sent: dict[tuple[int, bool], bytes] = {}
-        self.host_ids: dict[str, int] = {}
+        self.packer = Packer()
         self.now = 0
 
     # --- time -------------------------------------------------------------------------------------------------------
@@ -112,15 +60,10 @@ class _Player:
 
     # --- what the ladder says ---------------------------------------------------------------------------------------
 
-    def stack(self, conversation: Conversation, client: bool) -> _Stack:
+    def stack(self, conversation: Conversation, client: bool) -> Stack:
         key = (conversation.number, client)
         if key not in self.stacks:
-            host = conversation.client if client else conversation.server
-            port = conversation.client_port if client else conversation.server_port
-            seed = (host.address, port, conversation.number)
-            self.stacks[key] = _Stack(
-                host, port, _hash("isn", *seed), _hash("clock", *seed) // 2, _hash("id", *seed) & 0x7FFF
-            )
+            self.stacks[key] = Stack.of(conversation, client)
         return self.stacks[key]
 
     def act(self, step: Step) -> None:
@@ -140,9 +83,9 @@ class _Player:
                 stack.window = int(step.odd["window"])
             self.write(step, stack)
 
-    def write(self, step: Step, stack: _Stack) -> None:
+    def write(self, step: Step, stack: Stack) -> None:
         """What a program wrote, cut into segments; bursts grow as in slow start."""
-        size = int(step.odd.get("segments", "0")) or self.segment_size(step.conversation)
+        size = int(step.odd.get("segments", "0")) or segment_size(step.conversation)
         pieces = [step.payload[at : at + size] for at in range(0, len(step.payload), size)] or [b""]
         departs, sent_in_burst, burst = self.now, 0, INITIAL_WINDOW
         for number, piece in enumerate(pieces):
@@ -152,7 +95,7 @@ class _Player:
             arrives = step.arrives and not (step.odd.get("full") == "lost" and len(piece) == size)
             offset = stack.next - 1 if "keep-alive" in step.odd else stack.next
             offset += int(step.odd.get("seq", "0"))
-            segment = _Segment(step.from_client, offset, stack.expected, flags, piece, "timestamps" in step.odd)
+            segment = Segment(step.from_client, offset, stack.expected, flags, piece, "timestamps" in step.odd)
             self.send(step, stack, segment, departs, arrives)
             if offset == stack.next and segment.end > offset:
                 stack.history.append(segment)
@@ -168,9 +111,9 @@ class _Player:
             stack.passive = stack.fin_received
             stack.closed = step.odd.get("half") != "close"
 
-    def again(self, step: Step, stack: _Stack) -> None:
+    def again(self, step: Step, stack: Stack) -> None:
         """The retransmission timer (RFC 6298): the oldest segment that was not acknowledged."""
-        waiting = [old for old in stack.history if old.end > stack.heard_ack]
+        waiting = [old for old in stack.history if old.end > stack.heard_ack or "even" in step.odd]
         if not waiting:
             raise LadderError(f"line {step.line}: nothing is left to be sent again")
         old = waiting[0]
@@ -179,15 +122,15 @@ class _Player:
             octets, flags = b"".join(each.payload for each in waiting), waiting[-1].flags
         for at in range(0, len(octets) or 1, size or len(octets) or 1):
             piece = octets[at : at + size] if size else octets
-            segment = _Segment(step.from_client, old.offset + at, stack.expected, flags, piece)
-            lost = step.odd.get("full") == "lost" and len(piece) == self.segment_size(step.conversation)
+            segment = Segment(step.from_client, old.offset + at, stack.expected, flags, piece)
+            lost = step.odd.get("full") == "lost" and len(piece) == segment_size(step.conversation)
             self.send(step, stack, segment, self.now + at // 100, step.arrives and not lost)
 
-    def reset(self, step: Step, stack: _Stack) -> None:
+    def reset(self, step: Step, stack: Stack) -> None:
         """RST+ACK is an abort, or the refusal of a SYN; a bare RST stands where the other side's ACK had it."""
         bare = not step.flags & ACK
         offset = stack.heard_ack if bare else stack.next
-        segment = _Segment(
+        segment = Segment(
             step.from_client, offset + int(step.odd.get("seq", "0")), stack.expected, step.flags, step.payload
         )
         self.send(step, stack, segment, self.now, step.arrives)
@@ -199,7 +142,7 @@ class _Player:
         claimed = self.stack(step.conversation, step.from_client)
         offset = receiver.expected + int(step.odd.get("seq", "0"))
         flags = step.flags if step.flags & RST else step.flags | ACK
-        segment = _Segment(
+        segment = Segment(
             step.from_client, offset, receiver.next, flags, step.payload, step.odd.get("timestamps") == "stale"
         )
         self.send(step, claimed, segment, self.now - self.delay(step.from_client), step.arrives)
@@ -213,17 +156,17 @@ class _Player:
         packet = wire.icmp_error(
             step.odd["from"],
             receiver.address,
-            int(step.odd.get("ttl", "63")),
             kind,
             code,
-            int(step.odd.get("mtu", "0")),
-            quoted,
+            mtu=int(step.odd.get("mtu", "0")),
+            ttl=int(step.odd.get("ttl", "63")),
+            quoted=quoted,
         )
         self.see(step.at_us, step.from_client, packet, step.captured)
 
     # --- what the kernels do ----------------------------------------------------------------------------------------
 
-    def arrive(self, conversation: Conversation, segment: _Segment, tsval: int) -> None:
+    def arrive(self, conversation: Conversation, segment: Segment, tsval: int) -> None:
         stack = self.stack(conversation, not segment.from_client)
         if stack.gone:
             self.answer_for_no_socket(conversation, stack, segment)
@@ -245,7 +188,7 @@ class _Player:
         if stack.passive and stack.closed and stack.heard_ack >= stack.next:
             stack.gone = True  # LAST-ACK is over
 
-    def arrive_octets(self, conversation: Conversation, stack: _Stack, segment: _Segment) -> None:
+    def arrive_octets(self, conversation: Conversation, stack: Stack, segment: Segment) -> None:
         if stack.closed and segment.payload and segment.end > stack.expected:
             self.answer_for_no_socket(conversation, stack, segment)
             stack.gone = True
@@ -270,69 +213,49 @@ class _Player:
         else:
             self.at(self.now + DELAYED_ACK_US, 1, lambda: self.delayed_ack(conversation, stack))
 
-    def delayed_ack(self, conversation: Conversation, stack: _Stack) -> None:
+    def delayed_ack(self, conversation: Conversation, stack: Stack) -> None:
         if stack.unacknowledged and not stack.gone:
             self.acknowledge(conversation, stack)
 
-    def arrive_reset(self, conversation: Conversation, stack: _Stack, segment: _Segment) -> None:
+    def arrive_reset(self, conversation: Conversation, stack: Stack, segment: Segment) -> None:
         """RFC 5961 section 3.2: only the exact place is obeyed, inside the window draws a challenge ACK."""
         if segment.offset == stack.expected or not stack.synchronized or stack.expected < 0:
             stack.gone = True
         elif stack.expected < segment.offset < stack.expected + 65535:
             self.acknowledge(conversation, stack)
 
-    def acknowledge(self, conversation: Conversation, stack: _Stack) -> None:
+    def acknowledge(self, conversation: Conversation, stack: Stack) -> None:
         from_client = stack is self.stack(conversation, True)
         stack.unacknowledged = 0
         stack.next = max(stack.next, 0)
-        self.kernel_sends(conversation, stack, _Segment(from_client, stack.next, stack.expected, ACK, b""))
+        self.kernel_sends(conversation, stack, Segment(from_client, stack.next, stack.expected, ACK, b""))
 
-    def answer_for_no_socket(self, conversation: Conversation, stack: _Stack, segment: _Segment) -> None:
+    def answer_for_no_socket(self, conversation: Conversation, stack: Stack, segment: Segment) -> None:
         """RFC 9293 section 3.5.2, group 1. A reset is never answered."""
         if not segment.flags & RST:
-            self.kernel_sends(conversation, stack, _Segment(not segment.from_client, segment.ack, 0, RST, b""))
+            self.kernel_sends(conversation, stack, Segment(not segment.from_client, segment.ack, 0, RST, b""))
 
-    def kernel_sends(self, conversation: Conversation, stack: _Stack, segment: _Segment) -> None:
+    def kernel_sends(self, conversation: Conversation, stack: Stack, segment: Segment) -> None:
         departs = self.now + KERNEL_US
         step = Step(0, departs + self.delay(segment.from_client), conversation, "segment", segment.from_client)
         self.send(step, stack, segment, departs, True)
 
     # --- packets ----------------------------------------------------------------------------------------------------
 
-    def segment_size(self, conversation: Conversation) -> int:
-        announced = min(_mss(conversation.client), _mss(conversation.server))
-        return announced - (12 if _timestamps(conversation) else 0)
-
-    def send(self, step: Step, stack: _Stack, segment: _Segment, departs: int, arrives: bool) -> None:
+    def send(self, step: Step, stack: Stack, segment: Segment, departs: int, arrives: bool) -> None:
         conversation, from_client = step.conversation, segment.from_client
         other = self.stack(conversation, not from_client)
         tsval = (stack.clock_ms + departs // 1000 - (600_000 if segment.stale else 0)) % 2**32
-        refusal = bool(segment.flags & RST and segment.flags & ACK and not stack.synchronized)
-        bare = bool(segment.flags & RST and (not segment.flags & ACK or refusal))
-        octets = wire.tcp_segment(
-            (stack.host.address, stack.port),
-            (other.host.address, other.port),
-            0 if refusal else stack.isn + 1 + segment.offset,
-            (other.isn + 1 + segment.ack) if segment.flags & ACK else 0,
-            segment.flags,
-            self.window_field(step, stack, segment, conversation, bare),
-            b"" if bare else self.options(step, stack, segment, conversation, tsval),
-            segment.payload,
-        )
-        ttl = int(step.odd.get("ttl", stack.host.ttl))
-        packet = wire.packet(
-            stack.host.address, other.host.address, ttl, self.identification(step, stack, segment, bare), 6, octets
-        )
+        packet = self.packer.pack(step, stack, other, segment, tsval)
         self.sent[conversation.number, from_client] = packet
         seen = departs + self.delay(from_client)
-        for number, piece in enumerate(
-            wire.fragments(packet, int(step.odd["fragments"])) if "fragments" in step.odd else [packet]
-        ):
-            self.see(seen + number, from_client, piece, step.captured)
+        pieces = wire.fragments(packet, int(step.odd["fragments"])) if "fragments" in step.odd else [packet]
+        for number, piece in enumerate(pieces):
+            self.see(seen + number, from_client, piece, step.captured, once="once" in step.odd)
         if arrives:
             self.at(seen + self.delay(not from_client), 0, lambda: self.arrive(conversation, segment, tsval))
 
-    def see(self, at_us: int, from_client: bool, packet: bytes, captured: bool) -> None:
+    def see(self, at_us: int, from_client: bool, packet: bytes, captured: bool, once: bool = False) -> None:
         """The capture point: what it is set to keep, once or twice."""
         settings = self.scene.settings
         only = settings.get("only")
@@ -341,64 +264,9 @@ class _Player:
         if not float(settings.get("starts", 0)) <= at_us / 1e6 <= float(settings.get("stops", 1e9)):
             return
         self.frames.append((at_us, next(self.serial), from_client, packet))
-        if "twice" in settings:
+        if "twice" in settings and not once:
             copy = wire.one_hop_on(packet)
             self.frames.append((at_us + int(settings["twice"]), next(self.serial), from_client, copy))
-
-    def window_field(self, step: Step, stack: _Stack, segment: _Segment, conversation: Conversation, bare: bool) -> int:
-        if "window" in step.odd:
-            return int(step.odd["window"])
-        if bare:
-            return 0
-        if stack.window is not None:
-            return stack.window
-        full = {"linux": 64240, "windows": 64240, "nt4": 8760}[stack.host.stack]
-        if segment.flags & SYN or not _scaled(conversation):
-            return full
-        return {"linux": 502, "windows": 1026}[stack.host.stack]
-
-    def identification(self, step: Step, stack: _Stack, segment: _Segment, bare: bool) -> int:
-        """Linux counts per socket, and answers without one with 0; Windows counts per host."""
-        if "id" in step.odd:
-            return int(step.odd["id"])
-        if "forged" in step.odd:
-            return 0
-        if stack.host.stack != "linux":
-            count = self.host_ids.setdefault(stack.host.address, _hash("id", stack.host.address) & 0x7FFF)
-            self.host_ids[stack.host.address] = (count + 1) & 0xFFFF
-            return count
-        if bare or segment.flags & (SYN | ACK) == SYN | ACK:
-            return 0
-        stack.ip_id = (stack.ip_id + 1) & 0xFFFF
-        return stack.ip_id
-
-    def options(self, step: Step, stack: _Stack, segment: _Segment, conversation: Conversation, tsval: int) -> bytes:
-        out = b""
-        stamps = _timestamps(conversation) and step.odd.get("timestamps") != "none"
-        if "forged" in step.odd and "timestamps" not in step.odd:
-            stamps = False
-        if segment.flags & SYN:
-            mss = int(step.odd.get("mss", _mss(stack.host)))
-            out += b"\x02\x04" + mss.to_bytes(2, "big")
-            out += (
-                b"\x04\x02" if _sack(conversation) and stamps else (b"\x01\x01\x04\x02" if _sack(conversation) else b"")
-            )
-        if stamps:
-            echo = 0 if segment.flags & (SYN | ACK) == SYN else stack.recent_ms
-            out += (
-                (b"" if segment.flags & SYN else b"\x01\x01")
-                + b"\x08\x0a"
-                + tsval.to_bytes(4, "big")
-                + echo.to_bytes(4, "big")
-            )
-        if segment.flags & SYN and _scaled(conversation):
-            out += b"\x01\x03\x03" + (b"\x07" if stack.host.stack == "linux" else b"\x08")
-        if stack.ahead and _sack(conversation) and "forged" not in step.odd:
-            other = self.stack(conversation, not segment.from_client)
-            blocks = stack.ahead[:3]
-            out += b"\x01\x01\x05" + bytes([2 + 8 * len(blocks)])
-            out += b"".join(((other.isn + 1 + edge) % 2**32).to_bytes(4, "big") for span in blocks for edge in span)
-        return out
 
 
 def _joined(new: tuple[int, int], spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -410,22 +278,6 @@ def _joined(new: tuple[int, int], spans: list[tuple[int, int]]) -> list[tuple[in
         else:
             apart.append(span)
     return [(left, right), *apart]
-
-
-def _mss(host: Host) -> int:
-    return host.mss or (1440 if ":" in host.address else 1460)
-
-
-def _timestamps(conversation: Conversation) -> bool:
-    return all(host.stack == "linux" and host.timestamps for host in (conversation.client, conversation.server))
-
-
-def _scaled(conversation: Conversation) -> bool:
-    return all(host.stack != "nt4" for host in (conversation.client, conversation.server))
-
-
-def _sack(conversation: Conversation) -> bool:
-    return all(host.stack != "nt4" and host.sack for host in (conversation.client, conversation.server))
 
 
 def play(scene: Scene) -> list[wire.Captured]:

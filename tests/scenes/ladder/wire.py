@@ -21,7 +21,7 @@ def checksum(octets: bytes) -> int:
     """RFC 1071."""
     if len(octets) % 2:
         octets += b"\0"
-    total = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
+    total: int = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
@@ -38,6 +38,7 @@ def _pseudo_header(src: str, dst: str, protocol: int, length: int) -> bytes:
 def tcp_segment(
     src: tuple[str, int],
     dst: tuple[str, int],
+    *,
     seq: int,
     ack: int,
     flags: int,
@@ -54,7 +55,14 @@ def tcp_segment(
 
 
 def packet(
-    src: str, dst: str, ttl: int, ip_id: int, protocol: int, payload: bytes, fragment: tuple[int, bool] | None = None
+    src: str,
+    dst: str,
+    protocol: int,
+    payload: bytes,
+    *,
+    ttl: int,
+    ip_id: int = 0,
+    fragment: tuple[int, bool] | None = None,
 ) -> bytes:
     """An IP packet; `fragment` is (offset in octets, more to come). Without it IPv4 has DF set, as Linux does for TCP."""
     if ":" in src:
@@ -73,7 +81,15 @@ def fragments(whole: bytes, size: int) -> list[bytes]:
     ip_id = int.from_bytes(head[4:6], "big")
     step = size // 8 * 8
     return [
-        packet(src, dst, head[8], ip_id, head[9], data[at : at + step], (at, at + step < len(data)))
+        packet(
+            src,
+            dst,
+            head[9],
+            data[at : at + step],
+            ttl=head[8],
+            ip_id=ip_id,
+            fragment=(at, at + step < len(data)),
+        )
         for at in range(0, len(data), step)
     ]
 
@@ -86,14 +102,14 @@ def one_hop_on(whole: bytes) -> bytes:
     return head[:10] + checksum(head).to_bytes(2, "big") + head[12:] + whole[20:]
 
 
-def icmp_error(src: str, dst: str, ttl: int, kind: int, code: int, mtu: int, quoted: bytes) -> bytes:
+def icmp_error(src: str, dst: str, kind: int, code: int, *, mtu: int, ttl: int, quoted: bytes) -> bytes:
     """An ICMP (RFC 792) or ICMPv6 (RFC 4443 section 3) error that quotes a packet."""
     if ":" in src:
         body = struct.pack("!BBHI", kind, code, 0, mtu) + quoted[:1232]
         summed = checksum(_pseudo_header(src, dst, 58, len(body)) + body)
-        return packet(src, dst, ttl, 0, 58, body[:2] + summed.to_bytes(2, "big") + body[4:])
+        return packet(src, dst, 58, body[:2] + summed.to_bytes(2, "big") + body[4:], ttl=ttl)
     body = struct.pack("!BBHHH", kind, code, 0, 0, mtu) + quoted[:28]  # the header and 64 bits of data: RFC 792's least
-    return packet(src, dst, ttl, 0, 1, body[:2] + checksum(body).to_bytes(2, "big") + body[4:])
+    return packet(src, dst, 1, body[:2] + checksum(body).to_bytes(2, "big") + body[4:], ttl=ttl)
 
 
 def ethernet(whole: bytes, from_client: bool, padded: bool) -> bytes:
