@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
@@ -65,12 +66,25 @@ class Output:
 
     def pieces(self, pieces: Iterable[str]) -> None:
         """Write text as it comes."""
+        for piece in pieces:
+            if not self._put(piece):
+                return
+        self._put("", flush=True)
+
+    def _put(self, text: str, *, flush: bool = False) -> bool:
+        """False when nobody reads any more."""
         try:
-            for piece in pieces:
-                self._stream.write(piece)
-            self._stream.flush()
-        except BrokenPipeError:
+            self._stream.write(text)
+            if flush:
+                self._stream.flush()
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.EINVAL):  # Windows says EINVAL of a pipe without a reader
+                raise UsageError(
+                    f"cannot write {self._path or 'standard output'}: {error.strerror or error}"
+                ) from error
             self._forget()
+            return False
+        return True
 
     def _forget(self) -> None:
         """Python flushes standard output once more at exit: give it something that takes it."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pcapdiag.report.options import Options
 
 
-@click.command(name="analyze")
+@click.command(name="analyze", short_help="Say who dropped which session, where, and why.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(allow_dash=True))
 @click.option(
     "--format",

@@ -8,7 +8,7 @@ from pcapdiag.cli import debug_option
 from pcapdiag.cli._output import Output, colour_option
 
 
-@click.command(name="explain")
+@click.command(name="explain", short_help="Tell the story of a rule, or list all rules.")
 @click.argument("rule_id", metavar="[ID]", required=False)
 @colour_option
 @debug_option

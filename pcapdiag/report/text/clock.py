@@ -37,6 +37,8 @@ class Clock:
 
     def span(self, first_ns: int, last_ns: int) -> str:
         """``2026-11-23 10:00:01 to 10:14:22 +01:00``, with the second date where it differs."""
+        if self.full(first_ns) == self.full(last_ns):
+            return self.full(first_ns)
         first, last = self.day(first_ns), self.day(last_ns)
         until = self.time(last_ns) if first == last else f"{last} {self.time(last_ns)}"
         return f"{first} {self.time(first_ns)} to {until} {self.offset(last_ns)}"

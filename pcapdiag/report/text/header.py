@@ -38,19 +38,16 @@ def lead(analysis: Analysis, style: Style, *, shown: int, only: Judged | None) -
 def nothing(analysis: Analysis, style: Style, *, ports: Sequence[int] | None) -> Iterator[str]:
     """The result when there is no session at all, and what to try."""
     packets = sum(info.packets for info in analysis.captures)
-    where = (
-        "on any port"
-        if ports is None
-        else f"on {count(len(ports), 'port').partition(' ')[2]} {listed([str(port) for port in ports])}"
-    )
-    yield from style.prose(f"No SMTP session was found in {count(packets, 'packet')}; we looked {where}.")
-    if not packets:
-        return
-    if ports is not None:
-        yield from style.prose(
-            "If the mail runs on another port, name it with --port N, or let --any-port find SMTP by what is said."
-        )
-    yield from style.prose("If it should be there, check that the capture was taken where the mail passes.")
+    if ports is None:
+        where = "on any port"
+    else:
+        where = f"on {'port' if len(ports) == 1 else 'ports'} {listed([str(port) for port in ports])}"
+    sentences = [f"No SMTP session was found in {count(packets, 'packet')}; we looked {where}."]
+    if packets and ports is not None:
+        sentences.append("If the mail runs on another port, name it with --port N, or find it with --any-port.")
+    if packets:
+        sentences.append("If it should be there, check that the capture was taken where the mail passes.")
+    yield from style.prose(" ".join(sentences))
 
 
 def _counts(analysis: Analysis) -> str:
