@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 
 import pytest
-from scapy.all import ICMP, IP, TCP, PcapReader, Raw
+from scapy.layers.inet import ICMP, IP, TCP
+from scapy.packet import Raw
+from scapy.utils import PcapReader
 
 from .ladder import LadderError, build, parse
 from .ladder.content import message, named

@@ -22,6 +22,7 @@ from pcapdiag.model import Strength
 from pcapdiag.pipeline import analyze
 from pcapdiag.report import json as json_report
 from pcapdiag.report import text as text_report
+from pcapdiag.report.options import Options
 
 from .build import CAPTURES, outputs, scenes
 from .ladder import parse
@@ -136,7 +137,7 @@ def test_the_report_says_what_the_story_needs(name: str) -> None:
     wanted = expected(name)
     whole = as_json(name)
     if "secrets" in wanted:
-        read_by_people = "".join(text_report.render(analysed(name), text_report.Options()))
+        read_by_people = "".join(text_report.render(analysed(name), Options()))
         for secret in wanted["secrets"]:
             assert secret not in whole + read_by_people
     report = json.loads(whole)
