@@ -20,7 +20,7 @@ _TLS13 = "TLS 1.3"
 _FINISHED = (53, 69)
 _ALERT_13 = 2 + 1 + 16
 _SMALLEST_TICKET = 150
-_ALIKE = 16
+_ALIKE = 1
 _CERTIFICATE = 300
 _ALERTS_KEPT = 16
 
@@ -54,7 +54,10 @@ class TlsTalk:
         self._run = 0
         """Records in the latest entry when that is a run of application data."""
         self._tickets_possible = 0
-        """Length of the server's one record so far after the handshake: a second of this length makes both tickets."""
+        """Length of the server's one record so far after the handshake: a second of this length makes both tickets.
+        -1: the client has spoken since."""
+        self._ticket = 0
+        """Length of a ticket that was told by its place."""
 
     @property
     def stage(self) -> Stage:
@@ -65,7 +68,7 @@ class TlsTalk:
         self._log.position(self.stage, side.other, moment(offset))
         for record in self._readers[side].feed(octets, offset, moment):
             self._record(side, record)
-        self._log.position(self.stage, side.other, moment(offset + len(octets) - 1))
+            self._log.position(self.stage, side.other, record.at)
         self._records.trim()
 
     def gap(self, side: Side, offset: int, length: int, at: Moment) -> None:
@@ -186,7 +189,11 @@ class TlsTalk:
         """
         seen = self._tickets_possible
         if not self._implicit and not self._application[Side.CLIENT]:
+            self._ticket = record.length
             self._entry(Side.SERVER, record, "session ticket (by its place)")
+            return True
+        if self._ticket and not self._application[Side.SERVER] and abs(record.length - self._ticket) <= _ALIKE:
+            self._entry(Side.SERVER, record, "session ticket (by its length)")
             return True
         if seen < 0 and self._application[Side.SERVER]:
             return False
