@@ -213,7 +213,7 @@ def last_reply(dialogue: Dialogue) -> Reply | None:
 def _octets(judged: Judged) -> int:
     """About what a judged session takes in memory, in octets; measured with tracemalloc on usual sessions."""
     dialogue = judged.session.dialogue
-    octets = 9_000 + 300 * len(judged.session.connection.segments)
+    octets = 7_000 + 300 * len(judged.session.connection.segments)
     for entry in dialogue.entries:
         octets += 400 + (sum(map(len, entry.lines)) if isinstance(entry, Reply) else 0)
     for transaction in dialogue.transactions:

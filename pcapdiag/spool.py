@@ -19,7 +19,7 @@ from pcapdiag.errors import SpoolFull
 
 T = TypeVar("T")
 
-BUDGET = 64 << 20
+BUDGET = 80 << 20
 """Octets, as estimated by who adds. Python's objects are about as large as `AnalysisBuilder` estimates."""
 
 
