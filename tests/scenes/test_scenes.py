@@ -1,6 +1,6 @@
 """Every scene: its capture is what its ladder tells, and the verdict is what its ``expect.toml`` says.
 
-``expect.toml`` is the truth of the story, written from the ladder before any tool had seen the capture. Fields that it
+``expect.toml`` is the truth of the story, written from the ladder and not from what the tool says. Fields that it
 leaves out are not tested; a list where one value is usual means any of them; ``"null"`` is None (TOML has none).
 """
 
