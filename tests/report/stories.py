@@ -23,6 +23,7 @@ from pcapdiag.model import (
     Side,
     Stage,
     Strength,
+    Vantage,
     Wire,
 )
 from pcapdiag.smtp.dialogue import Body, Command, Missing, TlsEntry
@@ -118,6 +119,9 @@ def gateway_reset(number: int = 1, late: float = 0.0) -> Judged:
             Evidence(("The server answered 354 to DATA; no octet of the message followed.",), (go,)),
         ),
         against=(Evidence(("A device that copies TTL and window could have sent it.",)),),
+        vantage=Vantage.CLIENT,
+        vantage_evidence=(Evidence(("the client's packets still have their initial TTL 64",)),),
+        why=("PD302: the only rule that fits",),
         next_steps=(("Look into the log of the gateway ", Address(SERVER.address), " at the time of ", reset.at, "."),),
     )
     dialogue = replace(whole, entries=entries, entries_total=9, transactions=(unsent,))

@@ -15,7 +15,7 @@ from pcapdiag.report.text.mail import messages
 from pcapdiag.report.text.names import beside, greeted, helo
 from pcapdiag.report.text.rungs import rungs
 from pcapdiag.report.text.style import Style
-from pcapdiag.report.text.words import HOW, IMPACT, PARTY, PARTY_COLOUR, SIDE, listed, sentence, where
+from pcapdiag.report.text.words import HOW, IMPACT, PARTY, PARTY_COLOUR, SIDE, VANTAGE, listed, sentence, where
 
 MOST_FRAMES = 8
 """Frames named behind one sentence of evidence."""
@@ -91,7 +91,11 @@ class Details:
         yield from self._fact("mail", IMPACT[verdict.impact])
         for line in messages(session):
             yield from self._fact("", line)
-        yield from self._fact("rule", f"{verdict.rule}  (pcapdiag explain {verdict.rule})")
+        if verdict.vantage is not None:
+            seen = "".join(": " + self._plain(each.says) for each in verdict.vantage_evidence[:1])
+            yield from self._fact("captured", VANTAGE[verdict.vantage] + seen)
+        why = self._plain(verdict.why).removeprefix(f"{verdict.rule}: ")
+        yield from self._fact("rule", f"{verdict.rule}, {why} (pcapdiag explain {verdict.rule})")
 
     def _who(self, judged: Judged) -> str:
         verdict, session = judged.verdict, judged.session
