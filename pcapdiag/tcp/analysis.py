@@ -11,6 +11,18 @@ from pcapdiag.tcp.flow import Flow
 from pcapdiag.tcp.packet import Packet
 from pcapdiag.tcp.seq import MASK, distance
 
+# Operations on an `enum.Flag` are calls; the walk does with its plain numbers.
+NONE = 0
+RETRANSMISSION = Odd.RETRANSMISSION.value
+OUT_OF_ORDER = Odd.OUT_OF_ORDER.value
+KEEP_ALIVE = Odd.KEEP_ALIVE.value
+ZERO_WINDOW_PROBE = Odd.ZERO_WINDOW_PROBE.value
+ZERO_WINDOW = Odd.ZERO_WINDOW.value
+DUPLICATE_ACK = Odd.DUPLICATE_ACK.value
+OVERLAP_CONFLICT = Odd.OVERLAP_CONFLICT.value
+AFTER_GAP = Odd.AFTER_GAP.value
+REFUSED = Odd.REFUSED.value
+
 _SLACK = 1 << 16
 """How far beyond the offered window a segment may stand: window updates that the capture missed."""
 
@@ -46,49 +58,49 @@ def keep_alive(packet: Packet, flow: Flow, offset: int) -> bool:
     )
 
 
-def empty(packet: Packet, flow: Flow, other: Flow, offset: int, ack: int | None) -> Odd:
+def empty(packet: Packet, flow: Flow, other: Flow, offset: int, ack: int | None) -> int:
     """A segment without payload, SYN and FIN."""
     if keep_alive(packet, flow, offset):
-        return Odd.KEEP_ALIVE | Odd.ZERO_WINDOW_PROBE if other.window == 0 else Odd.KEEP_ALIVE
+        return KEEP_ALIVE | ZERO_WINDOW_PROBE if other.window == 0 else KEEP_ALIVE
     if ack is not None and ack == flow.last_ack and packet.window == flow.window and other.next > ack:
-        return Odd.DUPLICATE_ACK
-    return Odd.NONE
+        return DUPLICATE_ACK
+    return NONE
 
 
-def data(packet: Packet, flow: Flow, other: Flow, offset: int, new: int) -> Odd:
+def data(packet: Packet, flow: Flow, other: Flow, offset: int, new: int) -> int:
     """A segment with payload of which `new` octets are new; `flow.top` is still what it was before it."""
-    odd = Odd.NONE
+    odd = NONE
     if other.window == 0 and packet.length == 1 and offset == flow.acked:
-        odd = Odd.ZERO_WINDOW_PROBE
+        odd = ZERO_WINDOW_PROBE
     if new == 0:
-        return odd | Odd.RETRANSMISSION
+        return odd | RETRANSMISSION
     if offset > flow.top:
-        return odd | Odd.AFTER_GAP
-    return odd | Odd.OUT_OF_ORDER if offset + packet.length <= flow.top else odd
+        return odd | AFTER_GAP
+    return odd | OUT_OF_ORDER if offset + packet.length <= flow.top else odd
 
 
-def window(packet: Packet, flow: Flow) -> Odd:
+def window(packet: Packet, flow: Flow) -> int:
     """Note the window that it offers."""
     closed = flow.window
     flow.window = packet.window
     if packet.flags & SYN:
-        return Odd.NONE
+        return NONE
     if flow.scale is not None and packet.window << flow.scale > flow.max_window:
         flow.max_window = packet.window << flow.scale
     if packet.window or packet.flags & FIN:
-        return Odd.NONE
+        return NONE
     if closed != 0:
         flow.zero_windows += 1
-    return Odd.ZERO_WINDOW
+    return ZERO_WINDOW
 
 
-def count(flow: Flow, odd: Odd) -> None:
+def count(flow: Flow, odd: int) -> None:
     """Count what was odd."""
     if not odd:
         return
-    if odd & Odd.RETRANSMISSION:
+    if odd & RETRANSMISSION:
         flow.retransmissions += 1
-    if odd & Odd.OUT_OF_ORDER:
+    if odd & OUT_OF_ORDER:
         flow.out_of_order += 1
-    if odd & Odd.KEEP_ALIVE:
+    if odd & KEEP_ALIVE:
         flow.keep_alives += 1

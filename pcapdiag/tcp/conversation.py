@@ -11,7 +11,7 @@ from pcapdiag.capture.table import ACK, FIN, RST, SYN, IcmpError
 from pcapdiag.model import Endpoint, Moment
 from pcapdiag.tcp import analysis
 from pcapdiag.tcp.closing import Ledger
-from pcapdiag.tcp.connection import Connection, Odd, StreamObserver
+from pcapdiag.tcp.connection import Connection, StreamObserver
 from pcapdiag.tcp.copies import Copies
 from pcapdiag.tcp.delivery import Delivery
 from pcapdiag.tcp.flow import Flow
@@ -90,10 +90,11 @@ class Conversation:
     def take(self, packet: Packet, index: int, octets: bytes | memoryview) -> None:
         """Take in the next packet of side `index`."""
         flow, other = self.flows[index], self.flows[1 - index]
-        if self.copies.is_copy(packet, index, flow.brings_news(packet)):
+        if self.copies.is_copy(packet, index, flow.brings_news(packet, other)):
             flow.copies += 1
             return
-        self.delivery.overdue(packet.time_ns)
+        if self.delivery.stuck_since is not None:
+            self.delivery.overdue(packet.time_ns)
         at = Moment(packet.time_ns, packet.capture, packet.frame)
         if at > self.last:
             self.last = at
@@ -110,7 +111,8 @@ class Conversation:
         if packet.flags & SYN:
             self._syn(packet, at, flow, other, octets)
         self._segment(packet, at, flow, other, octets)
-        self.delivery.run(packet.time_ns)
+        if flow.reassembly.pieces or other.reassembly.pieces:
+            self.delivery.run(packet.time_ns)
 
     # --- Segments ---------------------------------------------------------------------------------------------------
 
@@ -135,7 +137,7 @@ class Conversation:
         assert flow.base is not None
         offset = offset_near(packet.seq, flow.base, flow.top)
         ack = self._ack_offset(packet, other)
-        odd, new = Odd.REFUSED, 0
+        odd, new = analysis.REFUSED, 0
         if not analysis.refused(packet, flow, other, offset):
             odd, new = self._accept(packet, at, flow, other, octets, offset, ack)
         elif packet.flags & FIN:
@@ -162,22 +164,22 @@ class Conversation:
         octets: bytes | memoryview,
         offset: int,
         ack: int | None,
-    ) -> tuple[Odd, int]:
+    ) -> tuple[int, int]:
         """A segment that its receiver can have accepted: what is odd about it, and how many octets are new."""
-        flags, odd, new, news = packet.flags, Odd.NONE, 0, False
+        flags, odd, new, news = packet.flags, analysis.NONE, 0, False
         if flags & SYN:
             offset += 1  # RFC 9293 3.4: the SYN stands before the first octet
             news = not self.opening.repeated(flow.index)
-            odd = Odd.NONE if news else Odd.RETRANSMISSION
+            odd = analysis.NONE if news else analysis.RETRANSMISSION
         if packet.length:
             new, odd = self._data(packet, at, flow, other, octets, offset, ack)
             self.ledger.letter("D", flow.index)
         elif not flags & (SYN | FIN):
             odd = analysis.empty(packet, flow, other, offset, ack)
             self.ledger.letter("A", flow.index)
-        if flags & FIN and not odd & Odd.REFUSED:
+        if flags & FIN and not odd & analysis.REFUSED:
             first = self._fin(packet, at, flow, offset + packet.length, ack)
-            odd |= Odd.NONE if first or new else Odd.RETRANSMISSION
+            odd |= analysis.NONE if first or new else analysis.RETRANSMISSION
             news |= first
         if news or new:
             flow.last_news = at
@@ -199,14 +201,14 @@ class Conversation:
         octets: bytes | memoryview,
         offset: int,
         ack: int | None,
-    ) -> tuple[int, Odd]:
+    ) -> tuple[int, int]:
         """Payload: how many octets of it are new, and what is odd about it."""
         end = offset + packet.length
         if analysis.keep_alive(packet, flow, offset):
-            return 0, Odd.KEEP_ALIVE
+            return 0, analysis.KEEP_ALIVE
         if flow.fin is not None and end > flow.fin:
             if self.ledger.is_acked(flow.index):
-                return 0, Odd.REFUSED
+                return 0, analysis.REFUSED
             self.ledger.outlived_fin(flow.index)
             flow.fin = None
         known = bytes(octets[packet.payload_at : packet.payload_at + packet.payload_len])
@@ -214,7 +216,7 @@ class Conversation:
         new, conflict = flow.reassembly.add(Piece(offset, end, known, at, ack or 0))
         odd = analysis.data(packet, flow, other, offset, new)
         if conflict:
-            odd |= Odd.OVERLAP_CONFLICT
+            odd |= analysis.OVERLAP_CONFLICT
         if not new:
             flow.resent(offset, packet.length)
         if end > top:
@@ -247,7 +249,7 @@ class Conversation:
         self.ledger.letter("R", flow.index)
         flow.last_news = at
         offset = flow.next if reset.offset is None else reset.offset
-        self._keep(packet, at, flow.index, offset, None, 0, Odd.NONE, b"")
+        self._keep(packet, at, flow.index, offset, None, 0, analysis.NONE, b"")
 
     def _provoker(self, packet: Packet, index: int) -> Moment | None:
         """RFC 9293 3.5.2 group 1: "If the incoming segment has an ACK field, the reset takes its sequence number from the
@@ -273,7 +275,7 @@ class Conversation:
         offset: int,
         ack: int | None,
         new: int,
-        odd: Odd,
+        odd: int,
         octets: bytes | memoryview,
     ) -> None:
         """Put the segment into the sample."""
@@ -288,7 +290,7 @@ class Conversation:
         self.sample.add(
             Raw(
                 at, index, packet.flags, offset, ack, packet.length, new, packet.window, packet.ttl, packet.ip_id,
-                packet.tsval, packet.tsecr, sack, packet.ip_len, packet.dont_fragment, odd.value,
+                packet.tsval, packet.tsecr, sack, packet.ip_len, packet.dont_fragment, odd,
             )
         )  # fmt: skip
 

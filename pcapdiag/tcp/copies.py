@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from pcapdiag.tcp.packet import Packet
-from pcapdiag.tcp.runs import Packed
+from pcapdiag.tcp.runs import unpack
 
 SAME_ID_NS = 500_000_000
 """With the same IP ID: long enough for two vantage points merged into one file."""
@@ -32,7 +32,7 @@ class Copies:
 
     def __init__(self) -> None:
         self._recent: OrderedDict[_Key, _Traits] = OrderedDict()
-        self._went_by: tuple[Packed, bool] | None = None
+        self._went_by: tuple[bytes, bool] | None = None
         self.found = 0
         self.originals = 0
 
@@ -41,10 +41,10 @@ class Copies:
         """(Most of) the connection was captured twice."""
         return self.found >= 3 and self.found * 5 >= self.originals * 3
 
-    def went_by(self, rows: Packed, client_is_lower: bool) -> None:
-        """A run of in-order segments: none of them is a copy, but the next one may be a copy of the last of them."""
+    def went_by(self, rows: bytes, client_is_lower: bool, count: int) -> None:
+        """A run of `count` segments: none of them is a copy, but what comes next may be a copy of the last `rows`."""
         self._went_by = rows, client_is_lower
-        self.originals += len(rows)
+        self.originals += count
 
     def is_copy(self, packet: Packet, index: int, news: bool) -> bool:
         """True when this packet was seen before; otherwise it is remembered. `news`: it holds what no packet before held."""
@@ -62,10 +62,10 @@ class Copies:
             self._recent.popitem(last=False)
         return False
 
-    def _look_back(self, rows: Packed, client_is_lower: bool) -> None:
+    def _look_back(self, rows: bytes, client_is_lower: bool) -> None:
         """Remember the segments of a run after all."""
         self._went_by = None
-        for row in rows.tolist():
+        for row in unpack(rows):
             (
                 time_ns,
                 _,

@@ -38,7 +38,8 @@ class Delivery:
         """Hand out what can be handed out; give up after too many packets."""
         while self._advance(0) or self._advance(1):
             pass
-        if not self._stuck():
+        flows = self.flows
+        if not (flows[0].reassembly.pieces or flows[1].reassembly.pieces) or not self._stuck():
             self.stuck_since = None
             return
         if self.stuck_since is None:

@@ -115,12 +115,14 @@ class Flow:
         """The window it offers the other side, in octets; the largest possible where that is not known."""
         return self.max_window if self.max_window else UNSCALED_MAX
 
-    def brings_news(self, packet: Packet) -> bool:
-        """Whether it goes beyond everything that this side was seen to send."""
+    def brings_news(self, packet: Packet, other: Flow) -> bool:
+        """Whether it says or acknowledges more than everything before it of this side."""
         if self.base is None:
             return True
         taken = packet.length + (packet.flags & (SYN | FIN) > 0)
-        return offset_near(packet.seq, self.base, self.top) + taken > self.next
+        if offset_near(packet.seq, self.base, self.top) + taken > self.next:
+            return True
+        return other.base is not None and offset_near(packet.ack, other.base, other.top) > self.last_ack
 
     def full_segment(self, other: Flow) -> int:
         """Payload of the largest segment that `other` takes from it."""

@@ -31,7 +31,8 @@ def take_run(
     rows = runs.rows[run.begin : run.end]
     capture = int(rows["capture"][0])
     numbering = ((flows[0].base or 0, flows[0].top), (flows[1].base or 0, flows[1].top))
-    conversation.copies.went_by(conversation.sample.add_run(rows, client_is_lower, numbering), client_is_lower)
+    last = conversation.sample.add_run(rows, client_is_lower, numbering)
+    conversation.copies.went_by(last, client_is_lower, len(rows))
     if conversation.ledger.lacks_letters:
         _letters(conversation, rows, client_is_lower)
     sent = _hand_out(conversation, run, runs, octets, client_is_lower)
@@ -87,28 +88,24 @@ def _hand_out(
     conversation: Conversation, run: Run, runs: Runs, octets: bytes | memoryview, client_is_lower: bool
 ) -> Sent:
     """Consecutive payloads of one side become one call of the observer."""
-    span = slice(run.payload, run.payload_end)
     payload = runs.payload
-    lowers, places, lengths = payload.lower[span].tolist(), payload.at[span].tolist(), payload.length[span].tolist()
+    chunks = payload.chunks[run.chunk : run.chunk_end + 1]
+    first, span = chunks[0], slice(chunks[0], chunks[-1])
+    places, lengths = payload.at[span].tolist(), payload.length[span].tolist()
     times, frames = payload.time_ns[span].tolist(), payload.frame[span].tolist()
     capture = int(runs.rows["capture"][run.begin])
     observer = conversation.delivery.observer
     sent: Sent = ([], [])
-    begin = 0
-    while begin < len(lowers):
-        lower, end = lowers[begin], begin + 1
-        while end < len(lowers) and lowers[end] == lower:
-            end += 1
+    for lower, begin, end in zip(payload.lower[run.chunk : run.chunk_end], chunks, chunks[1:], strict=False):
+        own = slice(begin - first, end - first)
         flow = conversation.flows[0 if lower == client_is_lower else 1]
-        start = flow.top
-        edges = list(accumulate(lengths[begin:end], initial=start))
+        start, sizes = flow.top, lengths[own]
+        edges = list(accumulate(sizes, initial=start))
+        joined = b"".join([octets[at : at + size] for at, size in zip(places[own], sizes, strict=True)])
+        sent[flow.index].extend(zip(edges[1:], sizes, strict=True))
         flow.top = edges.pop()
-        ends = [*edges[1:], flow.top]
-        sent[flow.index].extend(zip(ends, lengths[begin:end], strict=True))
-        joined = b"".join([octets[places[row] : places[row] + lengths[row]] for row in range(begin, end)])
-        observer.data(SIDES[flow.index], start, joined, Marks(edges, times[begin:end], frames[begin:end], capture))
+        observer.data(SIDES[flow.index], start, joined, Marks(edges, times[own], frames[own], capture))
         flow.reassembly.passed(flow.top, joined)
-        begin = end
     return sent
 
 

@@ -50,6 +50,12 @@ ROW = np.dtype(
 """What is kept of a segment in a run, packed; ``lower``: the lower end of the key sent it."""
 
 
+def unpack(rows: bytes) -> list[tuple[int, ...]]:
+    """Rows that were kept as octets, in the order of `ROW`'s fields."""
+    listed: list[tuple[int, ...]] = np.frombuffer(rows, ROW).tolist()
+    return listed
+
+
 class RunSide(NamedTuple):
     """One side of a run. Where `packets` is 0 the rest means nothing."""
 
@@ -92,9 +98,9 @@ class Run(NamedTuple):
     """Where the second side of the run begins; `end` when only one side speaks."""
     before_turn: int
     """Acknowledgement number of the row before `turn`."""
-    payload: int
-    """First of its rows in the columns of `Payload`."""
-    payload_end: int
+    chunk: int
+    """First of its chunks in `Payload.chunks`."""
+    chunk_end: int
     sides: tuple[RunSide, RunSide]
     """Lower end's, higher end's."""
 
@@ -103,7 +109,10 @@ class Run(NamedTuple):
 class Payload:
     """The rows of runs that carry octets, as columns."""
 
-    lower: _Bools
+    chunks: list[int]
+    """Where each chunk begins: the octets that one side sends until the other side does; and the number of rows."""
+    lower: list[bool]
+    """By chunk: the lower end sends it."""
     at: _Ints
     length: npt.NDArray[np.int32]
     time_ns: _Ints
@@ -133,8 +142,10 @@ def find(table: PacketTable, grouped: Grouped, min_rows: int = MIN_ROWS) -> Runs
     in_run[ends] -= 1
     inside = np.cumsum(in_run[:-1], dtype=np.int8).astype(bool)
     carrying = np.flatnonzero(inside & (length > 0))
+    chunks = _chunks(carrying, begins, grouped.forward)
     payload = Payload(
-        lower=grouped.forward[carrying],
+        chunks=[*chunks.tolist(), len(carrying)],
+        lower=grouped.forward[carrying[chunks]].tolist(),
         at=table.payload_at[grouped.order[carrying]],
         length=length[carrying],
         time_ns=rows["time_ns"][carrying],
@@ -151,8 +162,8 @@ def find(table: PacketTable, grouped: Grouped, min_rows: int = MIN_ROWS) -> Runs
         ends,
         turn,
         rows["ack"][turn - 1],
-        np.searchsorted(carrying, begins),
-        np.searchsorted(carrying, ends),
+        np.searchsorted(carrying[chunks], begins),
+        np.searchsorted(carrying[chunks], ends),
     )
     runs = list(map(Run._make, zip(*(column.tolist() for column in columns), sides, strict=True)))
     return Runs(runs, payload, ~inside, rows)
@@ -223,6 +234,15 @@ def _stretches(good: _Bools, group: _Ints, min_rows: int) -> tuple[_Ints, _Ints]
     ends = np.flatnonzero(good & np.concatenate((another[1:] | ~good[1:], [True]))) + 1
     long = ends - begins >= min_rows
     return begins[long], ends[long]
+
+
+def _chunks(carrying: _Ints, begins: _Ints, forward: _Bools) -> _Ints:
+    """Which of the rows that carry octets begin a chunk."""
+    if not len(carrying):
+        return carrying
+    run = np.searchsorted(begins, carrying, side="right")
+    mine = forward[carrying]
+    return np.flatnonzero(np.concatenate(([True], (run[1:] != run[:-1]) | (mine[1:] != mine[:-1]))))
 
 
 def _turns(forward: _Bools) -> _Ints:

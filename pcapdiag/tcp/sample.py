@@ -10,7 +10,7 @@ from typing import NamedTuple
 from pcapdiag.model import Moment
 from pcapdiag.tcp.connection import Odd, Segment
 from pcapdiag.tcp.flow import SIDES
-from pcapdiag.tcp.runs import Packed
+from pcapdiag.tcp.runs import ROW, Packed, unpack
 from pcapdiag.tcp.seq import offset_near
 
 HEAD = 32
@@ -46,14 +46,18 @@ class Raw(NamedTuple):
 class Stretch:
     """In-order segments, packed."""
 
-    rows: Packed
+    rows: bytes
+    """Of type `ROW`. (Copying an array of records takes a hundred times longer than copying its octets.)"""
     client_is_lower: bool
     numbering: Numbering
+
+    def __len__(self) -> int:
+        return len(self.rows) // ROW.itemsize
 
     def __iter__(self) -> Iterator[Raw]:
         (client, client_near), (server, server_near) = self.numbering
         bases, near = (client, server), [client_near, server_near]
-        for row in self.rows.tolist():
+        for row in unpack(self.rows):
             (
                 time_ns,
                 frame,
@@ -78,7 +82,7 @@ class Stretch:
             acked = near[1 - index] = offset_near(ack, bases[1 - index], near[1 - index])
             at = Moment(time_ns, capture, frame)
             yield Raw(
-                at, index, flags, offset, acked, length, length, window, ttl, ip_id, tsval, tsecr, (), ip_len, df, 0
+                at, index, flags, offset, acked, length, length, window, ttl, ip_id, tsval, tsecr, (), ip_len, bool(df), 0
             )  # fmt: skip
 
 
@@ -117,21 +121,21 @@ class Sample:
             self._weight += 1
             self._trim()
 
-    def add_run(self, rows: Packed, client_is_lower: bool, numbering: Numbering) -> Packed:
+    def add_run(self, rows: Packed, client_is_lower: bool, numbering: Numbering) -> bytes:
         """Take in a run of in-order segments. Returns the last of them, copied out of their batch."""
         if self._room:
-            first = rows[: self._room].copy()
-            self._head.append(Stretch(first, client_is_lower, numbering))
+            first = Stretch(rows[: self._room].tobytes(), client_is_lower, numbering)
+            self._head.append(first)
             self._room -= len(first)
             if len(first) == len(rows):
-                return first
+                return first.rows
             rows = rows[len(first) :]
         self.left_out |= len(rows) > TAIL
-        last: Packed = rows[-TAIL:].copy()
-        self._tail.append(Stretch(last, client_is_lower, numbering))
+        last = Stretch(rows[-TAIL:].tobytes(), client_is_lower, numbering)
+        self._tail.append(last)
         self._weight += len(last)
         self._trim()
-        return last
+        return last.rows
 
     def backwards(self) -> Iterator[Raw]:
         """The last segments, latest first."""
@@ -156,9 +160,10 @@ class Sample:
                     self.left_out = True
                 continue
             self.left_out = True
-            self._weight -= min(excess, len(oldest.rows))
-            if len(oldest.rows) > excess:
-                self._tail.appendleft(Stretch(oldest.rows[excess:], oldest.client_is_lower, oldest.numbering))
+            self._weight -= min(excess, len(oldest))
+            if len(oldest) > excess:
+                rest = oldest.rows[excess * ROW.itemsize :]
+                self._tail.appendleft(Stretch(rest, oldest.client_is_lower, oldest.numbering))
 
 
 def _at(raw: Raw) -> Moment:

@@ -81,6 +81,8 @@ class Tracker(Generic[O]):
         self._lingering: OrderedDict[Key, _Entry[O]] = OrderedDict()
         self._stuck: dict[Key, _Entry[O]] = {}
         self._gone: OrderedDict[Key, None] = OrderedDict()
+        self._unborn: dict[Key, _Entry[O]] = {}
+        """Embryos that refer to the current batch."""
         self._new: list[_Entry[O]] = []
         self._closed: list[tuple[_Entry[O], int, bool]] = []
         self._until_ns = 0
@@ -150,6 +152,8 @@ class Tracker(Generic[O]):
                 sides = entry.embryo.take(packet, lower, octets, key, self._side_ports)
                 if sides is not None:
                     self._hatch(entry, *sides)
+                else:
+                    self._unborn[key] = entry
             else:
                 entry.conversation.take(packet, 0 if lower == entry.client_is_lower else 1, octets)
                 self._mind(entry, packet.time_ns)
@@ -185,6 +189,7 @@ class Tracker(Generic[O]):
         early = entry.embryo.early
         entry.conversation = conversation = Conversation(client, server, entry.observer, seen, early[0][0])
         entry.embryo = None
+        self._unborn.pop(entry.key, None)
         for packet, is_lower, octets in early:
             conversation.take(packet, 0 if is_lower == client_is_lower else 1, octets)
             self._mind(entry, packet.time_ns)
@@ -226,6 +231,7 @@ class Tracker(Generic[O]):
         del self._open[entry.key]
         self._lingering.pop(entry.key, None)
         self._stuck.pop(entry.key, None)
+        self._unborn.pop(entry.key, None)
         self._gone[entry.key] = None
         if len(self._gone) > self._max_lingering:
             self._gone.popitem(last=False)
@@ -237,6 +243,10 @@ class Tracker(Generic[O]):
         for entry in self._new:
             entry.serial = next(self._serials)
         self._new.clear()
+        for entry in self._unborn.values():
+            assert entry.embryo is not None
+            entry.embryo.detach()
+        self._unborn.clear()
         for entry, until_ns, reused in self._closed:
             if entry.conversation is None:
                 assert entry.embryo is not None
