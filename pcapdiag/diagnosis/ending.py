@@ -110,16 +110,30 @@ def closes_of(session: Session) -> list[Close]:
     ]
     sides = {fin.side for fin in polite} - {close.side for close in closes}
     for reset in connection.closing.resets:
-        late = any(close.at < _cause(reset) for close in closes)
+        late = any(close.at < cause_of(connection, reset) for close in closes)
         if reset.effect is Effect.ENDED or (reset.effect is Effect.ECHO and reset.claimed in sides and not late):
             closes.append(Close(reset.at, reset.claimed, None, reset))
-    closes.sort(key=lambda close: close.at if close.reset is None else _cause(close.reset))
+    closes.sort(key=lambda close: close.at if close.reset is None else cause_of(connection, close.reset))
     return closes
 
 
-def _cause(reset: Reset) -> Moment:
-    """When its sender had acted: a bare reset tells that the socket was gone when the segment it answers arrived."""
-    return reset.provoked_by if reset.bare and reset.provoked_by is not None else reset.at
+def cause_of(connection: Connection, reset: Reset) -> Moment:
+    """When its sender had acted already: a bare reset tells that the socket was gone when the first of the other side's
+    segments that it can answer arrived."""
+    if not reset.bare or reset.provoked_by is None:
+        return reset.at
+    seen = connection.half(reset.claimed.other).acked
+    for seg in connection.segments:
+        if seg.at >= reset.provoked_by:
+            break
+        if (
+            seg.side is not reset.claimed
+            and seg.ack == reset.offset
+            and seg.offset >= seen
+            and (seg.length or seg.is_fin)
+        ):
+            return seg.at
+    return reset.provoked_by
 
 
 def _half_close(session: Session, fin: Fin) -> bool:
@@ -228,14 +242,16 @@ def _by_close(session: Session, first: Close, closes: list[Close]) -> Ending:
         first.reset,
         goodbye=goodbye,
         crossed=crossing is not None,
-        unread=_unread(first),
+        unread=_unread(session.connection, first),
     )
 
 
-def _unread(first: Close) -> Moment | None:
+def _unread(connection: Connection, first: Close) -> Moment | None:
     """The server's words that found the client gone: a bare reset answers them."""
     reset = first.reset
-    return reset.provoked_by if reset is not None and reset.bare and first.side is Side.CLIENT else None
+    if reset is None or not reset.bare or first.side is not Side.CLIENT or reset.provoked_by is None:
+        return None
+    return cause_of(connection, reset)
 
 
 def _kind(close: Close) -> Kind:

@@ -12,10 +12,10 @@ from dataclasses import replace
 from pcapdiag.diagnosis.advice import next_capture
 from pcapdiag.diagnosis.impact import impact_of
 from pcapdiag.diagnosis.observe import Observation
-from pcapdiag.diagnosis.rule import all_rules
+from pcapdiag.diagnosis.rule import all_rules, rules_for
 from pcapdiag.diagnosis.verdict import Evidence, Finding, Verdict
 from pcapdiag.diagnosis.words import PARTY_WORDS
-from pcapdiag.model import How, Party, Says, Side, Stage, Strength
+from pcapdiag.model import How, Party, Says, Side, Strength
 from pcapdiag.session import Session, Surroundings
 
 SILENT_NS = 60_000_000_000
@@ -26,12 +26,13 @@ NO_RULE = "PD900"
 def judge(session: Session, around: Surroundings) -> Verdict:
     """The verdict about one session, from frames up to its end."""
     see = Observation(session, around)
-    findings = [finding for rule in all_rules() for finding in rule.findings(see)]
+    findings = [finding for rule in rules_for(see.ending.kind) for finding in rule.findings(see)]
     claims = [finding for finding in findings if finding.party is not None]
     context = tuple(finding for finding in findings if finding.party is None)
     left, superseded = _supersede(claims)
     chosen, others, why = _choose(left)
-    return _verdict(see, _tempered(see, chosen or _nothing(see, others)), others, superseded, context, why)
+    finding = _tempered(see, chosen or _nothing(see, others))
+    return _verdict(see, finding, others=others, superseded=superseded, context=context, why=why)
 
 
 def _supersede(claims: list[Finding]) -> tuple[list[Finding], tuple[Finding, ...]]:
@@ -102,6 +103,7 @@ def _tempered(see: Observation, finding: Finding) -> Finding:
 def _verdict(
     see: Observation,
     finding: Finding,
+    *,
     others: tuple[Finding, ...],
     superseded: tuple[Finding, ...],
     context: tuple[Finding, ...],
@@ -145,6 +147,3 @@ def _verdict(
         vantage=place.vantage,
         vantage_evidence=place.evidence,
     )
-
-
-__all__ = ["Stage", "judge"]

@@ -11,7 +11,7 @@ from pcapdiag.diagnosis import words
 from pcapdiag.diagnosis.ending import Ending, Kind, find_ending
 from pcapdiag.diagnosis.resets import Origin, origin
 from pcapdiag.diagnosis.vantage import Place, infer
-from pcapdiag.model import Moment, Party, Says, Side, Stage, Vantage
+from pcapdiag.model import How, Moment, Party, Says, Side, Stage, Vantage
 from pcapdiag.session import Session, Surroundings
 from pcapdiag.smtp.dialogue import DOT, Command, Dialogue, Reply
 from pcapdiag.tcp.connection import Connection, Half, Reset
@@ -53,6 +53,18 @@ class Observation:
         """The same for the reset that ended the session."""
         reset = self.ending.reset
         return self.origin(reset) if self.ending.kind is Kind.RST and reset is not None else None
+
+    def closed_by(self, side: Side) -> bool:
+        """`side` closed first, by a FIN or RST that nothing shows to be another's, and not upon a TLS alert."""
+        ending, origin = self.ending, self.end_origin
+        if ending.kind not in (Kind.FIN, Kind.RST) or ending.side is not side or ending.alert is not None:
+            return False
+        return origin is None or not origin.foreign
+
+    @property
+    def close_how(self) -> How:
+        """How the first close was done."""
+        return How.FIN if self.ending.kind is Kind.FIN else How.RST
 
     # --- Where the dialogue stood ---
 
@@ -144,9 +156,13 @@ class Observation:
 
     @cached_property
     def replies(self) -> tuple[Reply, ...]:
-        """Replies seen up to the end, in order."""
-        until = self.ending.at
-        return tuple(entry for entry in self.dialogue.entries if isinstance(entry, Reply) and entry.at <= until)
+        """Replies seen up to the end, in order; of those that its FIN overtook on the way, too."""
+        until, fin = self.ending.at, self.ending.fin
+        sent = fin.offset if fin is not None and fin.side is Side.SERVER else 0
+        entries = self.dialogue.entries
+        return tuple(
+            entry for entry in entries if isinstance(entry, Reply) and (entry.at <= until or entry.end <= sent)
+        )
 
     @property
     def last_reply(self) -> Reply | None:

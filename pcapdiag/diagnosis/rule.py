@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.verdict import Evidence, Finding
 from pcapdiag.model import How, Moment, Party, Says, Side, Stage, Strength
 
@@ -54,6 +55,8 @@ class Rule:
     title: str
     party: Party | None
     """None: context that accompanies a verdict."""
+    ends: frozenset[Kind]
+    """The kinds of ending that it is asked about."""
     supersedes: frozenset[str]
     check: Check
     doc: str
@@ -85,11 +88,20 @@ class UnknownRule(LookupError):
         self.nearest = nearest
 
 
-def rule(rule_id: str, title: str, party: Party | None, *, supersedes: tuple[str, ...] = ()) -> Callable[[Check], Rule]:
-    """Make a rule of a check. The docstring of the check is the rule's documentation."""
+def rule(
+    rule_id: str,
+    title: str,
+    party: Party | None,
+    *,
+    ends: tuple[Kind, ...] = tuple(Kind),
+    supersedes: tuple[str, ...] = (),
+) -> Callable[[Check], Rule]:
+    """Make a rule of a check, which is asked about the endings it names. Its docstring is the rule's documentation."""
 
     def wrap(check: Check) -> Rule:
-        return Rule(rule_id, title, party, frozenset(supersedes), check, inspect.cleandoc(check.__doc__ or ""))
+        return Rule(
+            rule_id, title, party, frozenset(ends), frozenset(supersedes), check, inspect.cleandoc(check.__doc__ or "")
+        )
 
     return wrap
 
@@ -111,6 +123,12 @@ def all_rules() -> tuple[Rule, ...]:
                     raise ValueError(f"two rules have the id {value.id}: {found[value.id].title!r} and {value.title!r}")
                 found[value.id] = value
     return tuple(found[key] for key in sorted(found))
+
+
+@cache
+def rules_for(kind: Kind) -> tuple[Rule, ...]:
+    """The rules that are asked about an ending of this kind, by id."""
+    return tuple(rule for rule in all_rules() if kind in rule.ends)
 
 
 def explain(rule_id: str) -> RuleDoc:

@@ -132,6 +132,10 @@ class OddKind(Enum):
     PIPELINED_AFTER_STARTTLS = "pipelined-after-starttls"
 
 
+MASKS = frozenset({OddKind.MASKED_BANNER, OddKind.MASKED_VERB})
+"""Signs that a device on the way rewrites the dialogue."""
+
+
 class Oddity(NamedTuple):
     """One such thing."""
 

@@ -7,10 +7,11 @@ from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
-from pcapdiag.model import How, Party, Side, Strength
+from pcapdiag.model import How, Party, Side, Stage, Strength
+from pcapdiag.smtp.dialogue import MASKS
 
 
-@rule("PD201", "Client closed the connection", Party.CLIENT)
+@rule("PD201", "Client closed the connection", Party.CLIENT, ends=(Kind.FIN,))
 def client_closed(see: Observation) -> Iterator[Claim]:
     """The client closed without a QUIT that counts.
 
@@ -36,8 +37,9 @@ def client_closed(see: Observation) -> Iterator[Claim]:
         reply.
     """
     ending = see.ending
-    if ending.kind is not Kind.FIN or ending.side is not Side.CLIENT or ending.alert is not None:
+    if not see.closed_by(Side.CLIENT):
         return
+    masked = [odd for odd in see.dialogue.oddities if odd.kind in MASKS]
     yield Claim(
         (*words.The(see.session, Side.CLIENT), f" closed the connection {see.step}", *see.waiting()),
         (
@@ -58,6 +60,7 @@ def client_closed(see: Observation) -> Iterator[Claim]:
         how=How.FIN,
         strength=Strength.POSSIBLE if ending.crossed else Strength.LIKELY,
         could_also_be=(Party.SERVER,) if ending.crossed else (),
+        stalled_by=Party.MIDDLEBOX if masked and see.stage in (Stage.GREETING, Stage.EHLO) else None,
         end=ending.at,
         next_steps=(("On the client: read its mail log at this time for the reason why it closed.",),),
     )

@@ -9,10 +9,10 @@ from pcapdiag.diagnosis.resets import Shape
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.silence import closed_window
 from pcapdiag.diagnosis.verdict import Evidence
-from pcapdiag.model import Duration, How, Party, Side, Strength
+from pcapdiag.model import Duration, Party, Side, Strength
 
 
-@rule("PD203", "Client gave up waiting", Party.CLIENT, supersedes=("PD201", "PD202"))
+@rule("PD203", "Client gave up waiting", Party.CLIENT, supersedes=("PD201", "PD202"), ends=(Kind.FIN, Kind.RST))
 def client_gave_up(see: Observation) -> Iterator[Claim]:
     """The client closed after waiting for the server.
 
@@ -38,15 +38,13 @@ def client_gave_up(see: Observation) -> Iterator[Claim]:
         RFC 5321 section 4.5.3.2 (how long a client has to wait), RFC 1047 (duplicates).
     """
     ending = see.ending
-    if ending.side is not Side.CLIENT or ending.kind not in (Kind.FIN, Kind.RST) or ending.alert is not None:
+    if not see.closed_by(Side.CLIENT):
         return
     shut = closed_window(see.connection, Side.SERVER, ending.at)
     waited = see.patience_lost and see.owing is Side.SERVER
     if not (waited or shut) or not (shut or see.acknowledged(Side.CLIENT)):
         return
     origin = see.end_origin
-    if origin is not None and origin.foreign:
-        return
     bare = origin is not None and origin.shape is not Shape.ACTIVE and not see.connection.closing.fins
     asked = Evidence(("the last that was said before it",), see.evidence_position())
     silence = Evidence(("the server kept its receive window shut",), shut[:50], len(shut)) if shut else asked
@@ -75,7 +73,7 @@ def client_gave_up(see: Observation) -> Iterator[Claim]:
         (Evidence(("a reply that was sent and lost on the way back would look the same here",)),)
         if see.vantage is None
         else (),
-        how=How.FIN if ending.kind is Kind.FIN else How.RST,
+        how=see.close_how,
         strength=Strength.POSSIBLE if bare else Strength.LIKELY,
         could_also_be=(Party.MIDDLEBOX,) if bare else (),
         stalled_by=Party.SERVER,

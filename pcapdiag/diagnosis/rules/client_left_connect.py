@@ -10,7 +10,7 @@ from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import How, Party, Side, Strength
 
 
-@rule("PD207", "Client reset the connection while opening it", Party.CLIENT)
+@rule("PD207", "Client reset the connection while opening it", Party.CLIENT, ends=(Kind.CONNECT,))
 def client_left_connect(see: Observation) -> Iterator[Claim]:
     """The client answered the server's SYN+ACK with a reset.
 
@@ -33,7 +33,7 @@ def client_left_connect(see: Observation) -> Iterator[Claim]:
         RFC 9293 section 3.10.7.3; a SYN+ACK that arrives after the client gave up meets no socket.
     """
     connection = see.connection
-    if see.ending.kind is not Kind.CONNECT or not connection.handshake.synacks:
+    if not connection.handshake.synacks:
         return
     resets = [reset for reset in connection.closing.resets if reset.claimed is Side.CLIENT]
     if not resets:

@@ -10,7 +10,7 @@ from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.model import Party, Side
 
 
-@rule("PD202", "Client reset the connection", Party.CLIENT)
+@rule("PD202", "Client reset the connection", Party.CLIENT, ends=(Kind.RST,))
 def client_reset(see: Observation) -> Iterator[Claim]:
     """The client's own TCP reset the connection.
 
@@ -35,7 +35,7 @@ def client_reset(see: Observation) -> Iterator[Claim]:
     Sources:
         RFC 9293 sections 3.5.2 and 3.10.7; shapes measured on Linux, see docs/explanation/resets.md.
     """
-    if see.ending.kind is not Kind.RST or see.ending.side is not Side.CLIENT or see.ending.alert is not None:
+    if not see.closed_by(Side.CLIENT):
         return
     claim = own_reset(see, Side.CLIENT)
     if claim is not None:

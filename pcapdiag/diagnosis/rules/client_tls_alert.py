@@ -9,7 +9,13 @@ from pcapdiag.diagnosis.tls_evidence import alerted
 from pcapdiag.model import Party, Side
 
 
-@rule("PD206", "Client refused the TLS handshake", Party.CLIENT, supersedes=("PD201", "PD202", "PD203"))
+@rule(
+    "PD206",
+    "Client refused the TLS handshake",
+    Party.CLIENT,
+    supersedes=("PD201", "PD202", "PD203"),
+    ends=(Kind.FIN, Kind.RST),
+)
 def client_tls_alert(see: Observation) -> Iterator[Claim]:
     """The client ended the TLS handshake with a fatal alert.
 
@@ -31,5 +37,5 @@ def client_tls_alert(see: Observation) -> Iterator[Claim]:
     Sources:
         RFC 8446 section 6.2; RFC 3207 section 4.
     """
-    if see.ending.kind in (Kind.FIN, Kind.RST) and see.ending.alert is not None and see.ending.side is Side.CLIENT:
+    if see.ending.alert is not None and see.ending.side is Side.CLIENT:
         yield alerted(see, Side.CLIENT)

@@ -8,7 +8,7 @@ from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.resets import Shape
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
-from pcapdiag.model import How, Party, Side, Strength
+from pcapdiag.model import Party, Side, Strength
 
 
 @rule(
@@ -16,6 +16,7 @@ from pcapdiag.model import How, Party, Side, Strength
     "Client closed without QUIT after its mail was answered",
     Party.CLIENT,
     supersedes=("PD201", "PD202", "PD203"),
+    ends=(Kind.FIN, Kind.RST),
 )
 def closed_after_mail(see: Observation) -> Iterator[Claim]:
     """The client closed without QUIT, but nothing was lost.
@@ -37,16 +38,9 @@ def closed_after_mail(see: Observation) -> Iterator[Claim]:
         RFC 5321 section 4.1.1.10; Exim does not even log it outside a transaction.
     """
     ending = see.ending
-    if (
-        ending.side is not Side.CLIENT
-        or ending.kind not in (Kind.FIN, Kind.RST)
-        or not see.everything_answered
-        or ending.alert is not None
-    ):
+    if not see.closed_by(Side.CLIENT) or not see.everything_answered:
         return
     origin = see.end_origin
-    if origin is not None and origin.foreign:
-        return
     bare = origin is not None and origin.shape is Shape.REPLY
     yield Claim(
         (*words.The(see.session, Side.CLIENT), " closed without QUIT, after every message had been answered"),
@@ -54,7 +48,7 @@ def closed_after_mail(see: Observation) -> Iterator[Claim]:
             Evidence(("the client's close",), words.frames(ending.at)),
             Evidence(("the last that was said before it",), see.evidence_position()),
         ),
-        how=How.FIN if ending.kind is Kind.FIN else How.RST,
+        how=see.close_how,
         strength=Strength.POSSIBLE if bare else Strength.LIKELY,
         could_also_be=(Party.MIDDLEBOX,) if bare else (),
         end=ending.at,

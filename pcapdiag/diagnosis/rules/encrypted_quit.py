@@ -10,7 +10,7 @@ from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import How, Party, Side, Strength
 
 
-@rule("PD102", "Ended by agreement, as far as the TLS records show", Party.NOBODY)
+@rule("PD102", "Ended by agreement, as far as the TLS records show", Party.NOBODY, ends=(Kind.ENCRYPTED_QUIT,))
 def encrypted_quit(see: Observation) -> Iterator[Claim]:
     """The encrypted session ended the way QUIT and 221 end one.
 
@@ -37,7 +37,7 @@ def encrypted_quit(see: Observation) -> Iterator[Claim]:
     """
     ending = see.ending
     end = ending.tls
-    if ending.kind is not Kind.ENCRYPTED_QUIT or end is None:
+    if end is None:
         return
     client, server = end.last_client, end.last_server
     closer = Party.CLIENT if ending.side is Side.CLIENT else Party.SERVER

@@ -16,6 +16,7 @@ from pcapdiag.tcp.connection import Fin
     "FIN from another device",
     Party.MIDDLEBOX,
     supersedes=("PD201", "PD203", "PD204", "PD205", "PD301", "PD303", "PD304"),
+    ends=(Kind.FIN,),
 )
 def forged_fin(see: Observation) -> Iterator[Claim]:
     """The FIN that ended the session did not come from the host it names.
@@ -39,7 +40,7 @@ def forged_fin(see: Observation) -> Iterator[Claim]:
         RFC 9293 section 3.6: no more octets can follow a FIN; rule R6 of docs/explanation/resets.md.
     """
     fin = see.ending.fin
-    if fin is None or see.ending.kind is not Kind.FIN:
+    if fin is None:
         return
     beyond = _beyond(see, fin)
     foreign = _foreign(see, fin)

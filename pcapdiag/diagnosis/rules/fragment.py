@@ -10,7 +10,7 @@ from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import How, Party
 
 
-@rule("PD902", "Too little was captured", Party.UNDETERMINED)
+@rule("PD902", "Too little was captured", Party.UNDETERMINED, ends=(Kind.FRAGMENT,))
 def fragment(see: Observation) -> Iterator[Claim]:
     """The capture holds only scraps of this session.
 
@@ -29,8 +29,6 @@ def fragment(see: Observation) -> Iterator[Claim]:
     Sources:
         RFC 9293 section 3.10.7: late segments of a closed connection draw resets.
     """
-    if see.ending.kind is not Kind.FRAGMENT:
-        return
     packets = sum(half.packets for half in see.connection.halves)
     closing = see.connection.closing
     yield Claim(

@@ -11,7 +11,7 @@ from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import How, Party, Side, Strength
 
 
-@rule("PD506", "Handshake got stuck half way", Party.PATH)
+@rule("PD506", "Handshake got stuck half way", Party.PATH, ends=(Kind.CONNECT,))
 def handshake_unfinished(see: Observation) -> Iterator[Claim]:
     """SYN and SYN+ACK were seen, the last step never.
 
@@ -34,12 +34,7 @@ def handshake_unfinished(see: Observation) -> Iterator[Claim]:
     """
     connection = see.connection
     synacks = connection.handshake.synacks
-    if (
-        see.ending.kind is not Kind.CONNECT
-        or len(synacks) < 2
-        or connection.closing.resets
-        or rejection(see)[1] is not None
-    ):
+    if len(synacks) < 2 or connection.closing.resets or rejection(see)[1] is not None:
         return
     yield Claim(
         (

@@ -10,7 +10,7 @@ from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import How, Party, Strength
 
 
-@rule("PD503", "Octets that never arrived", Party.PATH)
+@rule("PD503", "Octets that never arrived", Party.PATH, ends=(Kind.HOLE,))
 def hole(see: Observation) -> Iterator[Claim]:
     """Some octets of one side never reached the other, whose TCP was alive.
 
@@ -35,7 +35,7 @@ def hole(see: Observation) -> Iterator[Claim]:
     """
     ending = see.ending
     gap = ending.hole
-    if ending.kind is not Kind.HOLE or gap is None:
+    if gap is None:
         return
     if gap.seen:
         shown = Evidence(

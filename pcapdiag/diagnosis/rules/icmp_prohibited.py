@@ -11,7 +11,13 @@ from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import Address, How, Party, Strength
 
 
-@rule("PD403", "Rejected by a device, which says so by ICMP", Party.MIDDLEBOX, supersedes=("PD501", "PD502", "PD506"))
+@rule(
+    "PD403",
+    "Rejected by a device, which says so by ICMP",
+    Party.MIDDLEBOX,
+    supersedes=("PD501", "PD502", "PD506"),
+    ends=(Kind.CONNECT, Kind.ICMP),
+)
 def icmp_prohibited(see: Observation) -> Iterator[Claim]:
     """An ICMP error says that policy forbids the connection, and names the device that sent it.
 
@@ -35,9 +41,6 @@ def icmp_prohibited(see: Observation) -> Iterator[Claim]:
     """
     at, error = rejection(see)
     if error is None or at is None or not error.prohibited or error.sender == error.dst:
-        return
-    own = see.ending.kind in (Kind.CONNECT, Kind.ICMP)
-    if not own:
         return
     yield Claim(
         (

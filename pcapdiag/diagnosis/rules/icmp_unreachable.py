@@ -11,7 +11,13 @@ from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import Address, How, Party, Strength
 
 
-@rule("PD505", "Unreachable, says a router", Party.PATH, supersedes=("PD501", "PD502", "PD506"))
+@rule(
+    "PD505",
+    "Unreachable, says a router",
+    Party.PATH,
+    supersedes=("PD501", "PD502", "PD506"),
+    ends=(Kind.CONNECT, Kind.ICMP),
+)
 def icmp_unreachable(see: Observation) -> Iterator[Claim]:
     """A router says that it cannot deliver the packets.
 
@@ -33,7 +39,7 @@ def icmp_unreachable(see: Observation) -> Iterator[Claim]:
         RFC 792, RFC 1812 section 5.2.7.1, RFC 4443 sections 3.1 and 3.3, RFC 1122 section 4.2.3.9 (soft errors).
     """
     at, error = rejection(see)
-    if error is None or at is None or not error.unreachable or see.ending.kind not in (Kind.CONNECT, Kind.ICMP):
+    if error is None or at is None or not error.unreachable:
         return
     what = (
         "the packets run in a circle (time exceeded)"

@@ -6,9 +6,7 @@ from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import Wire
-from pcapdiag.smtp.dialogue import OddKind
-
-MASKS = frozenset({OddKind.MASKED_BANNER, OddKind.MASKED_VERB})
+from pcapdiag.smtp.dialogue import MASKS
 
 
 @rule("PD606", "A firewall rewrites the dialogue", None)

@@ -25,7 +25,7 @@ TOLERANCE_S = 2.0
 LOOSE = 0.02
 
 
-@rule("PD609", "The wait has the length of a well-known timer", None)
+@rule("PD609", "The wait has the length of a well-known timer", None, ends=(Kind.FIN, Kind.RST, Kind.SILENCE))
 def known_timer(see: Observation) -> Iterator[Claim]:
     """The wait before the end is as long as a timer that is known by name.
 
@@ -45,7 +45,7 @@ def known_timer(see: Observation) -> Iterator[Claim]:
     Sources:
         RFC 5321 section 4.5.3.2; Postfix, Exim and Exchange documentation; docs/explanation/timers.md.
     """
-    if see.ending.kind not in (Kind.FIN, Kind.RST, Kind.SILENCE) or see.waited_ns is None:
+    if see.waited_ns is None:
         return
     waited = see.waited_ns / 1e9
     for seconds, name in TIMERS:

@@ -10,7 +10,7 @@ from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import How, Party, Side
 
 
-@rule("PD901", "Only one direction was captured", Party.UNDETERMINED)
+@rule("PD901", "Only one direction was captured", Party.UNDETERMINED, ends=(Kind.ONE_DIRECTION,))
 def one_direction(see: Observation) -> Iterator[Claim]:
     """The capture holds the packets of one side only.
 
@@ -31,8 +31,6 @@ def one_direction(see: Observation) -> Iterator[Claim]:
     Sources:
         Asymmetric routing and one-way mirrors are the usual reasons.
     """
-    if see.ending.kind is not Kind.ONE_DIRECTION:
-        return
     seen = Side.CLIENT if see.half(Side.CLIENT).packets else Side.SERVER
     yield Claim(
         (f"Nobody can be named: only the {seen.value}'s direction was captured",),

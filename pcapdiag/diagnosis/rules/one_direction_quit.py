@@ -11,7 +11,13 @@ from pcapdiag.model import How, Moment, Party, Side, Stage, Strength
 from pcapdiag.smtp.dialogue import DOT
 
 
-@rule("PD104", "Ended by agreement, seen from one direction only", Party.NOBODY, supersedes=("PD901",))
+@rule(
+    "PD104",
+    "Ended by agreement, seen from one direction only",
+    Party.NOBODY,
+    supersedes=("PD901",),
+    ends=(Kind.ONE_DIRECTION,),
+)
 def one_direction_quit(see: Observation) -> Iterator[Claim]:
     """Only the client's packets were captured, but their acknowledgements tell that the server had answered.
 
@@ -32,7 +38,7 @@ def one_direction_quit(see: Observation) -> Iterator[Claim]:
     Sources:
         RFC 9293 section 3.4: acknowledgement numbers count the other side's octets, captured or not.
     """
-    if see.ending.kind is not Kind.ONE_DIRECTION or not see.half(Side.CLIENT).packets:
+    if not see.half(Side.CLIENT).packets:
         return
     commands = [each.command for each in see.dialogue.exchanges]
     if not commands or commands[-1].verb != b"QUIT":

@@ -10,7 +10,7 @@ from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import How, Party, Strength
 
 
-@rule("PD101", "Ended by agreement", Party.NOBODY)
+@rule("PD101", "Ended by agreement", Party.NOBODY, ends=(Kind.QUIT,))
 def orderly_quit(see: Observation) -> Iterator[Claim]:
     """The session ended by agreement.
 
@@ -36,7 +36,7 @@ def orderly_quit(see: Observation) -> Iterator[Claim]:
         waiting for the 221.
     """
     ending = see.ending
-    if ending.kind is not Kind.QUIT or ending.quit is None:
+    if ending.quit is None:
         return
     quit_ = ending.quit
     reply = quit_.reply

@@ -11,7 +11,13 @@ from pcapdiag.model import How, Party, Strength
 NEARLY_FULL = 0.9
 
 
-@rule("PD504", "Large packets vanish (path MTU black hole)", Party.PATH, supersedes=("PD502", "PD503"))
+@rule(
+    "PD504",
+    "Large packets vanish (path MTU black hole)",
+    Party.PATH,
+    supersedes=("PD502", "PD503"),
+    ends=(Kind.SILENCE, Kind.HOLE),
+)
 def pmtu_black_hole(see: Observation) -> Iterator[Claim]:
     """Segments of full size are lost again and again while smaller ones get through.
 
@@ -36,8 +42,6 @@ def pmtu_black_hole(see: Observation) -> Iterator[Claim]:
         RFC 2923 section 2.1 (black holes), RFC 1191, RFC 8201, RFC 4821.
     """
     ending = see.ending
-    if ending.kind not in (Kind.HOLE, Kind.SILENCE):
-        return
     sender = ending.hole.sender if ending.hole else ending.silence.sender if ending.silence else None
     if sender is None or any(error.path_mtu for _, error in see.connection.icmp):
         return

@@ -7,12 +7,18 @@ from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
-from pcapdiag.model import How, Party, Side, Strength
+from pcapdiag.model import Party, Side, Strength
 
 AT_ONCE_NS = 5_000_000_000
 
 
-@rule("PD204", "Probe: connected and left without a word", Party.CLIENT, supersedes=("PD201", "PD202", "PD203"))
+@rule(
+    "PD204",
+    "Probe: connected and left without a word",
+    Party.CLIENT,
+    supersedes=("PD201", "PD202", "PD203"),
+    ends=(Kind.FIN, Kind.RST),
+)
 def probe(see: Observation) -> Iterator[Claim]:
     """The client connected, said nothing, and closed.
 
@@ -34,19 +40,16 @@ def probe(see: Observation) -> Iterator[Claim]:
         Real health checks of load balancers; Postfix's smtpd log.
     """
     ending = see.ending
-    if ending.side is not Side.CLIENT or ending.kind not in (Kind.FIN, Kind.RST) or see.said_anything:
+    if not see.closed_by(Side.CLIENT) or see.said_anything:
         return
     complete = see.connection.handshake.complete
     greeted = see.dialogue.greeting is not None
     if complete is None or not (greeted or ending.at.time_ns - complete.time_ns < AT_ONCE_NS):
         return
-    origin = see.end_origin
-    if origin is not None and origin.foreign:
-        return
     yield Claim(
         (*words.The(see.session, Side.CLIENT), " connected, said nothing and left: a probe, no mail was in it"),
         (Evidence(("the client closed without having sent one octet",), words.frames(complete, ending.at)),),
-        how=How.FIN if ending.kind is Kind.FIN else How.RST,
+        how=see.close_how,
         strength=Strength.LIKELY,
         end=ending.at,
         benign=True,

@@ -11,7 +11,7 @@ from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import How, Party, Side, Strength, Vantage
 
 
-@rule("PD306", "Connection refused", Party.SERVER)
+@rule("PD306", "Connection refused", Party.SERVER, ends=(Kind.CONNECT,))
 def refused(see: Observation) -> Iterator[Claim]:
     """The server's address answered the SYN with a reset.
 
@@ -32,7 +32,7 @@ def refused(see: Observation) -> Iterator[Claim]:
         RFC 9293 section 3.5.2: a reset is sent if the connection does not exist.
     """
     connection = see.connection
-    if see.ending.kind is not Kind.CONNECT or connection.handshake.synacks:
+    if connection.handshake.synacks:
         return
     resets = [reset for reset in connection.closing.resets if reset.claimed is Side.SERVER]
     if not resets:

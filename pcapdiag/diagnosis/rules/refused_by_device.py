@@ -11,7 +11,7 @@ from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import How, Party, Side, Strength
 
 
-@rule("PD404", "Connection refused by another device", Party.MIDDLEBOX, supersedes=("PD306",))
+@rule("PD404", "Connection refused by another device", Party.MIDDLEBOX, supersedes=("PD306",), ends=(Kind.CONNECT,))
 def refused_by_device(see: Observation) -> Iterator[Claim]:
     """The SYN was answered by a reset whose TTL is not the server's.
 
@@ -33,7 +33,7 @@ def refused_by_device(see: Observation) -> Iterator[Claim]:
         RFC 9293 section 3.5.2; rule R4 of docs/explanation/resets.md.
     """
     connection = see.connection
-    if see.ending.kind is not Kind.CONNECT or connection.handshake.synacks:
+    if connection.handshake.synacks:
         return
     resets = [reset for reset in connection.closing.resets if reset.claimed is Side.SERVER]
     if not resets:

@@ -11,7 +11,7 @@ from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import How, Party, Strength
 
 
-@rule("PD407", "Both ends were reset", Party.MIDDLEBOX, supersedes=("PD202", "PD302"))
+@rule("PD407", "Both ends were reset", Party.MIDDLEBOX, supersedes=("PD202", "PD302"), ends=(Kind.RST,))
 def reset_both_ends(see: Observation) -> Iterator[Claim]:
     """Two resets in opposite directions, of which neither answers the other side.
 
@@ -33,8 +33,6 @@ def reset_both_ends(see: Observation) -> Iterator[Claim]:
     Sources:
         RFC 9293 section 3.10.7.1; rule R7 of docs/explanation/resets.md.
     """
-    if see.ending.kind is not Kind.RST:
-        return
     pair = forged_pair(see.connection)
     if pair is None:
         return

@@ -15,6 +15,7 @@ from pcapdiag.model import How, Party, Strength
     "Reset contradicted by the host it names",
     Party.MIDDLEBOX,
     supersedes=("PD202", "PD302", "PD303", "PD401", "PD408"),
+    ends=(Kind.RST,),
 )
 def reset_contradicted(see: Observation) -> Iterator[Claim]:
     """After "its" reset the host went on sending packets of this connection.
@@ -39,7 +40,7 @@ def reset_contradicted(see: Observation) -> Iterator[Claim]:
         docs/explanation/resets.md.
     """
     origin = see.end_origin
-    if origin is None or see.ending.kind is not Kind.RST or not origin.went_on:
+    if origin is None or not origin.went_on:
         return
     reset = origin.reset
     yield Claim(

@@ -12,7 +12,13 @@ from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import How, Party, Strength
 
 
-@rule("PD401", "Reset from another device, by its TTL", Party.MIDDLEBOX, supersedes=("PD202", "PD302", "PD303"))
+@rule(
+    "PD401",
+    "Reset from another device, by its TTL",
+    Party.MIDDLEBOX,
+    supersedes=("PD202", "PD302", "PD303"),
+    ends=(Kind.RST,),
+)
 def reset_foreign_ttl(see: Observation) -> Iterator[Claim]:
     """The reset that ended the session did not come from the host it names: its TTL differs.
 
@@ -38,7 +44,7 @@ def reset_foreign_ttl(see: Observation) -> Iterator[Claim]:
         RFC 9293 section 3.5.2; rules R1 and R6 of docs/explanation/resets.md; weberblog.net, "Who sends TCP RSTs?".
     """
     origin = see.end_origin
-    if origin is None or see.ending.kind is not Kind.RST or origin.ttl not in (Ttl.FOREIGN, Ttl.FOREIGN_FEW):
+    if origin is None or origin.ttl not in (Ttl.FOREIGN, Ttl.FOREIGN_FEW):
         return
     reset = origin.reset
     sure = origin.ttl is Ttl.FOREIGN

@@ -15,6 +15,7 @@ from pcapdiag.model import How, Party, Strength
     "Reset that began between two capture points",
     Party.MIDDLEBOX,
     supersedes=("PD202", "PD302", "PD303", "PD401", "PD407"),
+    ends=(Kind.RST,),
 )
 def reset_on_one_leg(see: Observation) -> Iterator[Claim]:
     """The capture holds nearly every packet twice, but the reset once.
@@ -38,7 +39,7 @@ def reset_on_one_leg(see: Observation) -> Iterator[Claim]:
         Rule R7 of docs/explanation/resets.md; the method of two-point captures.
     """
     origin = see.end_origin
-    if origin is None or see.ending.kind is not Kind.RST or not origin.one_leg:
+    if origin is None or not origin.one_leg:
         return
     reset = origin.reset
     half = see.half(reset.claimed)

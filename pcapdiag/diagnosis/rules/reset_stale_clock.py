@@ -10,7 +10,13 @@ from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import How, Party, Strength
 
 
-@rule("PD408", "Reset from another device, by its timestamp", Party.MIDDLEBOX, supersedes=("PD202", "PD302", "PD303"))
+@rule(
+    "PD408",
+    "Reset from another device, by its timestamp",
+    Party.MIDDLEBOX,
+    supersedes=("PD202", "PD302", "PD303"),
+    ends=(Kind.RST,),
+)
 def reset_stale_clock(see: Observation) -> Iterator[Claim]:
     """The reset carries a TCP timestamp that its host's clock did not show at that time.
 
@@ -33,7 +39,7 @@ def reset_stale_clock(see: Observation) -> Iterator[Claim]:
         RFC 7323 section 5.4 (timestamp clock); measured on real stacks, docs/explanation/resets.md.
     """
     origin = see.end_origin
-    if origin is None or see.ending.kind is not Kind.RST or not origin.stale_clock:
+    if origin is None or not origin.stale_clock:
         return
     reset = origin.reset
     yield Claim(

@@ -15,6 +15,7 @@ from pcapdiag.model import How, Party, Side, Stage, Strength
     "Server does not take the connection",
     Party.SERVER,
     supersedes=("PD201", "PD202", "PD203", "PD204", "PD502", "PD506", "PD103"),
+    ends=(Kind.OPEN, Kind.FIN, Kind.RST, Kind.SILENCE, Kind.HOLE),
 )
 def server_backlog(see: Observation) -> Iterator[Claim]:
     """The client completed the handshake and the server behaves as if it had not.
@@ -42,7 +43,7 @@ def server_backlog(see: Observation) -> Iterator[Claim]:
     if handshake.complete is None or not handshake.syns or see.half(Side.SERVER).octets:
         return
     repeated = tuple(moment for moment in handshake.synacks if moment > handshake.complete)
-    if len(repeated) < 2 or see.ending.kind is Kind.ICMP:
+    if len(repeated) < 2:
         return
     yield Claim(
         (

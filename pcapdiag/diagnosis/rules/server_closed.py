@@ -10,7 +10,7 @@ from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import How, Party, Side, Strength
 
 
-@rule("PD301", "Server closed the connection", Party.SERVER)
+@rule("PD301", "Server closed the connection", Party.SERVER, ends=(Kind.FIN,))
 def server_closed(see: Observation) -> Iterator[Claim]:
     """The server closed by itself.
 
@@ -36,7 +36,7 @@ def server_closed(see: Observation) -> Iterator[Claim]:
         section 3.6.
     """
     ending = see.ending
-    if ending.kind is not Kind.FIN or ending.side is not Side.SERVER or ending.alert is not None:
+    if not see.closed_by(Side.SERVER):
         return
     partial = see.last_reply is not None and not see.last_reply.complete
     evidence = [

@@ -7,10 +7,16 @@ from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
-from pcapdiag.model import Duration, How, Party, Side, Strength
+from pcapdiag.model import Duration, Party, Side, Strength
 
 
-@rule("PD304", "Server gave up waiting for the client", Party.SERVER, supersedes=("PD301", "PD302", "PD303"))
+@rule(
+    "PD304",
+    "Server gave up waiting for the client",
+    Party.SERVER,
+    supersedes=("PD301", "PD302", "PD303"),
+    ends=(Kind.FIN, Kind.RST),
+)
 def server_gave_up(see: Observation) -> Iterator[Claim]:
     """The server closed after waiting for the client.
 
@@ -35,10 +41,7 @@ def server_gave_up(see: Observation) -> Iterator[Claim]:
         smtp_receive_timeout.
     """
     ending = see.ending
-    if ending.side is not Side.SERVER or ending.kind not in (Kind.FIN, Kind.RST) or ending.alert is not None:
-        return
-    origin = see.end_origin
-    if origin is not None and origin.foreign:
+    if not see.closed_by(Side.SERVER):
         return
     farewell = see.last_reply if see.last_reply is not None and see.last_reply.unasked else None
     end = farewell.at if farewell is not None else ending.at
@@ -64,7 +67,7 @@ def server_gave_up(see: Observation) -> Iterator[Claim]:
         (Evidence(("octets of the client that were lost on the way would look the same here",)),)
         if see.vantage is None
         else (),
-        how=How.FIN if ending.kind is Kind.FIN else How.RST,
+        how=see.close_how,
         strength=Strength.LIKELY,
         stalled_by=Party.CLIENT,
         end=ending.at,

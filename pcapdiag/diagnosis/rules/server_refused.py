@@ -8,12 +8,12 @@ from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.resets import Shape
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
-from pcapdiag.model import How, Party, Side, Strength, Wire
+from pcapdiag.model import Party, Side, Strength, Wire
 
 SOON_NS = 5_000_000_000
 
 
-@rule("PD303", "Server refused and closed", Party.SERVER, supersedes=("PD301", "PD302"))
+@rule("PD303", "Server refused and closed", Party.SERVER, supersedes=("PD301", "PD302"), ends=(Kind.FIN, Kind.RST))
 def server_refused(see: Observation) -> Iterator[Claim]:
     """The server answered 4xx or 5xx and then closed by itself.
 
@@ -39,14 +39,14 @@ def server_refused(see: Observation) -> Iterator[Claim]:
     """
     ending = see.ending
     reply = ending.goodbye or see.last_reply
-    if ending.side is not Side.SERVER or ending.kind not in (Kind.FIN, Kind.RST) or ending.alert is not None:
+    if not see.closed_by(Side.SERVER):
         return
     if reply is None or reply.code < 400 or not reply.complete:
         return
     if ending.goodbye is None and ending.at.time_ns - reply.at.time_ns > SOON_NS:
         return
     origin = see.end_origin
-    if origin is not None and (origin.foreign or origin.shape is Shape.REPLY):
+    if origin is not None and origin.shape is Shape.REPLY:
         return
     yield Claim(
         (*words.The(see.session, Side.SERVER), f" refused with {reply.code} and closed: ", Wire(reply.text)),
@@ -57,7 +57,7 @@ def server_refused(see: Observation) -> Iterator[Claim]:
                 words.frames(ending.at),
             ),
         ),
-        how=How.FIN if ending.kind is Kind.FIN else How.RST,
+        how=see.close_how,
         strength=Strength.LIKELY,
         end=ending.at,
         next_steps=(("Act on the text of the reply; the server's log has the same line at this time.",),),

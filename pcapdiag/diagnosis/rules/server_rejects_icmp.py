@@ -11,7 +11,13 @@ from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import How, Party, Side, Strength
 
 
-@rule("PD308", "Rejected by ICMP from the server's own address", Party.SERVER, supersedes=("PD501", "PD502", "PD506"))
+@rule(
+    "PD308",
+    "Rejected by ICMP from the server's own address",
+    Party.SERVER,
+    supersedes=("PD501", "PD502", "PD506"),
+    ends=(Kind.CONNECT, Kind.ICMP),
+)
 def server_rejects_icmp(see: Observation) -> Iterator[Claim]:
     """An ICMP error from the server's own address rejects the connection.
 
@@ -39,8 +45,6 @@ def server_rejects_icmp(see: Observation) -> Iterator[Claim]:
         or error.sender != see.session.server.address
         or error.dst != error.sender
     ):
-        return
-    if see.ending.kind not in (Kind.CONNECT, Kind.ICMP):
         return
     yield Claim(
         (

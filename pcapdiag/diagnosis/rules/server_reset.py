@@ -10,7 +10,7 @@ from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.model import Party, Side
 
 
-@rule("PD302", "Server reset the connection", Party.SERVER)
+@rule("PD302", "Server reset the connection", Party.SERVER, ends=(Kind.RST,))
 def server_reset(see: Observation) -> Iterator[Claim]:
     """The server's own TCP reset the connection.
 
@@ -37,7 +37,7 @@ def server_reset(see: Observation) -> Iterator[Claim]:
         RFC 9293 sections 3.5.2 and 3.10.7; Microsoft KB 228725 (499 No routing hosts are reachable); shapes measured on
         Linux, see docs/explanation/resets.md.
     """
-    if see.ending.kind is not Kind.RST or see.ending.side is not Side.SERVER or see.ending.alert is not None:
+    if not see.closed_by(Side.SERVER):
         return
     claim = own_reset(see, Side.SERVER)
     if claim is not None:

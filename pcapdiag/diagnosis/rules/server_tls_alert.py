@@ -9,7 +9,13 @@ from pcapdiag.diagnosis.tls_evidence import alerted
 from pcapdiag.model import Party, Side
 
 
-@rule("PD305", "Server refused the TLS handshake", Party.SERVER, supersedes=("PD301", "PD302", "PD303", "PD304"))
+@rule(
+    "PD305",
+    "Server refused the TLS handshake",
+    Party.SERVER,
+    supersedes=("PD301", "PD302", "PD303", "PD304"),
+    ends=(Kind.FIN, Kind.RST),
+)
 def server_tls_alert(see: Observation) -> Iterator[Claim]:
     """The server ended the TLS handshake with a fatal alert.
 
@@ -30,5 +36,5 @@ def server_tls_alert(see: Observation) -> Iterator[Claim]:
     Sources:
         RFC 8446 section 6.2; RFC 3207 section 4.
     """
-    if see.ending.kind in (Kind.FIN, Kind.RST) and see.ending.alert is not None and see.ending.side is Side.SERVER:
+    if see.ending.alert is not None and see.ending.side is Side.SERVER:
         yield alerted(see, Side.SERVER)

@@ -10,7 +10,7 @@ from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import Address, Duration, How, Party, Side, Strength
 
 
-@rule("PD502", "Packets into silence", Party.PATH)
+@rule("PD502", "Packets into silence", Party.PATH, ends=(Kind.SILENCE,))
 def silence(see: Observation) -> Iterator[Claim]:
     """One side repeated its segments and no packet at all came back, not even an acknowledgement.
 
@@ -37,7 +37,7 @@ def silence(see: Observation) -> Iterator[Claim]:
     """
     ending = see.ending
     quiet = ending.silence
-    if ending.kind is not Kind.SILENCE or quiet is None or ending.side is None:
+    if quiet is None or ending.side is None:
         return
     silent = see.session.server if ending.side is Side.SERVER else see.session.client
     alive = see.around.hosts.alive_since(silent.address, quiet.unanswered, ending.at)

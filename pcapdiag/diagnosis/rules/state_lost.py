@@ -13,7 +13,7 @@ from pcapdiag.model import Duration
 IDLE_NS = 20_000_000_000
 
 
-@rule("PD603", "It broke right after a pause", None)
+@rule("PD603", "It broke right after a pause", None, ends=(Kind.RST, Kind.SILENCE))
 def state_lost(see: Observation) -> Iterator[Claim]:
     """A pause in which nobody sent anything came right before the packet that drew a bare reset or met silence.
 

@@ -12,7 +12,7 @@ from pcapdiag.model import Duration, How, Party, Says, Side, Strength
 SILENT_NS = 60_000_000_000
 
 
-@rule("PD103", "Not ended in this capture", Party.NOBODY)
+@rule("PD103", "Not ended in this capture", Party.NOBODY, ends=(Kind.OPEN,))
 def still_open(see: Observation) -> Iterator[Claim]:
     """Nothing ended the session before the capture stopped, or before its ports were used again.
 
@@ -35,8 +35,6 @@ def still_open(see: Observation) -> Iterator[Claim]:
         RFC 5321 section 4.5.3.2 (timeouts: 5 minutes for most commands, 10 for the reply to the final dot).
     """
     ending = see.ending
-    if ending.kind is not Kind.OPEN:
-        return
     waited = see.waited_ns or 0
     silent = waited > SILENT_NS
     why = "its ports were used again" if see.connection.reused else "the capture ended"

@@ -11,7 +11,7 @@ from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import How, Moment, Party, Side, Strength, Vantage
 
 
-@rule("PD501", "Connection attempt without any answer", Party.PATH)
+@rule("PD501", "Connection attempt without any answer", Party.PATH, ends=(Kind.CONNECT,))
 def syn_unanswered(see: Observation) -> Iterator[Claim]:
     """The client's SYNs met silence.
 
@@ -36,7 +36,7 @@ def syn_unanswered(see: Observation) -> Iterator[Claim]:
     """
     connection = see.connection
     syns = connection.handshake.syns
-    if see.ending.kind is not Kind.CONNECT or connection.handshake.synacks or rejection(see)[1] is not None:
+    if connection.handshake.synacks or rejection(see)[1] is not None:
         return
     if any(reset.claimed is Side.SERVER for reset in connection.closing.resets) or see.half(Side.SERVER).packets:
         return
