@@ -1,0 +1,63 @@
+"""The last command and the last reply in clear text, as the corpus' truth (made with tshark) has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pcapdiag.analysis import Judged
+from pcapdiag.smtp.dialogue import DOT, Command, Reply
+from tests.oracle.reading import Reader, ends, truths
+
+pytestmark = [pytest.mark.corpus, pytest.mark.tshark]
+
+
+def test_last_command_and_last_reply(reader: Reader) -> None:
+    misses = []
+    compared = 0
+    for truth_path in sorted((reader.corpus / "truth").glob("*.json")):
+        path = reader.corpus / "smtp" / truth_path.name.removesuffix(".json")
+        for truth in truths(path):
+            one = _session(truth, reader.sessions(path))
+            where = f"{reader.name(path)} frames {truth['first_frame']}-{truth['last_frame']}"
+            if one is None:
+                misses.append(f"{where}: no such session")
+                continue
+            verb, reply = _last_verb(one), _last_reply(one)
+            compared += 1
+            if verb != truth["last_command"].partition(" ")[0].upper():
+                misses.append(f"{where}: last command {verb!r}, tshark {truth['last_command']!r}")
+            if not _same_reply(reply, truth["last_reply"]):
+                misses.append(f"{where}: last reply {reply!r}, tshark {truth['last_reply']!r}")
+    assert compared > 100
+    assert not misses, "\n".join(["", *misses])
+
+
+def _session(truth: dict[str, Any], judged: list[Judged]) -> Judged | None:
+    for one in judged:
+        connection = one.session.connection
+        if {connection.client, connection.server} == ends(truth) and (
+            connection.first.frame <= truth["last_frame"] and connection.last.frame >= truth["first_frame"]
+        ):
+            return one
+    return None
+
+
+def _last_verb(one: Judged) -> str:
+    """The end of data, the lines of an AUTH exchange and lines that are no command are not what tshark calls a command."""
+    commands = [entry for entry in one.session.dialogue.entries if isinstance(entry, Command) and entry.known]
+    return next((c.verb.decode() for c in reversed(commands) if c.verb not in (DOT, b"*", b"")), "")
+
+
+def _last_reply(one: Judged) -> str:
+    replies = [entry for entry in one.session.dialogue.entries if isinstance(entry, Reply)]
+    return (
+        f"{replies[-1].code} {replies[-1].lines[-1].decode('utf-8', 'replace')}"
+        if replies and replies[-1].lines
+        else ""
+    )
+
+
+def _same_reply(ours: str, theirs: str) -> bool:
+    return ours[:3] == theirs[:3] if theirs[:3].isdigit() or not theirs else theirs.strip()[:12] in ours
