@@ -92,6 +92,7 @@ def _lockstep(chain: Chain, begins: I64, limits: I64) -> tuple[I64, BOOL]:
     visited: list[I64] = []
     arrived = np.zeros(len(begins), np.bool_)
     lane, at, limit = np.arange(len(begins)), begins, limits
+    patience = 0
     while len(at):
         visited.append(at)
         at = chain.follow(at)
@@ -99,6 +100,8 @@ def _lockstep(chain: Chain, begins: I64, limits: I64) -> tuple[I64, BOOL]:
         if not going.all():
             arrived[lane[at == limit]] = True
             lane, at, limit = lane[going], at[going], limit[going]
-        if len(at) < FEWEST and len(visited) > 4 * LANE // 512:
-            break  # a lane of tiny records lags far behind: leave it to the walk by hand
+        if len(at) < FEWEST:
+            patience = patience or 2 * len(visited) + FEWEST
+            if len(visited) > patience:
+                break  # a few lanes of tiny records lag far behind: cheaper by hand
     return np.concatenate(visited), arrived
