@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zoneinfo
 from pathlib import Path
 
 import pytest
@@ -219,6 +220,19 @@ def test_a_bug_of_ours_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(done.stderr.splitlines()) == 1
     assert "Traceback" in CliRunner().invoke(main, ["analyze", ARTICLE, "--debug"]).stderr
     assert "Traceback" in CliRunner().invoke(main, ["analyze", ARTICLE], env={"PCAPDIAG_DEBUG": "1"}).stderr
+
+
+def test_without_a_time_zone_database_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows without the package tzdata."""
+
+    def missing(name: str) -> None:
+        raise zoneinfo.ZoneInfoNotFoundError(name)
+
+    monkeypatch.setattr(zoneinfo, "ZoneInfo", missing)
+    monkeypatch.setattr(zoneinfo, "available_timezones", set)
+    done = CliRunner().invoke(main, ["analyze", ARTICLE, "--tz", "Europe/Berlin"])
+    assert done.exit_code == 2
+    assert "pip install tzdata" in done.stderr
 
 
 def test_version_and_help() -> None:

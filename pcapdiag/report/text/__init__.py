@@ -47,7 +47,7 @@ class _Report:
         yield from self._lead(shown, rows[0] if shown == 1 else None)
         yield from self._section("Captures", captures(self._analysis, self._style, self._clock))
         if rows:
-            yield from self._section("Sessions", sessions_table(rows, self._style, self._clock), self._zone(rows[0]))
+            yield from self._section("Sessions", sessions_table(rows, self._style, self._clock), self._zone(rows))
         elif shown:
             yield from self._section(
                 "Groups",
@@ -75,9 +75,10 @@ class _Report:
             yield first
             yield from lines
 
-    def _zone(self, first: Judged) -> str:
-        started = first.session.connection.first.time_ns
-        return f"{self._clock.day(started)}, times {self._clock.offset(started)}"
+    def _zone(self, rows: list[Judged]) -> str:
+        started = [judged.session.connection.first.time_ns for judged in rows]
+        first, last = self._clock.day(min(started)), self._clock.day(max(started))
+        return f"{first if first == last else f'{first} to {last}'}, times {self._clock.offset(min(started))}"
 
     def _patterns(self) -> Iterator[str]:
         for pattern in self._analysis.patterns:

@@ -24,8 +24,8 @@ from pcapdiag.report.text.words import count
 
 HEAD, TAIL = 14, 26
 """Rungs told of a long conversation: its beginning and, where it broke, more of its end."""
-AFTER = 9
-"""Columns of the time since the rung before."""
+AFTER, ROOMY = 9, 72
+"""Columns of the time since the rung before, and of a page that has room for it."""
 LONGEST_TEXT = 5
 """Lines of one rung."""
 
@@ -66,12 +66,13 @@ class Ladder:
         self._style = style
         self._clock = clock
         self._several_files = several_files
+        self._after = AFTER if style.width >= ROOMY else 0
 
     def draw(self, rungs: Sequence[Rung], client: str, server: str, *, whole: bool) -> Iterator[str]:
         """The lines of the ladder between the two hosts of those names. `whole`: nothing is left out."""
         labels = [self._frame(rung.at) for rung in rungs]
         frame_width = max(5, *(len(label) for label in labels)) if labels else 5
-        left = 2 + 12 + 1 + AFTER + 1 + frame_width + 2
+        left = 2 + 12 + 1 + self._after + 1 + frame_width + 2
         inner = self._style.width - left - 2
         yield from self._head(client, server, frame_width, inner)
         before: Moment | None = None
@@ -92,12 +93,13 @@ class Ladder:
         half = inner // 2
         left, right = self._style.cut(client, half), self._style.cut(server, half)
         middle = left + " " * max(1, inner + 2 - columns(left) - columns(right)) + right
-        yield self._style.paint(f"  {'time':<12} {'after':>{AFTER}} {'frame':>{frame_width}}  {middle}", "dim")
+        after = "after" if self._after else ""
+        yield self._style.paint(f"  {'time':<12} {after:>{self._after}} {'frame':>{frame_width}}  {middle}", "dim")
 
     def _rung(self, rung: Rung, label: str, before: Moment | None, inner: int) -> Iterator[str]:
-        after = "" if before is None else duration_text(rung.at.time_ns - before.time_ns)
+        after = "" if before is None or not self._after else duration_text(rung.at.time_ns - before.time_ns)
         after = after if len(after) <= AFTER else " ".join(after.split()[:2])  # days are enough: 5118 d 1 h
-        margin = f"  {self._clock.fine(rung.at.time_ns)} {after:>{AFTER}} {label} "
+        margin = f"  {self._clock.fine(rung.at.time_ns)} {after:>{self._after}} {label} "
         if not rung.timed or rung.at == before:  # what came in one frame has its time once
             margin = " " * len(margin)
         mark = self._style.paint(self._style.glyphs.cross, *Tone.END.value) if rung.end else " "

@@ -56,7 +56,7 @@ def _told(row: Row, *, forged: bool) -> Rung:
             says = (
                 "FIN, forged" if forged else "FIN, refused by its receiver" if row.says else "FIN: nothing more to send"
             )
-            return Rung(row.at, row.side, says, Tone.END if forged else Tone.BAD)
+            return Rung(row.at, row.side, says, Tone.END if forged else Tone.BAD, whole=True)
         case RowKind.RST:
             return _reset(row)
         case RowKind.ICMP:
@@ -111,7 +111,7 @@ def _reset(row: Row) -> Rung:
     """A reset's flags and effect, as the row has them: ``RA, ended``."""
     effect = row.says.rpartition(", ")[2]
     tone = Tone.QUIET if effect == "echo" else Tone.WARN if effect == "refused" else Tone.END
-    return Rung(row.at, row.side, EFFECTS.get(effect, f"RST, {effect}"), tone)
+    return Rung(row.at, row.side, EFFECTS.get(effect, f"RST, {effect}"), tone, whole=True)
 
 
 def _silence(row: Row) -> Rung:
