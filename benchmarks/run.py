@@ -3,8 +3,9 @@
     python -m benchmarks.run                      # makes a trace of 500,000 packets, measures all, prints a table
     python -m benchmarks.run --trace big.pcap     # any other capture
 
-Each program is a child process of its own, start-up and output (to the null device) included; time is wall time, memory is the
-largest resident set of the child and of the processes it waited for (wait4, so this script runs on POSIX systems only).
+Each program is a child process of its own, start-up and output (to the null device) included. Rates and ratios are by wall time, so
+measure on an idle machine: where CPU time is much less than wall time (pyshark's tshark works beside it), it was not. Memory is the largest
+resident set of the child and of the processes it waited for (wait4, so this script runs on POSIX systems only).
 scapy and pyshark would take minutes and hours for the whole trace: they read its first packets only, and the columns
 for the whole trace are extrapolated from these.
 
@@ -40,6 +41,7 @@ class Result(NamedTuple):
     name: str
     packets: int
     seconds: float
+    cpu_seconds: float
     peak_mb: float
 
     @property
@@ -95,13 +97,13 @@ def measure(contender: Contender) -> Result | str:
             lines = complaints.read().decode(errors="replace").splitlines()
             return f"exit status {process.returncode}: {lines[-1] if lines else ''}"
     kilobytes = usage.ru_maxrss / 1024 if sys.platform == "darwin" else usage.ru_maxrss
-    return Result(contender.name, contender.packets, seconds, kilobytes / 1024)
+    return Result(contender.name, contender.packets, seconds, usage.ru_utime + usage.ru_stime, kilobytes / 1024)
 
 
 def table(results: dict[str, Result | str], whole: int) -> list[str]:
     reference = results.get("tshark -Y smtp")
     rows = [
-        f"{'program':<16}{'packets read':>14}{'seconds':>9}{'packets/s':>12}{'of tshark':>11}{'peak MB':>9}{'whole trace':>13}"
+        f"{'program':<16}{'packets read':>14}{'seconds':>9}{'CPU s':>8}{'packets/s':>12}{'of tshark':>11}{'peak MB':>9}{'whole trace':>13}"
     ]
     for name, result in results.items():
         if isinstance(result, str):
@@ -109,7 +111,7 @@ def table(results: dict[str, Result | str], whole: int) -> list[str]:
             continue
         ratio = f"{result.rate / reference.rate:.2f}x" if isinstance(reference, Result) else "-"
         total = f"{'~' if result.packets < whole else ''}{whole / result.rate:,.0f} s"
-        figures = f"{result.packets:>14,}{result.seconds:>9.2f}{result.rate:>12,.0f}{ratio:>11}{result.peak_mb:>9,.0f}{total:>13}"
+        figures = f"{result.packets:>14,}{result.seconds:>9.2f}{result.cpu_seconds:>8.2f}{result.rate:>12,.0f}{ratio:>11}{result.peak_mb:>9,.0f}{total:>13}"
         rows.append(f"{name:<16}{figures}")
     return rows
 
