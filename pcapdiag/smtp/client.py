@@ -209,7 +209,8 @@ class ClientStream:
                 line = partial.take(octets[at:end], ends, offset + end + 1)
             else:
                 begins = offset + at
-                line = line_of(octets[at:end], self._clock.only or self._clock(begins), ends, begins, offset + end + 1)
+                start = self._clock.only or self._clock(begins)
+                line = line_of(octets[at:end], start, ends, begins, offset + end + 1)
             at = end + 1
             self._line(line)
         return at
@@ -234,16 +235,14 @@ class ClientStream:
     def _send(self, line: Line, verb: bytes, argument: bytes, known: bool = True) -> Sent:
         """A command for the conversation."""
         conversation = self._conversation
-        kind, stage = STEPS.get(verb, UNKNOWN)
-        if verb == b"*":
-            kind, stage = SASL_LINE
-        if line.bare:
-            conversation.odd_once(OddKind.BARE_LF, line.at, Side.CLIENT, verb)
-        if line.long:
-            conversation.odd_once(OddKind.LONG_LINE, line.at, Side.CLIENT, verb)
-        command = Command(verb, argument, line.at, line.start, line.offset, line.end, known, line.cut)
-        sent = conversation.command(command, kind, stage)
-        conversation.settle(line.at)
+        kind, stage = SASL_LINE if verb == b"*" else STEPS.get(verb, UNKNOWN)
+        _, start, at, offset, end, bare, long, cut = line
+        if bare:
+            conversation.odd_once(OddKind.BARE_LF, at, Side.CLIENT, verb)
+        if long:
+            conversation.odd_once(OddKind.LONG_LINE, at, Side.CLIENT, verb)
+        sent = conversation.command(Command(verb, argument, at, start, offset, end, known, cut), kind, stage)
+        conversation.settle(at)
         return sent
 
     def _known(self, line: Line, words: grammar.Words) -> None:

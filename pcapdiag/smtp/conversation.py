@@ -124,7 +124,7 @@ class Conversation:
         if kind is not Kind.ALONE:
             self.smtp = True
             self._consequences(sent)
-        if is_masked_verb(command.verb):
+        elif is_masked_verb(command.verb):
             self.odd(OddKind.MASKED_VERB, command.at, Side.CLIENT, command.verb)
         return sent
 
@@ -145,13 +145,16 @@ class Conversation:
 
     def _consequences(self, sent: Sent) -> None:
         kind, command = sent.kind, sent.command
-        if kind is Kind.MAIL:
-            self.message = sent.message = Message(sent, self.message)
-            self._transactions.append(self.message)
-            self._transactions_total += 1
-        elif kind is Kind.RCPT:
+        if kind is Kind.RCPT:
             if self.message is not None:
                 sent.recipient = self.message.address(command.argument)
+        elif kind is Kind.MAIL:
+            before = self.message
+            if before is not None and (before.mail.reply is None or not before.mail.reply.positive):
+                before = None
+            self.message = sent.message = Message(sent, before)
+            self._transactions.append(self.message)
+            self._transactions_total += 1
         elif kind is Kind.HELLO:
             self._helo = command.argument
             self.lmtp = command.verb == b"LHLO"
@@ -254,25 +257,21 @@ class Conversation:
         return sent.due > 0 and reply.code != 421
 
     def _effects(self, sent: Sent, reply: Reply) -> None:
-        kind, positive = sent.kind, reply.code < 400
-        message = sent.message
+        """What a reply does to the transaction."""
+        kind = sent.kind
         if kind is Kind.RCPT:
             if sent.recipient is not None:
                 sent.recipient.reply = reply
-        elif kind is Kind.HELLO:
-            if positive:
-                self._extensions = self._keywords(reply)
-                self._give_up(message)
-        elif kind is Kind.RESET:
-            if positive:
-                self._give_up(message)
-        elif kind is Kind.MAIL and not positive and message is not None:
+        elif kind is Kind.HELLO or kind is Kind.RESET:
+            if reply.code < 400:
+                if kind is Kind.HELLO:
+                    self._extensions = self._keywords(reply)
+                self._give_up(sent.message)
+        elif kind is Kind.MAIL and (message := sent.message) is not None:
             # RFC 5321 3.3: a MAIL that is refused begins nothing; a transaction that was open before goes on.
-            before = message.previous
-            if self.message is message:
+            before, message.previous = message.previous, None
+            if reply.code >= 400 and self.message is message:
                 self.message = before if before is not None and not (before.complete or before.reset) else None
-        if message is not None:
-            message.previous = None
 
     def _give_up(self, message: Message | None) -> None:
         """RFC 5321 4.1.4: EHLO "MUST clear all buffers and reset the state exactly as if a RSET command had been issued"."""
