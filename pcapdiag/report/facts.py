@@ -71,10 +71,10 @@ def accepted(transaction: MailTransaction, unfinished: bool | None = False) -> b
     finals = [recipient.final for recipient in transaction.recipients if recipient.final is not None]
     if any(200 <= final.code < 300 for final in finals):
         return True  # LMTP: taken for at least one of its recipients (RFC 2033 4.2)
-    if transaction.reply is not None:
+    if transaction.reply is not None and not 300 <= transaction.reply.code < 400:
         return 200 <= transaction.reply.code < 300
     if transaction.complete:
-        return None
+        return None  # a 3xx to the end of data says nothing either
     return False if transaction.reset or transaction.octets is None else unfinished
 
 

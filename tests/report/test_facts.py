@@ -70,6 +70,7 @@ UNFINISHED: dict[str, Any] = dict(reply=None, complete=False, terminator=None)
         (dict(reply=REFUSED), False, False),
         (dict(reply=PUT_OFF), False, False),
         (UNANSWERED, None, None),
+        (dict(reply=make_reply(354, b"go on", 14, 0.9)), None, None),
         (UNFINISHED, False, None),
         (UNFINISHED | dict(octets=None), False, False),  # the server never said 354
         (UNFINISHED | dict(reset=True), False, False),
