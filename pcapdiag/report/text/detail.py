@@ -50,7 +50,7 @@ class Details:
             remark = f"{self._style.glyphs.cross} marks what ended it" if any(rung.end for rung in told) else ""
             yield from self._section("The conversation", self._ladder(judged, told, whole=whole), remark)
         yield from self._section("What else it could be", self._doubts(verdict))
-        yield from self._section("Seen besides", self._beside(verdict.findings))
+        yield from self._section("Seen besides", self._findings(verdict.findings))
         yield from self._section("What to do next", self._steps(verdict))
         yield from self._section("In Wireshark", self._filters(judged))
 
@@ -150,12 +150,14 @@ class Details:
 
     def _doubts(self, verdict: Verdict) -> Iterator[str]:
         yield from self._evidence(verdict.against)
-        for finding in verdict.others:
-            yield from self._style.bullets([sentence(self._plain(finding.summary), f" ({finding.rule})")])
+        yield from self._findings(verdict.others)
 
-    def _beside(self, findings: Sequence[Finding]) -> Iterator[str]:
+    def _findings(self, findings: Sequence[Finding]) -> Iterator[str]:
         for finding in findings:
-            yield from self._style.bullets([sentence(self._plain(finding.summary), f" ({finding.rule})")])
+            frames = tuple(sorted({at for each in finding.evidence for at in each.frames}))
+            shown = self._frames(Evidence(finding.summary, frames)).strip(" ()")
+            behind = f" ({finding.rule}{': ' if shown else ''}{shown})"
+            yield from self._style.bullets([sentence(self._plain(finding.summary), behind)])
 
     def _steps(self, verdict: Verdict) -> Iterator[str]:
         steps = [sentence(self._plain(step)) for step in verdict.next_steps]
