@@ -44,7 +44,11 @@ class Listener:
 
 
 def follow(
-    batches: Iterable[list[Frame] | PacketTable], *, ports: frozenset[int] | None = PORTS, fast: bool = True, **settings: int
+    batches: Iterable[list[Frame] | PacketTable],
+    *,
+    ports: frozenset[int] | None = PORTS,
+    fast: bool = True,
+    **settings: int,
 ) -> list[tuple[Connection, Listener]]:
     """The finished connections of some batches, by serial."""
     finished: list[tuple[Connection, Listener]] = []
