@@ -1,6 +1,6 @@
 """Message content behind DATA: counted, searched for its end, never kept.
 
-RFC 5321 4.1.1.4 ends it with CRLF.CRLF, and the receiver "MUST NOT" take another sequence for it. Receivers in the wild also
+RFC 5321 4.1.1.4: "the sequence "<LF>.<LF>" [...] MUST NOT be treated as equivalent to <CRLF>.<CRLF>". Some receivers nevertheless
 stop at a lone dot between bare line feeds, and a hole in the capture may have held the terminator. Whether they did
 only a later reply of the server shows. So the last few octets are held while the content goes on: what stands behind such an
 end is commands.

@@ -24,6 +24,7 @@ from pcapdiag.smtp.transactions import Sent
 
 _TEXT_RUN = 3
 """So many lines in a row that are no commands, unanswered, are message text."""
+_SIX = len(b"DATA\r\n")
 _PEEK = 128
 """More than any PROXY v1 header."""
 
@@ -56,6 +57,8 @@ class ClientStream:
         self._unsure: list[Line] | None = []
         """Lines kept back at the beginning of a capture; None once it is clear what they are."""
         self._unknown_run = 0
+        self._six: Sent | None = None
+        """A line of six octets that was not captured: DATA or QUIT."""
         self._end = 0
         """Behind the last octet seen."""
 
@@ -265,7 +268,7 @@ class ClientStream:
         if kind is Kind.AUTH:
             argument = self._mechanism(argument)
         elif verb == b"BURL":
-            # RFC 4467 3: the URL of BURL carries an authorization token.
+            # RFC 4468: its URL carries an authorization token (URLAUTH, RFC 4467).
             argument = b""
         sent = self._send(line, verb, argument)
         if kind is Kind.TLS:
@@ -360,7 +363,7 @@ class ClientStream:
             self._handler.tls_gap(Side.CLIENT, offset, length, at)
             return
         if self._mode == self._content:
-            taken = self._content_reader.gap(offset, length, at)
+            taken = self._content_reader.gap(offset, length, segment_end, at)
             self._after_content()
             offset, length = offset + taken, length - taken
         if length and self._mode != self._ignored:
@@ -375,9 +378,29 @@ class ClientStream:
         if self._partial:
             # Its beginning was seen, so it was sent; perhaps others with it, which only the replies can tell.
             self._line(self._partial.cut(at, end))
-        elif self._secret_next or segment_end:
+        elif self._secret_next:
             self._line(Line(b"", at, at, offset, end, cut=True))
+        elif segment_end:
+            self._unseen_line(Line(b"", at, at, offset, end, cut=True))
         self._skipping = not segment_end
+
+    def _unseen_line(self, line: Line) -> None:
+        """A segment of which only the headers were captured: its length may tell what it was."""
+        length, conversation = line.end - line.offset, self._conversation
+        if self._six is not None and length > _SIX and self._six not in conversation.outstanding:
+            # Six octets, an answer, and then much more: DATA, 354 and the message.
+            self._six = None
+            conversation.content_open = True
+            self._content_reader.begin(line.offset)
+            self._mode = self._content
+            conversation.settle(line.at)
+            self._content_reader.gap(line.offset, length, True, line.at)
+            return
+        if length == _SIX and conversation.message_ended:
+            self._send(line, b"QUIT", b"")
+            return
+        self._line(line)
+        self._six = conversation.outstanding[-1] if length == _SIX and conversation.outstanding else None
 
     def finish(self) -> None:
         """No more octets will come."""

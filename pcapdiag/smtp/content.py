@@ -17,6 +17,7 @@ from pcapdiag.smtp.lines import Line
 from pcapdiag.smtp.stages import LAST_CHUNK, STEPS, Kind
 from pcapdiag.smtp.transactions import Sent
 
+_DOT_LENGTHS = (3, 5)
 _ENOUGH = 64
 """Octets without a line end that no command would begin with."""
 
@@ -227,12 +228,16 @@ class Content:
 
     # --- Holes and the end -------------------------------------------------------------------------------------------
 
-    def gap(self, offset: int, length: int, at: Moment) -> int:
+    def gap(self, offset: int, length: int, segment_end: bool, at: Moment) -> int:
         """A hole while content is open: how many of its octets belong to the content."""
         self._start = self._start or at
         self._at = at
-        if self._scanner is not None:
-            self._scanner.gap(offset, length)
+        if (scanner := self._scanner) is not None:
+            if segment_end and scanner.gap_end == offset and length in _DOT_LENGTHS:
+                # Of a whole segment only the length is known, and it is that of the terminator.
+                self._end(offset + length - 3, offset + length, cut=True)
+            else:
+                scanner.gap(offset, length)
             return length
         taken = min(length, self._left)
         self._left -= taken

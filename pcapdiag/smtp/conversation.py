@@ -73,6 +73,11 @@ class Conversation:
         """A hole in the server's octets may hold replies that are waited for."""
         return self._lost_replies > 0
 
+    @property
+    def message_ended(self) -> bool:
+        """The step completed last, or awaited, is the end of a message."""
+        return (self.outstanding[0].stage if self.outstanding else self._done) is Stage.END_OF_DATA
+
     # --- Positions ---------------------------------------------------------------------------------------------------
 
     def position(self, stage: Stage, owing: Side | None, at: Moment) -> None:

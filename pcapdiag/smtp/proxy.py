@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-# Section 2.2: "the block [...] is fixed": \x0D \x0A \x0D \x0A \x00 \x0D \x0A \x51 \x55 \x49 \x54 \x0A
+# Section 2.2: twelve octets that no protocol begins with, then version and command, family, and the length of the rest.
 SIGNATURE_V2 = b"\r\n\r\n\x00\r\nQUIT\n"
 _PREFIX_V1 = b"PROXY "
 # Section 2.1: "a 108-byte buffer is always enough to store all the line and a trailing zero".

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pcapdiag.smtp.dialogue import DOT, Body, Command, Missing, Reply
@@ -62,6 +64,51 @@ ENDS: dict[str, tuple[Script, str]] = {
         "end-of-data/server",
     ),
 }
+
+
+# Only headers were captured: EHLO, MAIL, RCPT, DATA, a message, its dot, QUIT, each with its reply.
+UNSEEN: list[Any] = [
+    S,
+    30,
+    C,
+    16,
+    S,
+    80,
+    C,
+    30,
+    S,
+    14,
+    C,
+    25,
+    S,
+    14,
+    C,
+    6,
+    S,
+    37,
+    C,
+    1448,
+    C,
+    700,
+    C,
+    3,
+    S,
+    30,
+    C,
+    6,
+    S,
+    15,
+]
+
+
+@pytest.mark.parametrize(
+    ("steps", "ends"), [(10, "body/client"), (11, "body/client"), (12, "end-of-data/server"), (14, "quit/server")]
+)
+def test_lengths_tell_when_only_headers_were_captured(steps: int, ends: str) -> None:
+    pairs = list(zip(UNSEEN[::2], UNSEEN[1::2], strict=True))[:steps]
+    dialogue = talk([Gap(side, length, CUT) for side, length in pairs])
+    assert standing(dialogue) == ends
+    assert all(e.cut for e in dialogue.entries if isinstance(e, Command))
 
 
 @pytest.mark.parametrize("name", ENDS)
