@@ -11,6 +11,7 @@ Look at what changed with `git diff`, and read it as prose before committing it.
 from __future__ import annotations
 
 import argparse
+import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -79,11 +80,31 @@ def rule_section(rule: Rule) -> Iterator[str]:
 
 
 def cli_page() -> Made:
-    lines = ["# Command line", "", "Written by `python -m tools.regen` from `--help`."]
+    lines = ["# Command line", "", "Written by `python -m tools.regen` from what `--help` says."]
     for name, command in commands(command_line, "pcapdiag"):
-        context = click.Context(command, info_name=name, terminal_width=100)
-        lines += ["", f"## `{name}`", "", "```text", command.get_help(context).rstrip(), "```"]
+        lines += ["", f"## `{name}`", "", *told(command.help or ""), "", "| option | does |", "|---|---|"]
+        lines += [option_row(option) for option in command.params if isinstance(option, click.Option)]
     yield ROOT / "docs/reference/cli.md", ("\n".join(lines) + "\n").encode()
+
+
+def told(text: str) -> Iterator[str]:
+    """A command's help as Markdown; click's mark for "do not wrap" becomes a code block."""
+    for number, paragraph in enumerate(inspect.cleandoc(text).split("\n\n")):
+        if number:
+            yield ""
+        mark, _, verbatim = paragraph.partition("\n")
+        yield from ["```text", inspect.cleandoc(verbatim), "```"] if mark == "\b" else [paragraph]
+
+
+def option_row(option: click.Option) -> str:
+    """Made here and not by click, whose layout changes between versions."""
+    names = ", ".join(f"`{text}`" for text in (*option.opts, *option.secondary_opts))
+    if isinstance(option.type, click.Choice):
+        value = " \\| ".join(f"`{choice}`" for choice in option.type.choices)
+    else:
+        value = "" if option.is_flag else option.metavar or option.type.name.upper()
+    default = f" Default: `{option.default}`." if option.show_default else ""
+    return f"| {names} {value} | {option.help or ''}{default} |".replace("  |", " |")
 
 
 def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
