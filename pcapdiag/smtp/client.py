@@ -4,12 +4,10 @@ At any moment the stream is in one mode (`_peek`, `_lines`, `_content`, `_record
 from a place and says how far it came. What the server says changes the mode through the observer.
 
 Lines that are no commands are not believed to be anything at first: at the beginning of a capture they are kept back
-(`_unsure`) until the server speaks, a command follows, or their number shows that the capture began inside a message.
+(`unsure`) until the server speaks, a command follows, or their number shows that the capture began inside a message.
 """
 
 from __future__ import annotations
-
-from typing import Protocol
 
 from pcapdiag.model import Moment, Side
 from pcapdiag.smtp import auth, grammar, proxy
@@ -17,6 +15,7 @@ from pcapdiag.smtp.clock import Clock
 from pcapdiag.smtp.content import Content
 from pcapdiag.smtp.conversation import Conversation
 from pcapdiag.smtp.dialogue import Command, OddKind, Reply
+from pcapdiag.smtp.handler import Handler
 from pcapdiag.smtp.lines import Line, Partial, line_of
 from pcapdiag.smtp.stages import SASL_LINE, STEPS, UNKNOWN, Kind
 from pcapdiag.smtp.tls_records import looks_like_record
@@ -29,14 +28,6 @@ _PEEK = 128
 """More than any PROXY v1 header."""
 
 
-class Handler(Protocol):
-    """Who decides what concerns both directions."""
-
-    def client_records(self, offset: int, after_starttls: bool) -> bool: ...
-    def tls_octets(self, side: Side, octets: bytes, offset: int) -> None: ...
-    def tls_gap(self, side: Side, offset: int, length: int, at: Moment) -> None: ...
-
-
 class ClientStream:
     """Reads one direction."""
 
@@ -44,7 +35,7 @@ class ClientStream:
         self._handler = handler
         self._conversation = conversation
         self._clock = clock
-        self._content_reader = Content(conversation, clock)
+        self.content = Content(conversation, clock)
         self._partial = Partial()
         self._mode = self._peek
         self._peeked = b""
@@ -54,9 +45,10 @@ class ClientStream:
         self._secret_next = False
         self._skipping = False
         """After a hole: the place in the line is unknown."""
-        self._unsure: list[Line] | None = []
+        self.unsure: list[Line] | None = []
         """Lines kept back at the beginning of a capture; None once it is clear what they are."""
-        self._unknown_run = 0
+        self.unknown_run = 0
+        """Lines in a row that were no commands, since the server last spoke."""
         self._six: Sent | None = None
         """A line of six octets that was not captured: DATA or QUIT."""
         self._end = 0
@@ -76,15 +68,6 @@ class ClientStream:
 
     # --- What the server's replies change ----------------------------------------------------------------------------
 
-    @property
-    def chunk_in_progress(self) -> Sent | None:
-        """The BDAT whose octets are being sent."""
-        return self._content_reader.chunk
-
-    def answered(self) -> None:
-        """The server said something: lines of text that draw replies are not a message."""
-        self._unknown_run = 0
-
     def expect_secret(self) -> None:
         """334: the next line is a response of the AUTH exchange, whatever it looks like."""
         self._secret_next = True
@@ -102,25 +85,25 @@ class ClientStream:
 
     def content_wanted(self, data: Sent | None) -> None:
         """354. `data` is None when the DATA was not captured."""
-        self._content_reader.wanted(data, self._end)
-        if self._content_reader.inside:
+        self.content.wanted(data, self._end)
+        if self.content.inside:
             self._partial.clear()
             self._mode = self._content
 
     def content_refused(self, data: Sent) -> None:
         """DATA was refused."""
-        self._content_reader.refused(data)
+        self.content.refused(data)
         self._after_content()
 
     def content_ends_with(self, reply: Reply) -> bool:
         """A reply came while content was open: had it ended?"""
-        ended = self._content_reader.ends_with(reply)
+        ended = self.content.ends_with(reply)
         self._after_content()
         return ended
 
     def content_so_far(self) -> None:
         """Count the content so far: a reply comes before its end."""
-        self._content_reader.stretch()
+        self.content.stretch()
 
     # --- The beginning -----------------------------------------------------------------------------------------------
 
@@ -150,7 +133,7 @@ class ClientStream:
         conversation, moment = self._conversation, self._clock(offset + at)
         first = header.found is proxy.Found.V1
         kind, shown = (OddKind.PROXY_V1, held[: header.length].rstrip()) if first else (OddKind.PROXY_V2, b"")
-        conversation.odd_once(kind, moment, Side.CLIENT, shown)
+        conversation.oddities.once(kind, moment, Side.CLIENT, shown)
         conversation.settle(moment)
         behind = at + header.length - len(self._peeked)
         self._peeked = b""
@@ -169,7 +152,7 @@ class ClientStream:
     def _stray_hello(self, begins: int) -> None:
         """A TLS hello to a server that has greeted in clear: one line of junk to it."""
         moment = self._clock(begins)
-        self._conversation.odd_once(OddKind.NOT_SMTP, moment, Side.CLIENT, b"TLS ClientHello")
+        self._conversation.oddities.once(OddKind.NOT_SMTP, moment, Side.CLIENT, b"TLS ClientHello")
         self._mode = self._ignored
         self._send(Line(b"", moment, moment, begins, begins), b"", b"", known=False)
 
@@ -183,14 +166,14 @@ class ClientStream:
         return len(octets)
 
     def _content(self, octets: bytes, offset: int, at: int) -> int:
-        at = self._content_reader.read(octets, offset, at)
-        if not self._content_reader.inside:
+        at = self.content.read(octets, offset, at)
+        if not self.content.inside:
             self._after_content()
         return at
 
     def _after_content(self) -> None:
         """Content ended, or was none: read on with lines, and first what had been taken for it."""
-        reader = self._content_reader
+        reader = self.content
         if reader.inside or self._mode != self._content:
             return
         self._mode = self._lines
@@ -241,28 +224,28 @@ class ClientStream:
         kind, stage = SASL_LINE if verb == b"*" else STEPS.get(verb, UNKNOWN)
         _, start, at, offset, end, bare, long, cut = line
         if bare:
-            conversation.odd_once(OddKind.BARE_LF, at, Side.CLIENT, verb)
+            conversation.oddities.once(OddKind.BARE_LF, at, Side.CLIENT, verb)
         if long:
-            conversation.odd_once(OddKind.LONG_LINE, at, Side.CLIENT, verb)
+            conversation.oddities.once(OddKind.LONG_LINE, at, Side.CLIENT, verb)
         sent = conversation.command(Command(verb, argument, at, start, offset, end, known, cut), kind, stage)
         conversation.settle(at)
         return sent
 
     def _known(self, line: Line, words: grammar.Words) -> None:
-        if self._unsure is not None:
-            if self._unsure and not grammar.is_plausible(words):
+        if self.unsure is not None:
+            if self.unsure and not grammar.is_plausible(words):
                 self._keep_back(line)
                 return
             self.commit()
         verb, argument, _ = words
         conversation = self._conversation
         kind = STEPS[verb].kind
-        self._unknown_run = 0
+        self.unknown_run = 0
         if self._starttls is not None and self._starttls.reply is None:
-            conversation.odd_once(OddKind.PIPELINED_AFTER_STARTTLS, line.at, Side.CLIENT, verb)
+            conversation.oddities.once(OddKind.PIPELINED_AFTER_STARTTLS, line.at, Side.CLIENT, verb)
         if kind is Kind.CHUNK:
-            self._content_reader.announce(line, argument)
-            if self._content_reader.inside:
+            self.content.announce(line, argument)
+            if self.content.inside:
                 self._mode = self._content
             return
         if kind is Kind.AUTH:
@@ -276,7 +259,7 @@ class ClientStream:
             conversation.starttls_seen = True
             self._mode = self._peek
         elif kind is Kind.DATA:
-            self._content_reader.expect(sent)
+            self.content.expect(sent)
             self._mode = self._content
 
     def _mechanism(self, argument: bytes) -> bytes:
@@ -304,7 +287,7 @@ class ClientStream:
         """A line that is no command: show as little of it as can be, it may be text or a secret."""
         octets = line.octets
         http, binary = grammar.is_http(octets), grammar.is_binary(octets)
-        if self._unsure is not None:
+        if self.unsure is not None:
             if not http and not binary:
                 self._keep_back(line)
                 return
@@ -315,14 +298,14 @@ class ClientStream:
         if guarded:
             conversation.secrets.withhold(octets)
         if http:
-            conversation.odd_once(OddKind.NOT_SMTP, line.at, Side.CLIENT, grammar.request_shown(octets))
+            conversation.oddities.once(OddKind.NOT_SMTP, line.at, Side.CLIENT, grammar.request_shown(octets))
         elif binary:
             shown = b"" if conversation.auth_seen else octets[:32]
-            conversation.odd_once(OddKind.NOT_SMTP, line.at, Side.CLIENT, shown)
-        self._unknown_run += 1
+            conversation.oddities.once(OddKind.NOT_SMTP, line.at, Side.CLIENT, shown)
+        self.unknown_run += 1
         field = conversation.greeting is not None and not words.verb and grammar.is_header_field(octets)
-        if self._unknown_run >= _TEXT_RUN or field:
-            conversation.odd_once(OddKind.UNSTUFFED_TEXT, line.at, Side.CLIENT, b"")
+        if self.unknown_run >= _TEXT_RUN or field:
+            conversation.oddities.once(OddKind.UNSTUFFED_TEXT, line.at, Side.CLIENT, b"")
         verb = b"" if guarded and not (http or grammar.is_masked_verb(words.verb)) else words.verb
         self._send(line, verb, b"", known=False)
 
@@ -330,7 +313,7 @@ class ClientStream:
 
     def _keep_back(self, line: Line) -> None:
         """A line at the beginning that is no command, or does not look like one that follows such lines."""
-        unsure = self._unsure
+        unsure = self.unsure
         conversation = self._conversation
         if unsure is None or conversation.entries.total or conversation.greeted:
             self.commit()
@@ -339,18 +322,18 @@ class ClientStream:
         unsure.append(line)
         if len(unsure) < _TEXT_RUN:
             return
-        self._unsure = None
+        self.unsure = None
         conversation.begin_midway()
         conversation.content_open = True
-        self._content_reader.began(unsure[0], line)
+        self.content.began(unsure[0], line)
         self._mode = self._content
         conversation.settle(unsure[0].start)
 
     def commit(self) -> None:
         """The lines kept back are what they seem: lines that are no commands."""
-        if self._unsure is None:
+        if self.unsure is None:
             return
-        kept, self._unsure = self._unsure, None
+        kept, self.unsure = self.unsure, None
         for line in kept:
             self._unknown(line, grammar.command_line(line.octets))
 
@@ -363,7 +346,7 @@ class ClientStream:
             self._handler.tls_gap(Side.CLIENT, offset, length, at)
             return
         if self._mode == self._content:
-            taken = self._content_reader.gap(offset, length, segment_end, at)
+            taken = self.content.gap(offset, length, segment_end, at)
             self._after_content()
             offset, length = offset + taken, length - taken
         if length and self._mode != self._ignored:
@@ -391,10 +374,10 @@ class ClientStream:
             # Six octets, an answer, and then much more: DATA, 354 and the message.
             self._six = None
             conversation.content_open = True
-            self._content_reader.begin(line.offset)
+            self.content.begin(line.offset)
             self._mode = self._content
             conversation.settle(line.at)
-            self._content_reader.gap(line.offset, length, True, line.at)
+            self.content.gap(line.offset, length, True, line.at)
             return
         if length == _SIX and conversation.message_ended:
             self._send(line, b"QUIT", b"")
@@ -404,13 +387,13 @@ class ClientStream:
 
     def finish(self) -> None:
         """No more octets will come."""
-        self._content_reader.finish()
+        self.content.finish()
         partial, conversation = self._partial, self._conversation
         if self._mode != self._lines or not partial:
             return
         if grammar.is_binary(partial.octets) and not conversation.auth_seen:
-            conversation.odd_once(OddKind.NOT_SMTP, partial.start, Side.CLIENT, partial.octets[:32])
+            conversation.oddities.once(OddKind.NOT_SMTP, partial.start, Side.CLIENT, partial.octets[:32])
             return
         words = grammar.command_line(partial.octets)
         shown = words.verb if words.known and not self._secret_next else b""
-        conversation.odd(OddKind.PARTIAL_COMMAND, partial.start, Side.CLIENT, shown)
+        conversation.oddities.add(OddKind.PARTIAL_COMMAND, partial.start, Side.CLIENT, shown)

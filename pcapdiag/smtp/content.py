@@ -89,7 +89,7 @@ class Content:
         if held is not None:
             self.rest = (scanner.start, held)
         else:
-            self._conversation.odd_once(OddKind.UNSTUFFED_TEXT, self._at or data.command.at, Side.CLIENT, b"")
+            self._conversation.oddities.once(OddKind.UNSTUFFED_TEXT, self._at or data.command.at, Side.CLIENT, b"")
 
     def ends_with(self, reply: Reply) -> bool:
         """A reply came while content was open: had it ended, at a place that was not sure to be its end?"""
@@ -99,7 +99,7 @@ class Content:
         bare = scanner.bare_end()
         if bare is not None and self._commands_behind(scanner, bare.end):
             at = self._at or self._clock(bare.end)
-            self._conversation.odd_once(OddKind.BARE_LF, at, Side.CLIENT, b"")
+            self._conversation.oddities.once(OddKind.BARE_LF, at, Side.CLIENT, b"")
             self._end(bare.content_end, bare.end, cut=False)
             return True
         if scanner.gap_end is None:

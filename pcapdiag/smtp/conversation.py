@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from collections import deque
 
-from pcapdiag.model import Moment, Position, Side, Stage
+from pcapdiag.model import Moment, Side, Stage
 from pcapdiag.smtp import auth, guess
 from pcapdiag.smtp.bounded import Bounded
-from pcapdiag.smtp.dialogue import Body, Command, Dialogue, Entry, Missing, Oddity, OddKind, Reply, Tls
+from pcapdiag.smtp.dialogue import Body, Command, Dialogue, Entry, Missing, OddKind, Reply, Tls
 from pcapdiag.smtp.grammar import is_masked_banner, is_masked_verb
+from pcapdiag.smtp.history import Oddities, Positions
 from pcapdiag.smtp.stages import OUTCOMES, Kind, Reading
 from pcapdiag.smtp.transactions import Message, Sent
 
-_ODDITIES = 50
 _OUTSTANDING = 500
-_MANY = 2000
 _TRANSACTIONS = 200
 _EXTENSIONS = 100
 
@@ -34,6 +33,8 @@ class Conversation:
 
     def __init__(self) -> None:
         self.entries: Bounded[Entry] = Bounded(400, 400)
+        self.positions = Positions()
+        self.oddities = Oddities()
         self.outstanding: deque[Sent] = deque()
         self.greeting: Reply | None = None
         self.greeted = False
@@ -51,9 +52,6 @@ class Conversation:
         self.lmtp = False
         self.message: Message | None = None
         self._exchanges: Bounded[Sent] = Bounded(400, 400)
-        self._positions: Bounded[Position] = Bounded(100, 300)
-        self._stage: Stage | None = None
-        self._owing: Side | None = None
         self._done = Stage.GREETING
         """The step completed last."""
         self._turn: Side | None = Side.CLIENT
@@ -66,7 +64,6 @@ class Conversation:
         self._transactions_total = 0
         self._helo: bytes | None = None
         self._extensions: tuple[bytes, ...] = ()
-        self._oddities: list[Oddity] = []
 
     @property
     def replies_lost(self) -> bool:
@@ -80,12 +77,6 @@ class Conversation:
 
     # --- Positions ---------------------------------------------------------------------------------------------------
 
-    def position(self, stage: Stage, owing: Side | None, at: Moment) -> None:
-        """From `at` on the dialogue stands there."""
-        if stage is not self._stage or owing is not self._owing:
-            self._stage, self._owing = stage, owing
-            self._positions.append(Position(stage, owing, at))
-
     def settle(self, at: Moment) -> None:
         """Say where the dialogue stands now."""
         stage: Stage
@@ -98,9 +89,7 @@ class Conversation:
             stage, owing = Stage.BODY, Side.CLIENT
         else:
             stage, owing = self._done, self._turn
-        if stage is not self._stage or owing is not self._owing:
-            self._stage, self._owing = stage, owing
-            self._positions.append(Position(stage, owing, at))
+        self.positions.stand(stage, owing, at)
 
     def _awaited(self, head: Sent) -> tuple[Stage, Side]:
         """The stage while the oldest command waits for its reply."""
@@ -130,7 +119,7 @@ class Conversation:
             self.smtp = True
             self._consequences(sent)
         elif is_masked_verb(command.verb):
-            self.odd(OddKind.MASKED_VERB, command.at, Side.CLIENT, command.verb)
+            self.oddities.add(OddKind.MASKED_VERB, command.at, Side.CLIENT, command.verb)
         return sent
 
     def _before_greeting(self, command: Command, kind: Kind) -> None:
@@ -139,13 +128,13 @@ class Conversation:
         elif self.client_lost or self._lost_replies:
             self.greeted = True
         else:
-            self.odd_once(OddKind.EARLY_TALK, command.at, Side.CLIENT, command.verb)
+            self.oddities.once(OddKind.EARLY_TALK, command.at, Side.CLIENT, command.verb)
 
     def begin_midway(self) -> None:
         """The capture began after the greeting."""
         self.greeted = True
         self.client_lost = True
-        if self._stage is None:
+        if self.positions.stage is None:
             self._done = Stage.OTHER
 
     def _consequences(self, sent: Sent) -> None:
@@ -226,7 +215,7 @@ class Conversation:
         text = reply.text.upper()
         self.smtp = self.smtp or b"SMTP" in text or b"LMTP" in text
         if is_masked_banner(reply.lines[0]):
-            self.odd(OddKind.MASKED_BANNER, reply.at, Side.SERVER, reply.lines[0])
+            self.oddities.add(OddKind.MASKED_BANNER, reply.at, Side.SERVER, reply.lines[0])
         self.settle(reply.at)
         return True
 
@@ -289,7 +278,7 @@ class Conversation:
         keywords = tuple([line.partition(b" ")[0].upper()[:64] for line in reply.lines[1:_EXTENSIONS]])
         for keyword in keywords:
             if keyword[:4] == b"XXXX" and is_masked_verb(keyword):
-                self.odd(OddKind.MASKED_VERB, reply.at, Side.SERVER, keyword)
+                self.oddities.add(OddKind.MASKED_VERB, reply.at, Side.SERVER, keyword)
         return keywords
 
     def _without_command(self, reply: Reply) -> Reading:
@@ -298,7 +287,7 @@ class Conversation:
         reply = reply._replace(unasked=unasked)
         self.entries.append(reply)
         if unasked:
-            self.odd(OddKind.UNASKED_REPLY, reply.at, Side.SERVER, reply.text)
+            self.oddities.add(OddKind.UNASKED_REPLY, reply.at, Side.SERVER, reply.text)
             self.settle(reply.at)
             return Reading.AS_BEFORE
         kind = guess.answered(reply)
@@ -320,7 +309,7 @@ class Conversation:
         """A reply came while the content was still being sent; the client goes on sending."""
         reply = self.cleaned(reply)
         self.entries.append(reply)
-        self.odd(OddKind.EARLY_REPLY_IN_BODY, reply.at, Side.SERVER, reply.text)
+        self.oddities.add(OddKind.EARLY_REPLY_IN_BODY, reply.at, Side.SERVER, reply.text)
 
     # --- Holes -------------------------------------------------------------------------------------------------------
 
@@ -370,14 +359,6 @@ class Conversation:
 
     # --- The rest ----------------------------------------------------------------------------------------------------
 
-    def odd(self, kind: OddKind, at: Moment, side: Side, octets: bytes) -> None:
-        if len(self._oddities) < _ODDITIES:
-            self._oddities.append(Oddity(kind, at, side, octets[:200]))
-
-    def odd_once(self, kind: OddKind, at: Moment, side: Side, octets: bytes) -> None:
-        if not any(oddity.kind is kind and oddity.side is side for oddity in self._oddities):
-            self.odd(kind, at, side, octets)
-
     def answer_unseen(self, sent: Sent) -> None:
         """The client's octets show that DATA was answered by 354 inside a hole."""
         while self.outstanding and self.outstanding[0] is not sent:
@@ -389,15 +370,13 @@ class Conversation:
 
     def trim(self) -> None:
         """Forget the middle of a very long conversation."""
-        if len(self.entries) > _MANY or len(self._positions) > _MANY:
-            self.entries.trim()
-            self._exchanges.trim()
-            self._positions.trim()
+        self.entries.trim()
+        self._exchanges.trim()
+        self.positions.items.trim()
 
     def dialogue(self, tls: Tls | None) -> Dialogue:
         """Freeze."""
-        for log in (self.entries, self._exchanges, self._positions):
-            log.trim()
+        self.trim()
         entries = self.entries
         return Dialogue(
             tuple(entries),
@@ -408,9 +387,9 @@ class Conversation:
             self._extensions,
             tuple([message.frozen() for message in self._transactions]),
             self._transactions_total,
-            tuple(self._positions),
+            tuple(self.positions.items),
             tls,
-            tuple(self._oddities),
+            tuple(self.oddities.items),
             self.smtp or tls is not None,
             self.lmtp,
             tuple([sent.command for sent in self.outstanding]),

@@ -19,6 +19,8 @@ from pcapdiag.smtp.stages import Kind, Reading
 from pcapdiag.smtp.tls import TlsTalk
 
 _SNAPLEN = "snaplen"
+_MANY = 2000
+"""Entries after which the middle of a conversation is forgotten."""
 
 
 class SmtpObserver:
@@ -45,9 +47,11 @@ class SmtpObserver:
         if side is Side.CLIENT:
             self._client.feed(octets, offset)
         else:
-            self._client.commit()
+            if self._client.unsure is not None:
+                self._client.commit()
             self._server.feed(octets, offset)
-        self._conversation.trim()
+        if len(self._conversation.entries) > _MANY:
+            self._conversation.trim()
 
     def gap(self, side: Side, offset: int, length: int, reason: Enum, at: Moment) -> None:
         """Octets of a side's stream that will never come. `reason` is a `pcapdiag.tcp.connection.GapReason`."""
@@ -84,15 +88,15 @@ class SmtpObserver:
     def replied(self, reply: Reply) -> None:
         """A whole reply of the server."""
         conversation, client = self._conversation, self._client
-        client.answered()
+        client.unknown_run = 0
         if conversation.content_open and not conversation.outstanding and not client.content_ends_with(reply):
             client.content_so_far()
             conversation.early_reply(reply)
             return
-        early = client.chunk_in_progress
+        early = client.content.chunk
         reading, sent = conversation.reply(reply)
         if early is not None and early is sent:
-            conversation.odd(OddKind.EARLY_REPLY_IN_BODY, reply.at, Side.SERVER, reply.text)
+            conversation.oddities.add(OddKind.EARLY_REPLY_IN_BODY, reply.at, Side.SERVER, reply.text)
         if reading is Reading.CONTENT:
             client.content_wanted(sent)
         elif reading is Reading.SASL:
@@ -110,11 +114,10 @@ class SmtpObserver:
         self._begin_tls(not after_starttls, offset)
         return True
 
-    def server_records(self, offset: int) -> bool:
+    def server_records(self, offset: int) -> None:
         """The server's octets look like TLS."""
         if self._tls is None:
             self._begin_tls(not self._conversation.smtp, offset)
-        return True
 
     def _begin_tls(self, implicit: bool, offset: int) -> None:
         if self._tls is None:
@@ -126,7 +129,7 @@ class SmtpObserver:
         if self._tls is not None and not self._conversation.smtp:
             # The client's hello met a server that speaks in clear: there is no TLS.
             self._tls = None
-            self._conversation.odd(OddKind.NOT_SMTP, self._clock(0), Side.CLIENT, b"TLS ClientHello")
+            self._conversation.oddities.add(OddKind.NOT_SMTP, self._clock(0), Side.CLIENT, b"TLS ClientHello")
             self._client.ignore_rest()
 
     def tls_octets(self, side: Side, octets: bytes, offset: int) -> None:

@@ -6,27 +6,16 @@ can be a reply; a reply whose end is in the hole counts as complete, because the
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from pcapdiag.model import Moment, Side
 from pcapdiag.smtp.clock import Clock
 from pcapdiag.smtp.conversation import Conversation
 from pcapdiag.smtp.dialogue import OddKind, Reply
 from pcapdiag.smtp.grammar import LINE_LIMIT, TEXT_LIMIT, enhanced_code, reply_line
 from pcapdiag.smtp.guess import can_greet
+from pcapdiag.smtp.handler import Handler
 from pcapdiag.smtp.lines import Line, Partial, line_of
 from pcapdiag.smtp.replies import LINES_LIMIT, ReplyReader
 from pcapdiag.smtp.tls_records import looks_like_record
-
-
-class Handler(Protocol):
-    """Who takes the replies."""
-
-    def replied(self, reply: Reply) -> None: ...
-    def server_records(self, offset: int) -> bool: ...
-    def server_speaks_clear(self) -> None: ...
-    def tls_octets(self, side: Side, octets: bytes, offset: int) -> None: ...
-    def tls_gap(self, side: Side, offset: int, length: int, at: Moment) -> None: ...
 
 
 class ServerStream:
@@ -63,7 +52,8 @@ class ServerStream:
             self._peeked = held
             return len(octets)
         self._peeked = b""
-        if verdict and self._handler.server_records(begins):
+        if verdict:
+            self._handler.server_records(begins)
             self._mode = self._records
         else:
             self._handler.server_speaks_clear()
@@ -127,9 +117,9 @@ class ServerStream:
             self._no_reply_line(line.octets, line.at)
             return
         if line.bare:
-            conversation.odd_once(OddKind.BARE_LF, line.at, Side.SERVER, line.octets[:3])
+            conversation.oddities.once(OddKind.BARE_LF, line.at, Side.SERVER, line.octets[:3])
         if line.long:
-            conversation.odd_once(OddKind.LONG_LINE, line.at, Side.SERVER, line.octets[:3])
+            conversation.oddities.once(OddKind.LONG_LINE, line.at, Side.SERVER, line.octets[:3])
         self._skipping = False
         if not conversation.greeted and can_greet(words.code):
             conversation.settle(line.start)
@@ -150,7 +140,9 @@ class ServerStream:
             self._skipping = False
         elif line:
             self._conversation.alien = True
-            self._conversation.odd_once(OddKind.NOT_SMTP, at, Side.SERVER, self._conversation.secrets.scrub(line[:64]))
+            self._conversation.oddities.once(
+                OddKind.NOT_SMTP, at, Side.SERVER, self._conversation.secrets.scrub(line[:64])
+            )
             self._conversation.settle(at)
 
     def gap(self, offset: int, length: int, segment_end: bool, at: Moment) -> None:
@@ -199,4 +191,4 @@ class ServerStream:
             conversation.entries.append(reply)
             if not conversation.greeted:
                 conversation.greeting = reply
-        conversation.odd(OddKind.PARTIAL_REPLY, at, Side.SERVER, shown)
+        conversation.oddities.add(OddKind.PARTIAL_REPLY, at, Side.SERVER, shown)

@@ -12,6 +12,7 @@ from typing import Protocol
 from pcapdiag.model import Moment, Side, Stage
 from pcapdiag.smtp.bounded import Bounded
 from pcapdiag.smtp.dialogue import Entry, Tls, TlsEntry
+from pcapdiag.smtp.history import Positions
 from pcapdiag.smtp.tls_hello import HANDSHAKE_TYPES, alert_words, client_hello, server_hello
 from pcapdiag.smtp.tls_records import ALERT, APPLICATION, CHANGE_CIPHER_SPEC, HANDSHAKE, Record, RecordReader
 
@@ -29,8 +30,7 @@ class Log(Protocol):
     """Where entries and positions go."""
 
     entries: Bounded[Entry]
-
-    def position(self, stage: Stage, owing: Side | None, at: Moment) -> None: ...
+    positions: Positions
 
 
 class TlsTalk:
@@ -65,10 +65,10 @@ class TlsTalk:
 
     def feed(self, side: Side, octets: bytes, offset: int, moment: Callable[[int], Moment]) -> None:
         """The next octets of a side."""
-        self._log.position(self.stage, side.other, moment(offset))
+        self._log.positions.stand(self.stage, side.other, moment(offset))
         for record in self._readers[side].feed(octets, offset, moment):
             self._record(side, record)
-            self._log.position(self.stage, side.other, record.at)
+            self._log.positions.stand(self.stage, side.other, record.at)
         self._records.trim()
 
     def gap(self, side: Side, offset: int, length: int, at: Moment) -> None:
