@@ -27,6 +27,11 @@ _BEGINS_MIDWAY = frozenset(
 )
 """A conversation seen from its beginning does not begin with these: a client that blasts begins with HELO."""
 
+# Looked up once: members of an enumeration are slow to reach, and these are asked for with every line.
+_CLIENT, _SERVER = Side.CLIENT, Side.SERVER
+_HELLO, _MAIL, _RCPT, _RESET = Kind.HELLO, Kind.MAIL, Kind.RCPT, Kind.RESET
+_DOT, _CHUNK, _LAST, _ALONE = Kind.DOT, Kind.CHUNK, Kind.LAST, Kind.ALONE
+
 
 class Conversation:
     """What was said so far."""
@@ -54,7 +59,7 @@ class Conversation:
         self._exchanges: Bounded[Sent] = Bounded(400, 400)
         self._done = Stage.GREETING
         """The step completed last."""
-        self._turn: Side | None = Side.CLIENT
+        self._turn: Side | None = _CLIENT
         """Who owes when nothing is outstanding."""
         self._beyond = 0
         """Commands that are outstanding beyond the limit."""
@@ -80,13 +85,13 @@ class Conversation:
     def settle(self, at: Moment) -> None:
         """Say where the dialogue stands now."""
         stage: Stage
-        owing: Side | None = Side.SERVER
+        owing: Side | None = _SERVER
         if not self.greeted:
             stage, owing = (Stage.OTHER, None) if self.alien else (Stage.GREETING, owing)
         elif self.outstanding:
             stage, owing = self._awaited(self.outstanding[0])
         elif self.content_open:
-            stage, owing = Stage.BODY, Side.CLIENT
+            stage, owing = Stage.BODY, _CLIENT
         else:
             stage, owing = self._done, self._turn
         self.positions.stand(stage, owing, at)
@@ -94,11 +99,11 @@ class Conversation:
     def _awaited(self, head: Sent) -> tuple[Stage, Side]:
         """The stage while the oldest command waits for its reply."""
         if not head.sent:
-            return Stage.BODY, Side.CLIENT
-        if head.kind is Kind.CHUNK and any(s.kind is Kind.LAST and s.sent for s in self.outstanding):
+            return Stage.BODY, _CLIENT
+        if head.kind is _CHUNK and any(s.kind is _LAST and s.sent for s in self.outstanding):
             # A terminator that was sent makes it end-of-data, whichever chunk's reply is awaited.
-            return Stage.END_OF_DATA, Side.SERVER
-        return head.stage or self._done, Side.SERVER
+            return Stage.END_OF_DATA, _SERVER
+        return head.stage or self._done, _SERVER
 
     # --- The client --------------------------------------------------------------------------------------------------
 
@@ -115,11 +120,11 @@ class Conversation:
             self.outstanding.append(sent)
         else:
             self._beyond += 1
-        if kind is not Kind.ALONE:
+        if kind is not _ALONE:
             self.smtp = True
             self._consequences(sent)
         elif is_masked_verb(command.verb):
-            self.oddities.add(OddKind.MASKED_VERB, command.at, Side.CLIENT, command.verb)
+            self.oddities.add(OddKind.MASKED_VERB, command.at, _CLIENT, command.verb)
         return sent
 
     def _before_greeting(self, command: Command, kind: Kind) -> None:
@@ -128,7 +133,7 @@ class Conversation:
         elif self.client_lost or self._lost_replies:
             self.greeted = True
         else:
-            self.oddities.once(OddKind.EARLY_TALK, command.at, Side.CLIENT, command.verb)
+            self.oddities.once(OddKind.EARLY_TALK, command.at, _CLIENT, command.verb)
 
     def begin_midway(self) -> None:
         """The capture began after the greeting."""
@@ -139,21 +144,21 @@ class Conversation:
 
     def _consequences(self, sent: Sent) -> None:
         kind, command = sent.kind, sent.command
-        if kind is Kind.RCPT:
+        if kind is _RCPT:
             if self.message is not None:
                 sent.recipient = self.message.address(command.argument)
-        elif kind is Kind.MAIL:
+        elif kind is _MAIL:
             before = self.message
             if before is not None and (before.mail.reply is None or not before.mail.reply.positive):
                 before = None
             self.message = sent.message = Message(sent, before)
             self._transactions.append(self.message)
             self._transactions_total += 1
-        elif kind is Kind.HELLO:
+        elif kind is _HELLO:
             self._helo = command.argument
             self.lmtp = command.verb == b"LHLO"
             sent.message = self.message
-        elif kind is Kind.RESET or kind in (Kind.DOT, Kind.CHUNK, Kind.LAST):
+        elif kind is _RESET or kind in (_DOT, _CHUNK, _LAST):
             sent.message = self.message
 
     def content(self, body: Body) -> None:
@@ -167,10 +172,8 @@ class Conversation:
         """The terminator (or the last octet of the last chunk) of the open transaction was sent."""
         if (message := sent.message) is not None:
             message.complete, message.terminator = True, sent.command
-            if message.octets is None:
-                message.octets = 0
-            if self.message is message:
-                self.message = None
+            message.octets = message.octets or 0
+            self.message = None if self.message is message else self.message
 
     # --- The server --------------------------------------------------------------------------------------------------
 
@@ -183,19 +186,16 @@ class Conversation:
         if self._lost_replies:
             self._resynchronise(reply)
         if not self.outstanding:
-            if self._beyond:
-                self._beyond -= 1
-                self.entries.append(reply)
-                return Reading.AS_BEFORE, None
             return self._without_command(reply), None
         sent = self.outstanding[0]
         self.entries.append(reply)
         return self._answer(sent, reply), sent
 
     def cleaned(self, reply: Reply) -> Reply:
+        """The reply without what may be a credential."""
         if reply.code == 334:
             reply = reply._replace(lines=tuple([auth.challenge(line) for line in reply.lines]))
-        if (self.client_lost or not self.greeted) and reply.code != 220:
+        if self.client_lost or not self.greeted:
             reply = reply._replace(lines=tuple([auth.refusal(reply.code, line) for line in reply.lines]))
         if self.secrets.words:
             reply = reply._replace(lines=tuple([self.secrets.scrub(line) for line in reply.lines]))
@@ -215,7 +215,7 @@ class Conversation:
         text = reply.text.upper()
         self.smtp = self.smtp or b"SMTP" in text or b"LMTP" in text
         if is_masked_banner(reply.lines[0]):
-            self.oddities.add(OddKind.MASKED_BANNER, reply.at, Side.SERVER, reply.lines[0])
+            self.oddities.add(OddKind.MASKED_BANNER, reply.at, _SERVER, reply.lines[0])
         self.settle(reply.at)
         return True
 
@@ -223,7 +223,7 @@ class Conversation:
         """Pair a reply with the oldest command."""
         outcome = sent.outcomes[reply.code // 100]
         sent.reply = reply
-        if sent.kind in (Kind.DOT, Kind.LAST) and self._more_due(sent, reply):
+        if sent.kind in (_DOT, _LAST) and self._more_due(sent, reply):
             # LMTP: the reply of one recipient; the others are still owed.
             sent.reply = None
             return Reading.AS_BEFORE
@@ -247,21 +247,21 @@ class Conversation:
         sent.due -= 1
         if message is not None:
             message.answer(reply, self.lmtp)
-        # 421 closes the channel: no further replies will come (RFC 5321 3.8).
+        # RFC 5321 3.8: 421 closes the channel, no further replies will come.
         return sent.due > 0 and reply.code != 421
 
     def _effects(self, sent: Sent, reply: Reply) -> None:
         """What a reply does to the transaction."""
         kind = sent.kind
-        if kind is Kind.RCPT:
+        if kind is _RCPT:
             if sent.recipient is not None:
                 sent.recipient.reply = reply
-        elif kind is Kind.HELLO or kind is Kind.RESET:
+        elif kind is _HELLO or kind is _RESET:
             if reply.code < 400:
-                if kind is Kind.HELLO:
+                if kind is _HELLO:
                     self._extensions = self._keywords(reply)
                 self._give_up(sent.message)
-        elif kind is Kind.MAIL and (message := sent.message) is not None:
+        elif kind is _MAIL and (message := sent.message) is not None:
             # RFC 5321 3.3: a MAIL that is refused begins nothing; a transaction that was open before goes on.
             before, message.previous = message.previous, None
             if reply.code >= 400 and self.message is message:
@@ -271,34 +271,37 @@ class Conversation:
         """RFC 5321 4.1.4: EHLO "MUST clear all buffers and reset the state exactly as if a RSET command had been issued"."""
         if message is not None and not message.complete:
             message.reset = True
-        if self.message is message:
-            self.message = None
+        self.message = None if self.message is message else self.message
 
     def _keywords(self, reply: Reply) -> tuple[bytes, ...]:
         keywords = tuple([line.partition(b" ")[0].upper()[:64] for line in reply.lines[1:_EXTENSIONS]])
         for keyword in keywords:
             if keyword[:4] == b"XXXX" and is_masked_verb(keyword):
-                self.oddities.add(OddKind.MASKED_VERB, reply.at, Side.SERVER, keyword)
+                self.oddities.add(OddKind.MASKED_VERB, reply.at, _SERVER, keyword)
         return keywords
 
     def _without_command(self, reply: Reply) -> Reading:
-        """No command waits: the server spoke unasked, or the capture missed the command."""
+        """No command waits: the server spoke unasked, or the command was not captured, or there were too many of them."""
+        if self._beyond:
+            self._beyond -= 1
+            self.entries.append(reply)
+            return Reading.AS_BEFORE
         unasked = not self.client_lost
         reply = reply._replace(unasked=unasked)
         self.entries.append(reply)
         if unasked:
-            self.oddities.add(OddKind.UNASKED_REPLY, reply.at, Side.SERVER, reply.text)
+            self.oddities.add(OddKind.UNASKED_REPLY, reply.at, _SERVER, reply.text)
             self.settle(reply.at)
             return Reading.AS_BEFORE
         kind = guess.answered(reply)
         if kind is None:
-            self._turn = Side.CLIENT
+            self._turn = _CLIENT
             self.settle(reply.at)
             return Reading.AS_BEFORE
         self.smtp = True
         outcome = OUTCOMES[kind][reply.code // 100]
         self._done, self._turn = outcome.stage or self._done, outcome.owing
-        if kind is Kind.HELLO:
+        if kind is _HELLO:
             self._extensions = self._keywords(reply)
         if outcome.reading is Reading.CONTENT:
             self.content_open = True
@@ -309,7 +312,7 @@ class Conversation:
         """A reply came while the content was still being sent; the client goes on sending."""
         reply = self.cleaned(reply)
         self.entries.append(reply)
-        self.oddities.add(OddKind.EARLY_REPLY_IN_BODY, reply.at, Side.SERVER, reply.text)
+        self.oddities.add(OddKind.EARLY_REPLY_IN_BODY, reply.at, _SERVER, reply.text)
 
     # --- Holes -------------------------------------------------------------------------------------------------------
 
@@ -325,7 +328,7 @@ class Conversation:
         """Unknown commands were sent: the server may owe replies to them."""
         self.client_lost = True
         if self.greeted:
-            self._turn = Side.SERVER
+            self._turn = _SERVER
             self.settle(at)
 
     def server_gap(self, at: Moment) -> None:

@@ -8,6 +8,7 @@ the place where one direction changes how the other is read: 354 opens the conte
 from __future__ import annotations
 
 from enum import Enum
+from operator import attrgetter
 
 from pcapdiag.model import Moment, Side
 from pcapdiag.smtp.client import ClientStream
@@ -72,8 +73,13 @@ class SmtpObserver:
         if self._seen:
             latest = self._clock.latest
             self._client.commit()
+            entries = self._conversation.entries
+            before = len(entries)
             self._server.finish(latest)
             self._client.finish()
+            if len(entries) > before:
+                # What was left unfinished stands where it stopped, not at the end.
+                entries.sort(key=attrgetter("at"))
             if self._tls is None:
                 self._conversation.settle(latest)
         return self._conversation.dialogue(self._tls.result() if self._tls is not None else None)

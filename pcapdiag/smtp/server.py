@@ -17,6 +17,8 @@ from pcapdiag.smtp.lines import Line, Partial, line_of
 from pcapdiag.smtp.replies import LINES_LIMIT, ReplyReader
 from pcapdiag.smtp.tls_records import looks_like_record
 
+_SPACE = ord(" ")
+
 
 class ServerStream:
     """Reads one direction."""
@@ -69,26 +71,31 @@ class ServerStream:
 
     def _whole(self, octets: bytes, offset: int) -> Reply | None:
         """The reply, when the octets are exactly one reply by the book; the short way that most replies take."""
-        if octets[-2:] != b"\r\n" or len(octets) > LINE_LIMIT or self._partial.length or self._reply.open:
+        if octets[-2:] != b"\r\n" or not 5 < len(octets) <= LINE_LIMIT or self._partial.length or self._reply.open:
             return None
-        lines = octets[:-2].split(b"\r\n")
-        last = lines.pop()
-        code = last[:3]
-        if last[3:4] != b" " or not code.isdigit() or octets.count(b"\n") != len(lines) + 1 or self._continued:
+        if self._continued or not self._conversation.greeted:
             return None
-        for line in lines:
-            if line[3:4] != b"-" or line[:3] != code:
+        if octets.find(b"\n") == len(octets) - 1:
+            texts: tuple[bytes, ...]
+            code, texts = octets[:3], (octets[4 : min(len(octets) - 2, 4 + TEXT_LIMIT)],)
+            if octets[3] != _SPACE:
                 return None
-        number = int(code)
-        if not 100 <= number < 600 or not self._conversation.greeted or len(lines) >= LINES_LIMIT:
+        else:
+            lines = octets[:-2].split(b"\r\n")
+            code, last = octets[:3], len(lines) - 1
+            marks = [line[:4] for line in lines]
+            if marks.pop() != code + b" " or marks != [code + b"-"] * last or octets.count(b"\n") != last + 1:
+                return None
+            if last >= LINES_LIMIT:
+                return None
+            texts = tuple([line[4 : 4 + TEXT_LIMIT] for line in lines])
+        if not code.isdigit() or not b"100" <= code < b"600":
             return None
         self._skipping = False
         clock, end = self._clock, offset + len(octets)
         start = clock.only or clock(offset)
-        text = last[4 : 4 + TEXT_LIMIT]
-        texts = (*[line[4 : 4 + TEXT_LIMIT] for line in lines], text)
         at = clock.only or clock(end - 1)
-        return Reply(number, enhanced_code(text), texts, at, start, offset, end, True, False, False)
+        return Reply(int(code), enhanced_code(texts[-1]), texts, at, start, offset, end, True, False, False)
 
     def _lines(self, octets: bytes, offset: int, at: int) -> int:
         mode, size, partial = self._mode, len(octets), self._partial
