@@ -116,7 +116,5 @@ class Window:
     def _grow(self) -> int:
         size = self._next
         self._next = min(self._next * 16, self._block)
-        left = (
-            None if self._source.total is None or self._source.compression else self._source.total - self._source.done
-        )
-        return size if left is None else max(min(size, left + 1), 1)
+        left = self._source.left
+        return size if left is None else max(min(size, left + 1), 1)  # one more, to meet the end

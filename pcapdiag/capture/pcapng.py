@@ -58,7 +58,11 @@ class PcapngReader:
         self._last_ns = 0
         self._numbered = 0
         self._comments = 0
-        self._interfaces: list[Interface] = []
+        self._counted = True
+        self._lanes_from = 0
+        """Lanes are tried a few times per window, not behind every block that is no packet: that would be quadratic."""
+        self._dropped: int | None = None
+        """What earlier sections said."""
         self.facts = Facts("pcapng")
 
     def blocks(self) -> Iterator[FrameBlock]:
@@ -87,9 +91,16 @@ class PcapngReader:
     def _run(self) -> list[I64]:
         """The numbered blocks from here on that are whole; moves the window to the first other one."""
         window, order = self._window, self._section.order
-        early, at = lanes(window.buffer, _Enhanced(window.buffer, order), window.at, window.end)
+        found: list[I64] = []
+        at = window.at
+        if at >= self._lanes_from:
+            early, at = lanes(window.buffer, _Enhanced(window.buffer, order), at, window.end)
+            found.append(early)
+            self._lanes_from = at + len(window.buffer) // 4
         late, window.at = _walk(window.buffer, at, window.end, order)
-        return [early, np.array(late, np.int64)]
+        if late:
+            found.append(np.array(late, np.int64))
+        return found
 
     def _next(self) -> tuple[int, int]:
         """Kind and length of the next block; length 0 when that much is not there, -1 when it is nonsense."""
@@ -113,6 +124,7 @@ class PcapngReader:
     def _read_on(self, length: int) -> bool:
         """More octets for a block that is not whole; False at the end or at damage."""
         window = self._window
+        self._count_drops()
         if length < 0:
             (claimed,) = struct.unpack_from(self._section.order + "I", window.buffer.data, window.at + 4)
             self._note("damaged", f"a block claims a length of {claimed} octets, or is of no known byte order")
@@ -122,6 +134,7 @@ class PcapngReader:
                 self._note("truncated", "the file ends inside a block")
             return False
         window.more(max(length, SMALLEST))
+        self._lanes_from = 0
         return True
 
     def _note(self, code: str, says: str) -> None:
@@ -130,18 +143,25 @@ class PcapngReader:
     def _by_hand(self, kind: int, body: bytes) -> None:
         order = self._section.order
         if kind == SECTION:
+            self._count_drops()
+            self._dropped = self.facts.dropped
             self._section = Section(ORDERS[body[:4]])
             self._remember(None, [v for code, v in options(body[16:], self._section.order) if code == COMMENT])
         elif kind == INTERFACE and len(self._section.interfaces) < MAX_INTERFACES:
             interface = Interface.parse(body, order)
             self._section.interfaces.append(interface)
-            self._interfaces.append(interface)
             self.facts.links[interface.link] = None
             self.facts.snaplen = max(self.facts.snaplen or 0, interface.snaplen) or None
         elif kind == STATISTICS:
             statistics(body, order, self._section.interfaces)
-            said = [i.dropped for i in self._interfaces if i.dropped is not None]
-            self.facts.dropped = sum(said) if said else None
+            self._counted = False
+
+    def _count_drops(self) -> None:
+        """Interfaces count on, sections add up."""
+        if not self._counted:
+            said = [i.dropped for i in self._section.interfaces if i.dropped is not None]
+            self.facts.dropped = (self._dropped or 0) + sum(said)
+            self._counted = True
 
     def _remember(self, frame: int | None, comments: list[bytes]) -> None:
         for comment in comments[: MAX_COMMENTS - self._comments]:

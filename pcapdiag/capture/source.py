@@ -173,6 +173,13 @@ class Source:
         """Octets of the input as stored; None for a pipe."""
         return self._raw.total
 
+    @property
+    def left(self) -> int | None:
+        """Octets that are still to come; None when only the end will tell."""
+        if self.total is None or self._inflater is not None:
+            return None
+        return self.total - self.done + len(self._head)
+
     def fill(self, view: memoryview) -> int:
         """Fill `view` as far as possible. Less comes at the end (`ended`), and from a pipe after `WAIT_S`."""
         filled = 0
