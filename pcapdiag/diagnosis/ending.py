@@ -77,7 +77,7 @@ class Close(NamedTuple):
 def find_ending(session: Session) -> Ending:
     """What ended this session."""
     connection = session.connection
-    if connection.handshake.syns and connection.handshake.complete is None:
+    if connection.handshake.syns and connection.handshake.complete is None and not _beyond_handshake(connection):
         return Ending(Kind.CONNECT, connection.last)
     closes = closes_of(session)
     quit_ = quit_that_counts(session)
@@ -101,6 +101,12 @@ def find_ending(session: Session) -> Ending:
     return _given_up(connection, first) or _by_close(session, first, closes)
 
 
+def _beyond_handshake(connection: Connection) -> bool:
+    """The server's direction was not captured, but the client acknowledges what it sent: the handshake was completed."""
+    client, server = connection.halves
+    return not server.packets and (client.octets > 0 or server.acked > 0 or any(seg.ack for seg in connection.segments))
+
+
 def closes_of(session: Session) -> list[Close]:
     """The FINs and RSTs that count, in the order in which their senders acted as far as the capture can tell."""
     connection = session.connection
@@ -119,21 +125,16 @@ def closes_of(session: Session) -> list[Close]:
 
 def cause_of(connection: Connection, reset: Reset) -> Moment:
     """When its sender had acted already: a bare reset tells that the socket was gone when the first of the other side's
-    segments that it can answer arrived."""
-    if not reset.bare or reset.provoked_by is None:
-        return reset.at
-    seen = connection.half(reset.claimed.other).acked
-    for seg in connection.segments:
-        if seg.at >= reset.provoked_by:
-            break
-        if (
-            seg.side is not reset.claimed
-            and seg.ack == reset.offset
-            and seg.offset >= seen
-            and (seg.length or seg.is_fin)
-        ):
-            return seg.at
-    return reset.provoked_by
+    segments that it can answer, and that was never acknowledged, arrived."""
+    if reset.bare and reset.provoked_by is not None:
+        seen = connection.half(reset.claimed.other).acked
+        for seg in connection.segments:
+            if seg.at > reset.provoked_by:
+                break
+            fits = seg.side is not reset.claimed and seg.ack == reset.offset and seg.offset >= seen
+            if fits and (seg.length or seg.is_fin):
+                return seg.at
+    return reset.at
 
 
 def _half_close(session: Session, fin: Fin) -> bool:
@@ -183,36 +184,38 @@ def _icmp_end(connection: Connection, first: Close | None) -> Ending | None:
 
 
 def _without_close(connection: Connection) -> Ending:
+    gap = _hole(connection, None)
     found = [each for each in (silence(connection, side, None) for side in Side) if each is not None]
-    if found:
+    if found and (gap is None or not gap.received_beyond):
         quiet = max(found, key=lambda each: each.span_ns)
         return Ending(Kind.SILENCE, quiet.repeats[-1], quiet.sender.other, silence=quiet)
-    for side in Side:
-        gap = hole(connection, side, None)
-        if gap is not None:
-            return Ending(Kind.HOLE, connection.last, side, hole=gap)
+    if gap is not None:
+        return Ending(Kind.HOLE, connection.last, gap.sender, hole=gap)
     return Ending(Kind.OPEN, connection.last)
 
 
 def _given_up(connection: Connection, first: Close) -> Ending | None:
     """The close is only how somebody gave up: silence or a hole came before it, or its FIN met silence."""
+    gap = _hole(connection, first.at)
+    quiet = None if gap is not None and gap.received_beyond else _silence_before(connection, first)
+    if quiet is not None:
+        return Ending(Kind.SILENCE, first.at, first.side.other, silence=quiet, later=first.at)
+    if gap is not None:
+        return Ending(Kind.HOLE, first.at, gap.sender, hole=gap, later=first.at)
+    return None
+
+
+def _silence_before(connection: Connection, first: Close) -> Silence | None:
     quiet = silence(connection, first.side, first.at)
     if quiet is None and first.fin is not None and first.fin.acked is None:
         quiet = silence(connection, first.side, None)
-        if (
-            quiet is not None
-            and quiet.unanswered < first.at
-            and quiet.last_sign is not None
-            and quiet.last_sign > first.at
-        ):
-            quiet = None
-    if quiet is not None:
-        return Ending(Kind.SILENCE, first.at, first.side.other, silence=quiet, later=first.at)
-    for side in Side:
-        gap = hole(connection, side, first.at)
-        if gap is not None:
-            return Ending(Kind.HOLE, first.at, side, hole=gap, later=first.at)
-    return None
+        if quiet is not None and quiet.last_sign is not None and quiet.last_sign > first.at:
+            return None
+    return quiet
+
+
+def _hole(connection: Connection, before: Moment | None) -> Hole | None:
+    return next((gap for gap in (hole(connection, side, before) for side in Side) if gap is not None), None)
 
 
 def _by_close(session: Session, first: Close, closes: list[Close]) -> Ending:
@@ -249,9 +252,10 @@ def _by_close(session: Session, first: Close, closes: list[Close]) -> Ending:
 def _unread(connection: Connection, first: Close) -> Moment | None:
     """The server's words that found the client gone: a bare reset answers them."""
     reset = first.reset
-    if reset is None or not reset.bare or first.side is not Side.CLIENT or reset.provoked_by is None:
+    if reset is None or first.side is not Side.CLIENT:
         return None
-    return cause_of(connection, reset)
+    cause = cause_of(connection, reset)
+    return cause if cause < reset.at else None
 
 
 def _kind(close: Close) -> Kind:

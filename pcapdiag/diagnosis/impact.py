@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.model import How, Impact, Party, Side, Stage
-from pcapdiag.smtp.dialogue import MailTransaction, Reply
+from pcapdiag.smtp.dialogue import MailTransaction, OddKind, Reply
 
 ORDER = (Impact.DUPLICATE_RISK, Impact.REJECTED, Impact.DELAYED, Impact.UNKNOWN, Impact.NONE)
 BEFORE_THE_MESSAGE = frozenset(
@@ -28,7 +28,11 @@ def impact_of(see: Observation, party: Party, how: How, stage: Stage, benign: bo
     if stage is Stage.ENCRYPTED or (see.dialogue.tls is not None and see.dialogue.tls.finished is not None):
         return Impact.UNKNOWN
     dropped = party is not Party.NOBODY
+    if not see.half(Side.SERVER).packets and see.dialogue.transactions:
+        return Impact.UNKNOWN  # what the server answered was not captured
     found = [_of_message(see, each, dropped, how) for each in see.dialogue.transactions]
+    if see.scanner:
+        return Impact.NONE
     if not found:
         return _without_message(see, party, how, stage, benign)
     return min(found, key=ORDER.index)
@@ -43,15 +47,13 @@ def _of_message(see: Observation, message: MailTransaction, dropped: bool, how: 
     refused = [each.reply for each in message.recipients if each.reply is not None and each.reply.code >= 400]
     if message.complete:
         if not answered(see, message.reply) or message.reply is None:
-            return Impact.UNKNOWN if how is How.OPEN else Impact.DUPLICATE_RISK
+            return Impact.DUPLICATE_RISK
         finals = [each.final for each in message.recipients if each.final is not None]
         return _worst([message.reply, *refused, *finals])
     answers = [each for each in (message.mail.reply, *refused) if each is not None and each.code >= 400]
     if message.reset and not answers:
         return Impact.NONE
-    data = _reply_to_data(see, message)
-    if data is not None and data.code >= 400:
-        answers.append(data)
+    answers += [reply for reply in _replies_to_content(see, message) if reply.code >= 400 and answered(see, reply)]
     if how is How.OPEN:
         return _worst(answers) if answers else Impact.UNKNOWN
     if dropped and (not answers or any(each.accepted for each in message.recipients)):
@@ -66,11 +68,17 @@ def _worst(replies: list[Reply]) -> Impact:
     return Impact.DELAYED if any(code >= 400 for code in codes) else Impact.NONE
 
 
-def _reply_to_data(see: Observation, message: MailTransaction) -> Reply | None:
-    for exchange in see.dialogue.exchanges:
-        if exchange.command.verb in (b"DATA", b"BDAT") and exchange.command.offset > message.mail.command.offset:
-            return exchange.reply
-    return None
+def _replies_to_content(see: Observation, message: MailTransaction) -> list[Reply]:
+    """Replies to DATA or BDAT, and those that came in the middle of the content."""
+    begun = message.mail.command
+    asked = [
+        each.reply
+        for each in see.dialogue.exchanges
+        if each.command.verb in (b"DATA", b"BDAT") and each.command.offset > begun.offset
+    ]
+    odd = {each.at for each in see.dialogue.oddities if each.kind is OddKind.EARLY_REPLY_IN_BODY}
+    early = [reply for reply in see.replies if reply.at in odd and reply.code != 421 and reply.at > begun.at]
+    return [reply for reply in asked if reply is not None] + early
 
 
 def _without_message(see: Observation, party: Party, how: How, stage: Stage, benign: bool) -> Impact:
@@ -81,6 +89,8 @@ def _without_message(see: Observation, party: Party, how: How, stage: Stage, ben
         return Impact.NONE
     if party is Party.UNDETERMINED:
         return Impact.UNKNOWN
+    if stage is Stage.END_OF_DATA and see.owing is Side.SERVER:
+        return Impact.DUPLICATE_RISK
     if party is not Party.NOBODY:
         return (
             Impact.DELAYED if stage in BEFORE_THE_MESSAGE or stage in (Stage.BODY, Stage.END_OF_DATA) else Impact.NONE

@@ -100,6 +100,11 @@ def _tempered(see: Observation, finding: Finding) -> Finding:
     )
 
 
+def _harmless(see: Observation, party: Party) -> bool:
+    """A scanner's visit, or a host's close without QUIT after all mail was answered."""
+    return see.scanner or (party in (Party.CLIENT, Party.SERVER) and see.everything_answered)
+
+
 def _verdict(
     see: Observation,
     finding: Finding,
@@ -131,7 +136,7 @@ def _verdict(
         stalled_by=stalled if stalled is not party else None,
         strength=finding.strength,
         impact=impact_of(see, party, how, stage, finding.benign),
-        attention=(party is not Party.NOBODY and not finding.benign) or (party is Party.NOBODY and silent),
+        attention=silent if party is Party.NOBODY else not (finding.benign or _harmless(see, party)),
         end=finding.end or see.ending.at,
         rule=finding.rule,
         summary=finding.summary,

@@ -13,7 +13,7 @@ from pcapdiag.diagnosis.resets import Origin, origin
 from pcapdiag.diagnosis.vantage import Place, infer
 from pcapdiag.model import How, Moment, Party, Says, Side, Stage, Vantage
 from pcapdiag.session import Session, Surroundings
-from pcapdiag.smtp.dialogue import DOT, Command, Dialogue, Reply
+from pcapdiag.smtp.dialogue import DOT, Command, Dialogue, OddKind, Reply
 from pcapdiag.tcp.connection import Connection, Half, Reset
 
 PATIENCE_NS = 3_000_000_000
@@ -89,6 +89,8 @@ class Observation:
             return Stage.OTHER, None
         found = None
         for position in self.dialogue.positions:
+            if position.stage is Stage.QUIT and self.ending.quit is None:
+                continue  # a QUIT that does not count
             if moment is not None and (position.at > moment or (before and position.at == moment)):
                 break
             found = position
@@ -109,6 +111,8 @@ class Observation:
     @property
     def step(self) -> str:
         """The position in words."""
+        if self.stage is Stage.BODY and self.dialogue.transactions and not self.dialogue.transactions[-1].octets:
+            return "right after the go-ahead (354), before any of the message was sent"
         return words.step(*self.position)
 
     # --- Time ---
@@ -195,6 +199,24 @@ class Observation:
         )
         done = [each for each in self.dialogue.transactions if each.complete and each.reply is not None]
         return bool(done) and begun and all(each.verb != DOT for each in self.dialogue.outstanding)
+
+    @property
+    def scanner(self) -> bool:
+        """The client spoke another protocol than SMTP and TLS and never tried to hand over mail."""
+        dialogue = self.dialogue
+        if dialogue.helo is not None or dialogue.transactions or dialogue.tls is not None:
+            return False
+        return any(odd.kind is OddKind.NOT_SMTP and odd.side is Side.CLIENT for odd in dialogue.oddities)
+
+    @property
+    def unheeded(self) -> tuple[Moment, ...]:
+        """SYN+ACKs that the server repeated, at least twice, after the client had completed the handshake; empty once it
+        sent any octet."""
+        handshake = self.connection.handshake
+        if handshake.complete is None or not handshake.syns or self.half(Side.SERVER).octets:
+            return ()
+        repeated = tuple(moment for moment in handshake.synacks if moment > handshake.complete)
+        return repeated if len(repeated) >= 2 else ()
 
     def acknowledged(self, side: Side) -> bool:
         """The other side's TCP acknowledged all that `side` sent."""

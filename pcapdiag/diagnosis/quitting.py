@@ -13,7 +13,7 @@ from pcapdiag.tcp.connection import Connection, Effect, Reset
 APPLICATION_DATA = 23
 """TLS record type (RFC 8446 section 5.1)."""
 
-PAUSE_NS = 3_000_000_000
+PAUSE_NS = 1_000_000_000
 """A close that follows the last answer within this time follows it without a pause."""
 
 

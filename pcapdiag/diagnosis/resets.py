@@ -16,8 +16,11 @@ from pcapdiag.tcp.connection import Connection, Reset, Segment
 BASELINE = 3
 """So many packets with one and the same TTL make a baseline that tolerates no other value."""
 
-CLOCK_ERROR_MS = 250.0
-"""A genuine reset stands on its host's timestamp clock to a millisecond or two; queues and slow clocks are allowed for."""
+CLOCK_ERROR_MS = 100.0
+"""A genuine reset stands on its host's timestamp clock to a few milliseconds (measured: 4); queues are allowed for."""
+
+CLOCK_SURE_MS = 250.0
+"""Beyond any queue that the connection's other packets did not show."""
 
 IN_FLIGHT_NS = 5_000_000
 """Frames that close to a reset can have been under way with it."""

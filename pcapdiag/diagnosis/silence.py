@@ -39,7 +39,8 @@ class Hole(NamedTuple):
     offset: int
     repeats: tuple[Moment, ...]
     answers: tuple[Moment, ...]
-    """Segments of the other side after the first repeat that still do not acknowledge the hole."""
+    """Segments of the other side after the first repeat that still do not acknowledge the hole; where there are none,
+    those that report octets beyond it."""
     lengths: tuple[int, ...]
     """Payload octets of the segments that did not get through."""
     received_beyond: bool
@@ -78,8 +79,8 @@ def silence(connection: Connection, sender: Side, before: Moment | None) -> Sile
 def hole(connection: Connection, sender: Side, before: Moment | None) -> Hole | None:
     """Octets of `sender` that stayed unacknowledged while the other side's TCP answered.
 
-    Either they were repeated at least twice over 0.9 s and the other side's later segments do not acknowledge them, or
-    they never passed this capture point and the other side reports the hole (duplicate acknowledgements or SACK) for at
+    Either they were repeated at least twice over 0.9 s, and the other side's later segments do not acknowledge them or
+    its SACK reports octets beyond them (a receiver whom nothing reaches any more has no reason to answer again); or they never passed this capture point and the other side reports the hole (duplicate acknowledgements or SACK) for at
     least 0.9 s. A closed window is no hole.
     """
     mine, theirs = _split(connection.segments, sender, before)
@@ -89,29 +90,17 @@ def hole(connection: Connection, sender: Side, before: Moment | None) -> Hole | 
     stuck_at = max(seg.ack for seg in acks if seg.ack is not None)
     if acks[-1].window == 0 or stuck_at >= connection.half(sender).octets:
         return None
-    repeats = [
-        seg
-        for seg in mine
-        if seg.odd & Odd.RETRANSMISSION and seg.length and seg.offset <= stuck_at < seg.offset + seg.length
-    ]
-    if len(repeats) >= LEAST_REPEATS:
-        first = repeats[0].at
-        answers = tuple(seg.at for seg in acks if seg.at > first)
-        span = repeats[-1].at.time_ns - first.time_ns
-        if not answers or span < LEAST_SPAN_NS:
-            return None
-        beyond = any(seg.sack for seg in acks) or any(seg.sack for seg in acks[-3:])
-        return Hole(
-            sender,
-            stuck_at,
-            tuple(seg.at for seg in repeats),
-            answers,
-            tuple({seg.length for seg in repeats}),
-            beyond,
-            True,
-            span,
-        )
-    return _reported_hole(connection, sender, acks, mine, stuck_at)
+    around = [seg for seg in mine if seg.length and seg.offset <= stuck_at < seg.offset + seg.length]
+    repeats = [seg for seg in around if seg.odd & Odd.RETRANSMISSION]
+    if len(repeats) < LEAST_REPEATS:
+        return _reported_hole(connection, sender, acks, mine, stuck_at)
+    first, span = around[0].at, repeats[-1].at.time_ns - repeats[0].at.time_ns
+    beyond = [seg for seg in acks if seg.at > first and any(right > stuck_at for _, right in seg.sack)]
+    answers = [seg.at for seg in acks if seg.at > repeats[0].at] or [seg.at for seg in beyond]
+    if not answers or span < LEAST_SPAN_NS:
+        return None
+    lengths = tuple({seg.length for seg in repeats})
+    return Hole(sender, stuck_at, tuple(seg.at for seg in repeats), tuple(answers), lengths, bool(beyond), True, span)
 
 
 def _reported_hole(

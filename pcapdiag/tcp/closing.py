@@ -52,6 +52,8 @@ class ResetNote:
     """No segment but SYNs had been seen of its receiver."""
     receiver_lives: bool = False
     sender_lives: bool = False
+    copies: int = 0
+    """How often the same packet was captured again."""
 
     @property
     def refused(self) -> bool:
@@ -114,6 +116,13 @@ class Ledger:
         for note in self.fins:
             if note.index == index and note.acked is None:
                 note.accepted = False
+
+    def copied(self, packet: Packet, index: int) -> None:
+        """A reset was captured again, at another point."""
+        for note in reversed(self.notes):
+            if note.index == index and note.reset.seq == packet.seq:
+                note.copies += 1
+                return
 
     def rst(self, packet: Packet, at: Moment, flow: Flow, other: Flow, provoked_by: Moment | None) -> Reset:
         """Note a reset of `flow`'s side against `other`'s."""
@@ -187,13 +196,9 @@ class Ledger:
                 effect = Effect.REFUSED if event.refused else Effect.ECHO if closed[event.index] else Effect.ENDED
                 if effect is not Effect.REFUSED:
                     closed = [True, True]
-                resets.append(_with_effect(event.reset, effect))
+                resets.append(replace(event.reset, effect=effect, copies=event.copies))
         fins = tuple(
             Fin(note.at, SIDES[note.index], note.offset, note.seq, note.ack, note.ttl, note.acked, note.accepted)
             for note in self.fins
         )
         return Closing(fins, tuple(resets), self.resets_total, self.history)
-
-
-def _with_effect(reset: Reset, effect: Effect) -> Reset:
-    return reset if reset.effect is effect else replace(reset, effect=effect)

@@ -92,6 +92,8 @@ class Conversation:
         flow, other = self.flows[index], self.flows[1 - index]
         if self.copies.is_copy(packet, index, flow.brings_news(packet, other)):
             flow.copies += 1
+            if packet.flags & RST:
+                self.ledger.copied(packet, index)
             return
         if self.delivery.stuck_since is not None:
             self.delivery.overdue(packet.time_ns)

@@ -18,7 +18,7 @@ def encrypted_quit(see: Observation) -> Iterator[Claim]:
         All of the following: the TLS handshake was finished; the last application record (alerts not counted) is the
         server's and follows one of the client; the client's last record has the length of QUIT, alone or behind the end of
         data, or is so long that it holds the end of a message with QUIT pipelined behind it; the close follows within
-        three seconds.
+        a second.
 
     What it means:
         Most probably an orderly end. Without keys the words cannot be read, so this is never more than likely.

@@ -6,7 +6,7 @@ from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
-from pcapdiag.model import How, Party, Strength
+from pcapdiag.model import How, Party, Side, Strength
 
 NEARLY_FULL = 0.9
 
@@ -49,10 +49,11 @@ def pmtu_black_hole(see: Observation) -> Iterator[Claim]:
     repeats = set(ending.hole.repeats if ending.hole else ending.silence.repeats if ending.silence else ())
     lost = [seg for seg in see.connection.segments if seg.at in repeats and seg.side is sender and seg.length]
     mss = see.half(sender.other).mss
+    through = _largest_through(see, sender)
     if not lost or mss is None:
         return
     full = min(seg.length for seg in lost)
-    if full < NEARLY_FULL * (mss - 40) or not all(seg.dont_fragment for seg in lost) or half.largest_acked >= full:
+    if full < NEARLY_FULL * (mss - 40) or not all(seg.dont_fragment for seg in lost) or through >= full:
         return
     if half.acked == 0:
         return
@@ -65,7 +66,7 @@ def pmtu_black_hole(see: Observation) -> Iterator[Claim]:
                 tuple(seg.at for seg in lost)[:50],
                 len(lost),
             ),
-            Evidence((f"the largest segment that got through has {half.largest_acked} octets",)),
+            Evidence((f"the largest segment that got through has {through} octets",)),
             Evidence(("no ICMP message about the packet size was captured",)),
         ),
         () if sure else (Evidence(("a path that died in this moment would look the same",)),),
@@ -79,3 +80,14 @@ def pmtu_black_hole(see: Observation) -> Iterator[Claim]:
             ),
         ),
     )
+
+
+def _largest_through(see: Observation, sender: Side) -> int:
+    """Payload of the largest segment that its receiver acknowledged, SACK included."""
+    sacked = [block for seg in see.connection.segments if seg.side is not sender for block in seg.sack]
+    reported = [
+        seg.length
+        for seg in see.connection.segments
+        if seg.side is sender and any(left <= seg.offset and seg.offset + seg.length <= right for left, right in sacked)
+    ]
+    return max([see.half(sender).largest_acked, *reported])

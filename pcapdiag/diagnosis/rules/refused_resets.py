@@ -33,5 +33,4 @@ def refused_resets(see: Observation) -> Iterator[Claim]:
         yield Claim(
             (f"{len(refused)} reset{'s' if len(refused) > 1 else ''} out of place, obeyed by nobody",),
             (Evidence(("the refused resets",), refused),),
-            forged=refused,
         )

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pcapdiag.diagnosis import words
 from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.resets import CLOCK_SURE_MS
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import How, Party, Strength
@@ -22,7 +23,7 @@ def reset_stale_clock(see: Observation) -> Iterator[Claim]:
 
     What it sees:
         All of the following: the reset that ended the session carries timestamps; the earlier packets of that address
-        give its clock; the reset's value is off by more than a quarter of a second.
+        give its clock; the reset's value is off by more than a tenth of a second (beyond a quarter of a second the claim is likely).
 
     What it means:
         A host stamps its packets from one clock, to a millisecond or two. This value was copied from an earlier packet
@@ -42,6 +43,7 @@ def reset_stale_clock(see: Observation) -> Iterator[Claim]:
     if origin is None or not origin.stale_clock:
         return
     reset = origin.reset
+    sure = abs(reset.clock_error_ms or 0) > CLOCK_SURE_MS
     yield Claim(
         (
             f"A device in between reset the connection {see.step}, in the name of ",
@@ -56,8 +58,10 @@ def reset_stale_clock(see: Observation) -> Iterator[Claim]:
             ),
             Evidence(("the last that was said before it",), see.evidence_position()),
         ),
+        () if sure else (Evidence(("a packet that waited in a queue comes late too",), words.frames(reset.at)),),
         how=How.RST,
-        strength=Strength.LIKELY,
+        strength=Strength.LIKELY if sure else Strength.POSSIBLE,
+        could_also_be=() if sure else (Party(reset.claimed.value),),
         end=reset.at,
         forged=(reset.at,),
         next_steps=(("On every firewall between the two hosts: look at the log of this very second.",),),

@@ -7,7 +7,7 @@ from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
-from pcapdiag.model import How, Party, Side, Stage, Strength
+from pcapdiag.model import How, Party, Side, Stage, Strength, Vantage
 
 
 @rule(
@@ -21,16 +21,16 @@ def server_backlog(see: Observation) -> Iterator[Claim]:
     """The client completed the handshake and the server behaves as if it had not.
 
     What it sees:
-        All of the following: the server repeated its SYN+ACK at least twice after the client had acknowledged it in this
-        capture; the server never sent an octet.
+        All of the following: the capture was taken on the server's side; the server repeated its SYN+ACK at least twice
+        after the client's acknowledgement had arrived there; the server never sent an octet.
 
     What it means:
         The server's queue of new connections is full (a hung or overloaded mail server), so its kernel ignores the ACK
-        and repeats the SYN+ACK; or the ACK does not reach it.
+        and repeats the SYN+ACK.
 
     What else looks like this:
-        A path that loses the client's ACK and all that follows it: from the client's side the same. A capture on the
-        server tells: the ACK arrives there or it does not.
+        A path that loses the client's ACK and all that follows it: in a capture on the client's side the same, and PD507
+        is all that can be said there. A filter on the server itself may drop what the capture still sees.
 
     What to do:
         On the server, look at the listen queue (ss -lnt: Recv-Q against Send-Q), the process limit and the load.
@@ -38,23 +38,19 @@ def server_backlog(see: Observation) -> Iterator[Claim]:
     Sources:
         Linux ignores the last ACK of a handshake when the accept queue is full (tcp_abort_on_overflow 0).
     """
-    connection = see.connection
-    handshake = connection.handshake
-    if handshake.complete is None or not handshake.syns or see.half(Side.SERVER).octets:
-        return
-    repeated = tuple(moment for moment in handshake.synacks if moment > handshake.complete)
-    if len(repeated) < 2:
+    repeated, complete = see.unheeded, see.connection.handshake.complete
+    if not repeated or see.vantage is not Vantage.SERVER:
         return
     yield Claim(
         (
             *words.The(see.session, Side.SERVER),
-            f" repeated its SYN+ACK {len(repeated)} times although the client had answered it: it does not take the connection, or the client's packets do not reach it",
+            f" repeated its SYN+ACK {len(repeated)} times although the client had answered it: it does not take the connection",
         ),
         (
-            Evidence(("the client's ACK",), words.frames(handshake.complete)),
+            Evidence(("the client's ACK",), words.frames(complete)),
             Evidence(("SYN+ACK repeated",), repeated, len(repeated)),
         ),
-        (Evidence(("packets of the client that are lost behind this capture point would look the same",)),),
+        (Evidence(("a packet filter on the server itself would look the same",)),),
         how=How.TIMEOUT,
         strength=Strength.POSSIBLE,
         could_also_be=(Party.PATH,),
