@@ -1,8 +1,9 @@
-"""Where the records of a block begin. The only work per record that cannot be done for all of them at once, or can it?
+"""Where the records of a block begin: the one thing about them that cannot be had for all at once, since each record's
+length says where the next one begins. Done in Python record by record, it takes longer than everything else together.
 
-Records are a chain: each one's length says where the next begins. `lanes` guesses a record's beginning every 64 KiB and
-follows all these chains in lockstep. A guess is never believed: a lane counts only if the lane before it, itself proven
-from the block's first record on, ended exactly where it began. What is not proven is walked again, record by record.
+`lanes` therefore guesses a record's beginning every 64 KiB and follows all these chains in lockstep. A guess is never
+believed: a lane counts only if the lane before it, itself proven from the block's first record on, ended exactly where it
+began. What is not proven is left to the caller, who walks it record by record.
 """
 
 from __future__ import annotations
