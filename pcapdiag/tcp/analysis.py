@@ -48,7 +48,7 @@ def stale(packet: Packet, flow: Flow) -> bool:
 
 
 def keep_alive(packet: Packet, flow: Flow, offset: int) -> bool:
-    """RFC 9293 3.8.4: "SEG.SEQ = SND.NXT-1 and may or may not contain one garbage octet of data"."""
+    """RFC 9293 3.8.4: it stands one before the next octet, and holds no octet or a worthless one."""
     return (
         packet.length <= 1
         and offset == flow.top - 1

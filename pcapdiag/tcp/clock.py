@@ -1,7 +1,4 @@
-"""A side's timestamp clock (RFC 7323 4.1), estimated from its segments, and how far a reset's TSval is off it.
-
-RFC 7323 5.4: "the timestamp clock ... values ... in the range 1 ms to 1 sec per tick".
-"""
+"""A side's timestamp clock (RFC 7323 5.4), estimated from its segments, and how far a reset's TSval is off it."""
 
 from __future__ import annotations
 

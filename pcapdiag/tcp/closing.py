@@ -82,7 +82,7 @@ class Ledger:
     @property
     def lacks_letters(self) -> bool:
         """Some side has not been seen to send data, or to acknowledge only."""
-        return not _COMMON <= set(self.history)
+        return not set(self.history) >= _COMMON
 
     @property
     def reset(self) -> bool:

@@ -15,7 +15,6 @@ from typing import Generic, NamedTuple, NoReturn, Protocol, TypeVar, overload
 from pcapdiag.capture.table import ACK, FIN, RST, SYN, IcmpError
 from pcapdiag.model import Endpoint, Moment, Side
 
-
 T = TypeVar("T")
 
 
@@ -298,7 +297,7 @@ class Connection:
     sampled: bool
     duplicates: bool
     """The capture holds (most of) its packets twice: `any` interface, a mirror, two interfaces."""
-    segments: Lazy[tuple[Segment, ...]] = Lazy()  # noqa: RUF009
+    segments: Lazy[tuple[Segment, ...]] = Lazy()
     """A bounded sample in time order: the first and last ones and every odd one in between. Copies left out. Where
     `sampled` is False it is all of them."""
 
@@ -337,17 +336,21 @@ class GapReason(Enum):
     """Cut off by the snap length; the gap ends where the segment ended."""
 
 
-__all__ = ["ACK", "FIN", "RST", "SYN"] + [
-    "Odd",
-    "Segment",
-    "Effect",
-    "Reset",
-    "Fin",
+__all__ = [
+    "ACK",
+    "FIN",
+    "RST",
+    "SYN",
     "Closing",
-    "Handshake",
-    "Half",
     "Connection",
-    "Marks",
-    "StreamObserver",
+    "Effect",
+    "Fin",
     "GapReason",
+    "Half",
+    "Handshake",
+    "Marks",
+    "Odd",
+    "Reset",
+    "Segment",
+    "StreamObserver",
 ]

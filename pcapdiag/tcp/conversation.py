@@ -98,8 +98,7 @@ class Conversation:
         if self.delivery.stuck_since is not None:
             self.delivery.overdue(packet.time_ns)
         at = Moment(packet.time_ns, packet.capture, packet.frame)
-        if at > self.last:
-            self.last = at
+        self.last = max(self.last, at)
         flow.packets += 1
         if flow.first is None:
             flow.first = at

@@ -28,7 +28,7 @@ _Traits = tuple[int, int, int, int, int]
 class Copies:
     """Recognises copies within one connection."""
 
-    __slots__ = ("_went_by", "_recent", "found", "originals")
+    __slots__ = ("_recent", "_went_by", "found", "originals")
 
     def __init__(self) -> None:
         self._recent: OrderedDict[_Key, _Traits] = OrderedDict()

@@ -15,6 +15,9 @@ from pcapdiag.tcp.reassembly import Piece
 
 GRACE_NS = 1_000_000_000
 GRACE_PACKETS = 64
+MAX_WAITING = 1 << 20
+"""Octets that may wait in one connection; then what is missing before them is given up."""
+MAX_PIECES = 4096
 
 
 class Delivery:
@@ -38,6 +41,8 @@ class Delivery:
         """Hand out what can be handed out; give up after too many packets."""
         while self._advance(0) or self._advance(1):
             pass
+        if self.waiting > MAX_WAITING or any(len(flow.reassembly.pieces) > MAX_PIECES for flow in self.flows):
+            self.spill(MAX_WAITING // 2 if self.waiting > MAX_WAITING else 0)
         flows = self.flows
         if not (flows[0].reassembly.pieces or flows[1].reassembly.pieces) or not self._stuck():
             self.stuck_since = None
@@ -47,6 +52,11 @@ class Delivery:
         self.stuck_packets += 1
         if self.stuck_packets > GRACE_PACKETS:
             self.give_up()
+
+    def spill(self, allowed: int = MAX_WAITING) -> None:
+        """Give up what is missing before the earliest octets until no more than `allowed` of them wait."""
+        while (heads := self._heads()) and self.waiting > allowed:
+            self._force(*min(heads, key=lambda head: head[0].at))
 
     def overdue(self, now_ns: int) -> bool:
         """Give up what was waited for too long. True when something is still being waited for."""
@@ -62,11 +72,12 @@ class Delivery:
 
     def finish(self, at: Moment) -> None:
         """The connection is over: nothing more will come."""
-        while heads := [(flow.reassembly.pieces[0], flow.index) for flow in self.flows if flow.reassembly.pieces]:
-            piece, index = min(heads, key=lambda head: head[0].at)
-            self._force(piece, index)
+        self.spill(-1)
         for flow in self.flows:
             self._missing(flow, self._end(flow), at)
+
+    def _heads(self) -> list[tuple[Piece, int]]:
+        return [(flow.reassembly.pieces[0], flow.index) for flow in self.flows if flow.reassembly.pieces]
 
     def _advance(self, index: int) -> bool:
         flow, other = self.flows[index], self.flows[1 - index]

@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-
 _END, _NOP, _MSS, _SCALE, _SACK_PERMITTED, _SACK, _TIMESTAMPS = 0, 1, 2, 3, 4, 5, 8
 _MAX_SCALE = 14
-"""RFC 7323 2.3: "If a Window Scale option is received containing a shift.cnt value exceeding 14, the TCP SHOULD log the
-error but MUST use 14 instead of the specified value."."""
+"""RFC 7323 2.3: a larger shift is taken for 14."""
 
 
 class SynOptions(NamedTuple):

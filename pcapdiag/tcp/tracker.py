@@ -17,8 +17,8 @@ import numpy as np
 from pcapdiag.capture.table import MAPPED, RST, SYN, IcmpError, PacketTable
 from pcapdiag.model import Endpoint
 from pcapdiag.tcp.connection import Connection, StreamObserver
-from pcapdiag.tcp.embryo import Embryo
 from pcapdiag.tcp.conversation import Conversation
+from pcapdiag.tcp.embryo import Embryo
 from pcapdiag.tcp.grouping import Key, endpoints, group
 from pcapdiag.tcp.hosts import HostLedger
 from pcapdiag.tcp.orderly import take_run
@@ -32,6 +32,8 @@ SECOND = 1_000_000_000
 LINGER_NS = 900 * SECOND
 ORDERLY_LINGER_NS = 5 * SECOND
 IDENT = 113
+MAX_WAITING = 64 << 20
+"""Octets that may wait in all connections together from one batch to the next."""
 
 
 class _Entry(Generic[O]):
@@ -79,7 +81,8 @@ class Tracker(Generic[O]):
         self._max_open = max_open
         self._open: dict[Key, _Entry[O]] = {}
         self._lingering: OrderedDict[Key, _Entry[O]] = OrderedDict()
-        self._stuck: dict[Key, _Entry[O]] = {}
+        self._waiting: dict[Key, _Entry[O]] = {}
+        """Connections with octets that wait for others."""
         self._gone: OrderedDict[Key, None] = OrderedDict()
         self._unborn: dict[Key, _Entry[O]] = {}
         """Embryos that refer to the current batch."""
@@ -132,8 +135,10 @@ class Tracker(Generic[O]):
     def _pass(self, key: Key, run: Run, runs: Runs, walked: Walked, octets: bytes | memoryview) -> None:
         """A run of in-order segments: taken in at once where it continues an open connection, else walked."""
         entry = self._open.get(key)
-        if entry is not None and entry.conversation is not None and entry.over_at is None:
-            if take_run(entry.conversation, run, runs, octets, entry.client_is_lower):
+        conversation = entry.conversation if entry is not None and entry.over_at is None else None
+        if entry is not None and conversation is not None:
+            taken = take_run(conversation, run, runs, octets, entry.client_is_lower)
+            if taken:
                 return
         self._walk(key, walked.aside(run.begin, run.end), octets)
 
@@ -207,15 +212,22 @@ class Tracker(Generic[O]):
         elif entry.over_at is not None:
             entry.over_at = None
             self._lingering.pop(entry.key, None)
-        if conversation.delivery.stuck_since is not None:
-            self._stuck[entry.key] = entry
+        if conversation.delivery.waiting:
+            self._waiting[entry.key] = entry
 
     def _clock(self) -> None:
         """Time has passed: finish what lingered long enough, give up what was waited for too long."""
-        for key, entry in list(self._stuck.items()):
+        total = 0
+        for key, entry in list(self._waiting.items()):
             assert entry.conversation is not None
-            if not entry.conversation.delivery.overdue(self._until_ns):
-                del self._stuck[key]
+            delivery = entry.conversation.delivery
+            delivery.overdue(self._until_ns)
+            total += delivery.waiting
+            if total > MAX_WAITING:
+                total -= delivery.waiting
+                delivery.spill(0)
+            if not delivery.waiting:
+                del self._waiting[key]
         over = [
             entry for entry in self._lingering.values() if entry.over_at is not None and entry.over_at < self._until_ns
         ]
@@ -230,7 +242,7 @@ class Tracker(Generic[O]):
         """Take a connection from the table; it is handed over at the end of the batch."""
         del self._open[entry.key]
         self._lingering.pop(entry.key, None)
-        self._stuck.pop(entry.key, None)
+        self._waiting.pop(entry.key, None)
         self._unborn.pop(entry.key, None)
         self._gone[entry.key] = None
         if len(self._gone) > self._max_lingering:
@@ -251,7 +263,8 @@ class Tracker(Generic[O]):
             if entry.conversation is None:
                 assert entry.embryo is not None
                 self._hatch(entry, *entry.embryo.guess(entry.key, self._side_ports))
-            assert entry.conversation is not None and entry.observer is not None
+            assert entry.conversation is not None
+            assert entry.observer is not None
             connection = entry.conversation.close(entry.serial, self._trace, until_ns, reused)
             self._finished(connection, entry.observer)
         self._closed.clear()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pcapdiag.capture.table import IcmpError
 from pcapdiag.model import Side
 from pcapdiag.tcp.connection import Connection, Effect, Odd
+from pcapdiag.tcp.tracker import Tracker
 from tests.tcp.conversation import CLIENT, SERVER, START_NS, Frame, Talk, table, talk
 from tests.tcp.listening import Listener, follow, only
 
@@ -133,7 +136,7 @@ def test_one_direction_only(fast: bool) -> None:
 
 
 def test_sequence_numbers_wrap(fast: bool) -> None:
-    story = HELLO + "".join(f"C octets 1000\nC octets 500\nS ACK\n" for _ in range(8)) + GOODBYE
+    story = HELLO + "".join("C octets 1000\nC octets 500\nS ACK\n" for _ in range(8)) + GOODBYE
     plain, heard = told(story, fast)
     wrapped, again = told(story, fast, client_isn=0xFFFFF000, server_isn=0xFFFFFFF0)
     assert [segment.offset for segment in plain.segments] == [segment.offset for segment in wrapped.segments]
@@ -170,8 +173,6 @@ def test_simultaneous_open(fast: bool) -> None:
 
 
 def doubled(frames: list[Frame], **changes: int) -> list[Frame]:
-    from dataclasses import replace
-
     pairs = [(frame, replace(frame, time_ns=frame.time_ns + 300_000, **changes)) for frame in frames]
     return [replace(frame, number=at) for at, frame in enumerate((one for pair in pairs for one in pair), 1)]
 
@@ -285,7 +286,7 @@ def test_a_forged_fin_that_nobody_believed(fast: bool) -> None:
 def test_a_forged_fin_that_was_believed(fast: bool) -> None:
     story = HELLO.strip() + "\nS FIN | aside ttl=253\nC FIN | ack=+1\nS data 250 ok"
     connection, heard = told(story, fast)
-    assert [(fin.side, fin.ttl, fin.accepted) for fin in connection.closing.fins][0] == (Side.SERVER, 253, True)
+    assert next((fin.side, fin.ttl, fin.accepted) for fin in connection.closing.fins) == (Side.SERVER, 253, True)
     assert odd_ones(connection)[-1][1] & Odd.REFUSED
     assert not heard.streams[Side.SERVER].endswith(b"250 ok\r\n")
 
@@ -325,8 +326,6 @@ def test_late_packets_are_absorbed() -> None:
 def test_lingering_is_bounded() -> None:
     frames = [frame for port in range(50) for frame in talk(HELLO + "S RST", client_port=30_000 + port)]
     finished: list[int] = []
-    from pcapdiag.tcp.tracker import Tracker
-
     tracker = Tracker(Listener, lambda connection, _: finished.append(connection.serial), ports=None, max_lingering=10)
     tracker.feed(table(frames))
     assert len(finished) == 40
@@ -353,3 +352,11 @@ def test_super_packets_and_the_largest_acknowledged(fast: bool) -> None:
     half = connection.half(Side.CLIENT)
     assert half.super_packets == 2
     assert half.largest_acked == 4380
+
+
+def test_waiting_octets_have_a_budget(fast: bool) -> None:
+    """A hole that is never filled does not keep everything behind it for ever."""
+    story = HELLO.strip() + "\nC octets 10 | lost\n" + "C octets 1400\n" * 900
+    connection, heard = told(story.strip(), fast)
+    assert (Side.CLIENT, 21, "path") in heard.heard
+    assert len(heard.streams[Side.CLIENT]) == connection.half(Side.CLIENT).octets == 21 + 10 + 900 * 1400
