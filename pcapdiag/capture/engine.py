@@ -101,8 +101,8 @@ class _Opener:
         except TsharkMissing as error:
             raise UnsupportedLinkType(path, f"{why}, which only tshark could read; but {error}") from error
         if file.packets is not None and file.packets > UNASKED:
-            minutes = round(file.packets / TSHARK_RATE / 60)
-            says = f"{why}, which only tshark can read; its {file.packets} packets take up to {minutes} minutes"
+            minutes = -(-file.packets // (TSHARK_RATE * 60))
+            says = f"{why}, which only tshark can read; its {file.packets} packets take up to {minutes} min"
             raise UnsupportedLinkType(path, f"{says}: --engine tshark does it")
         return file
 
