@@ -22,6 +22,9 @@ DECODERS = link.DECODERS | inet.DECODERS | tunnel.DECODERS
 TCP_HEADER = 20
 LARGEST = 0x7FFFFFFF
 """What a column of 32 bits holds; a hostile frame may claim more."""
+UNSTEADY = 4
+"""When one step of the time in so many (and at least so many of them) goes back, the times do not tell the order at all:
+traces put together by scripts have one constant time for each direction."""
 NESTED = 4
 """Fragmented packets inside fragmented packets, at most."""
 STEP_NS = 1_000_000_000
@@ -93,6 +96,8 @@ class Columns:
         """Frames that stand more than `STEP_NS` before the frame in front of them..."""
         self.first_disorder = 0
         """...and the number of the first one."""
+        self.unsteady = False
+        """The file's times do not tell the order of its frames: each was moved up to the latest before it."""
         self.headless = 0
         """TCP segments that the snap length cut before the end of the fixed header."""
 
@@ -103,6 +108,7 @@ class Columns:
         self._capture, self._wanted, self._until_ns = capture, wanted, until_ns
 
     def table(self, block: FrameBlock) -> PacketTable:
+        block = self._steady(block)
         cursor = self._peel(block)
         segments = self._segments(cursor)
         quoting = np.flatnonzero((cursor.kind == ICMP) | (cursor.kind == ICMPV6))
@@ -153,6 +159,13 @@ class Columns:
         if self._wanted.table is not None:
             good &= self._wanted.table[header["srcport"]] | self._wanted.table[header["dstport"]]
         return segments if good.all() else segments[np.flatnonzero(good)]
+
+    def _steady(self, block: FrameBlock) -> FrameBlock:
+        """The block with times that never go back, where those of the file are no witness of the order."""
+        self.unsteady = self.unsteady or _unsteady(block.time_ns)
+        if not self.unsteady:
+            return block
+        return replace(block, time_ns=np.maximum.accumulate(np.maximum(block.time_ns, self._until_ns)))
 
     def _in_time(self, block: FrameBlock, frames: I64, beside: I64) -> tuple[I64 | None, I64]:
         """The order in which rows of these frames stand in the table (None: as they are), and before which row each frame
@@ -210,6 +223,12 @@ class Columns:
             tsecr=tsecr,
             icmp=icmp,
         )
+
+
+def _unsteady(times_ns: I64) -> bool:
+    """The time goes back so often that the order in the file is the better witness."""
+    back = int(np.count_nonzero(np.diff(times_ns) < 0))
+    return back >= UNSTEADY and back * UNSTEADY >= len(times_ns)
 
 
 def _order_in_time(times_ns: I64) -> I64 | None:

@@ -150,6 +150,10 @@ class CaptureFile:
             yield Note(
                 "fragments", f"{columns.fragments.dropped} IP fragments were left out: too many datagrams at once"
             )
+        if columns.unsteady:
+            yield Note(
+                "disorder", "the times of the frames go back all the time: their order in the file was believed instead"
+            )
         if columns.disorder:
             says = f"the clock goes back by more than a second, {columns.disorder} times"
             yield Note("disorder", says, columns.first_disorder)

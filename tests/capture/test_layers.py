@@ -180,6 +180,18 @@ def test_small_disorder_is_mended_and_a_set_clock_is_not(tmp_path: Path) -> None
     assert got.captures.infos()[0].notes[0].frame == 6
 
 
+def test_times_that_go_back_all_the_time_are_no_witness_of_the_order(tmp_path: Path) -> None:
+    """Traces put together by scripts have one constant time for each direction: the file's order is the better witness."""
+    base = START * 10**9
+    times = [base + (2 * TICK_NS if i % 2 else 0) for i in range(12)]
+    path = tmp_path / "a"
+    path.write_bytes(pcap([ethernet(ipv4(segment(i))) for i in range(12)], times_ns=times))
+    got = read(path)
+    assert [row.frame for row in got.rows] == list(range(1, 13))
+    assert [row.time_ns for row in got.rows] == [base] + [base + 2 * TICK_NS] * 11
+    assert got.codes == ["disorder"]
+
+
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0), (0, 0, 2, 1)])
 @pytest.mark.parametrize("six", [False, True])
 def test_fragments_become_the_segment_of_the_completing_frame(

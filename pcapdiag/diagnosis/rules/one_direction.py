@@ -32,11 +32,12 @@ def one_direction(see: Observation) -> Iterator[Claim]:
         Asymmetric routing and one-way mirrors are the usual reasons.
     """
     seen = Side.CLIENT if see.half(Side.CLIENT).packets else Side.SERVER
+    packets = see.half(seen).packets
     yield Claim(
         (f"Nobody can be named: only the {seen.value}'s direction was captured",),
         (
             Evidence(
-                (f"{see.half(seen).packets} packets of the {seen.value}, none of the {seen.other.value}",),
+                (f"{packets} packet{'s' if packets > 1 else ''} of the {seen.value}, none of the {seen.other.value}",),
                 words.frames(see.connection.first, see.connection.last),
             ),
         ),
