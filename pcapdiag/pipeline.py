@@ -9,7 +9,9 @@ AnalysisBuilder   judged sessions     -> the analysis, which every report is mad
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import count
 
 from pcapdiag.analysis import Analysis, AnalysisBuilder, InputError, Judged, KeepDialogue
@@ -25,6 +27,9 @@ from pcapdiag.tcp.tracker import Tracker
 DEFAULT_PORTS = frozenset({25, 465, 587, 2525})
 SMTPS_PORT = 465
 """Implicit TLS (RFC 8314 section 3)."""
+
+COLLECTIONS = (100_000, 20, 100)
+"""Thresholds of the cyclic garbage collector while captures are analysed."""
 
 
 def analyze(
@@ -56,10 +61,11 @@ def analyze(
     builder = AnalysisBuilder(keep_dialogue)
     serials = count(1)
     ids = count(1)
-    for trace in captures.traces:
-        for session, around in sessions_of(trace, captures, ports, captured_at, serials):
-            number = session.connection.serial if ports is not None else next(ids)
-            builder.add(Judged(number, session, judge(session, around)))
+    with rare_collections():
+        for trace in captures.traces:
+            for session, around in sessions_of(trace, captures, ports, captured_at, serials):
+                number = session.connection.serial if ports is not None else next(ids)
+                builder.add(Judged(number, session, judge(session, around)))
     return builder.finish(captures.infos(), (InputError(path, says) for path, says in captures.errors))
 
 
@@ -98,6 +104,18 @@ def sessions_of(
         yield from drain()
     tracker.finish()
     yield from drain()
+
+
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """Let the cyclic garbage collector run a hundred times less often: nearly all that passes through here is freed by
+    its reference count, and going through the living objects cost a quarter of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(*COLLECTIONS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def observer_for(client: Endpoint, server: Endpoint) -> SmtpObserver:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pcapdiag.diagnosis.advice import next_capture
 from pcapdiag.diagnosis.impact import impact_of
 from pcapdiag.diagnosis.observe import Observation
-from pcapdiag.diagnosis.rule import all_rules, rules_for
+from pcapdiag.diagnosis.rule import rules_for, superseded_by
 from pcapdiag.diagnosis.verdict import Evidence, Finding, Verdict
 from pcapdiag.diagnosis.words import PARTY_WORDS
 from pcapdiag.model import How, Party, Says, Side, Strength
@@ -36,12 +36,11 @@ def judge(session: Session, around: Surroundings) -> Verdict:
 
 
 def _supersede(claims: list[Finding]) -> tuple[list[Finding], tuple[Finding, ...]]:
-    rules = {rule.id: rule for rule in all_rules()}
-    present = {claim.rule for claim in claims}
-    beaten = {general for claim in claims for general in rules[claim.rule].supersedes} & present
-    return [claim for claim in claims if claim.rule not in beaten], tuple(
-        claim for claim in claims if claim.rule in beaten
-    )
+    if len(claims) < 2:
+        return claims, ()
+    beaten = {general for claim in claims for general in superseded_by(claim.rule)}
+    left = [claim for claim in claims if claim.rule not in beaten]
+    return left, tuple(claim for claim in claims if claim.rule in beaten)
 
 
 def _choose(left: list[Finding]) -> tuple[Finding | None, tuple[Finding, ...], Says]:
@@ -124,7 +123,7 @@ def _verdict(
     silent = how is How.OPEN and (waited or 0) > SILENT_NS
     place = see.place
     settled = finding.strength is Strength.PROVEN or (party is Party.NOBODY and how is How.QUIT) or finding.benign
-    command, where = next_capture(see.session, place.vantage)
+    command, where = (None, ()) if settled else next_capture(see.session, place.vantage)
     steps = finding.next_steps if settled else (*finding.next_steps, where)
     return Verdict(
         dropped_by=party,
@@ -143,7 +142,7 @@ def _verdict(
         evidence=finding.evidence,
         against=finding.against,
         next_steps=steps,
-        next_capture=None if settled else command,
+        next_capture=command,
         forged=frozenset(moment for each in (finding, *context) for moment in each.forged),
         findings=context,
         others=others,

@@ -131,6 +131,12 @@ def rules_for(kind: Kind) -> tuple[Rule, ...]:
     return tuple(rule for rule in all_rules() if kind in rule.ends)
 
 
+@cache
+def superseded_by(rule_id: str) -> frozenset[str]:
+    """Ids of the rules that this one makes redundant."""
+    return next(rule.supersedes for rule in all_rules() if rule.id == rule_id)
+
+
 def explain(rule_id: str) -> RuleDoc:
     """The story of one rule.
 
