@@ -20,8 +20,8 @@ from typing import Any
 
 import click
 
-from pcapdiag import __version__
 from pcapdiag.errors import PcapdiagError, UsageError
+from pcapdiag.version import __version__
 
 USAGE, UNREADABLE, BUG, INTERRUPTED = 2, 3, 70, 130
 

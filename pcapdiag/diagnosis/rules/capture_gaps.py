@@ -14,19 +14,26 @@ def capture_gaps(see: Observation) -> Iterator[Claim]:
     """Octets were acknowledged that the capture does not hold, or the capture says that it lost packets.
 
     What it sees:
-        Acknowledgements for octets that were never seen, or drop counts of the capturing kernel.
+        Either of the following: one side's TCP acknowledged octets that the capture does not hold (a claim for each
+        side that lacks some); or the capture file itself counts packets that were dropped while capturing.
 
     What it means:
-        The capture lost them, not the path. What they held is unknown; verdicts are held back accordingly.
+        The capture lost them, not the path: the receiver had them. What they held is unknown, so the verdict is
+        lowered by one step where the capture counted drops, and a proven one becomes likely where octets are missing.
 
     What else looks like this:
-        Asymmetric routing (PD901), or a capture that began midway.
+        Asymmetric routing: then one whole direction is missing (PD901). A capture that began midway lacks the
+        beginning only (PD905). Loss on the path: lost octets are sent again, and PD610 counts them.
 
     What to do:
-        Capture with a narrower filter, a larger buffer (tcpdump -B), or on another machine.
+        Repeat the capture on the same machine with a larger buffer and a narrow filter: tcpdump -B 65536 -s 0 -w FILE
+        'host ADDRESS and tcp port 25 or icmp or icmp6', and read "packets dropped by kernel" when it ends: it should
+        be 0. On a mirror port compare the port's speed with the sum of both directions of what it mirrors; capture on
+        the mail host itself where the mirror is too small.
 
     Sources:
-        Wireshark's tcp.analysis.ack_lost_segment; Zeek's capture-loss.
+        Wireshark's tcp.analysis.ack_lost_segment ("ACKed unseen segment") is the same observation. pcapng: isb_ifdrop
+        and isb_osdrop of the interface statistics block; tcpdump(1), option -B.
     """
     for side in Side:
         missing = see.half(side).missing

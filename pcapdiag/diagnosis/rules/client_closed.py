@@ -16,25 +16,31 @@ def client_closed(see: Observation) -> Iterator[Claim]:
     """The client closed without a QUIT that counts.
 
     What it sees:
-        All of the following: the first close that counts is the client's FIN; no silence, no hole and no fatal TLS
-        alert of the server came before it; its TTL and sequence number fit the client's other packets; the server had
-        not announced its own close by 421.
+        All of the following: the first close that counts is the client's FIN, and its receiver accepted it; no QUIT
+        that counts came before it; no silence, no lasting hole and no ICMP error that ended the session came before
+        it; neither side had sent a fatal TLS alert; the server had not announced its close by 421. A FIN of the server
+        that was under way at the same time makes the claim possible only. The client's FIN right behind QUIT, while
+        the reply to the final dot is still due (Exim), is no close and is passed over.
 
     What it means:
         The client's program closed its socket, or was ended (a process that is killed when it has read all its input
         sends FIN too). A FIN tells nothing about the reason: the position in the dialogue and the client's log do.
 
     What else looks like this:
-        A client that lost patience with a silent server: rule PD203 says so. A client that has nothing more to send
-        after all its mail was answered: PD205. A FIN forged by a device: PD405 looks at its TTL and at what the client
-        sent afterwards. Exim sends FIN together with the final dot and QUIT and goes on waiting: no close.
+        A client that lost patience with a silent server: PD203, which needs three seconds of waiting. A client that
+        has nothing more to send after all its mail was answered: PD205. A probe: PD204. A FIN forged by a device:
+        PD405 compares its TTL and looks for octets that the client sent behind it.
 
     What to do:
-        Look at the client's mail log at the time of the FIN; its queue entry names the reason it saw.
+        On the client, read the mail log from one minute before to one minute after the FIN. Postfix: grep the server's
+        address in mail.log; "lost connection" or "timed out while" means that Postfix saw something else than we do.
+        Exim: exigrep with the message id in mainlog. Exchange: the SmtpSend protocol log (ProtocolLoggingLevel Verbose
+        on the send connector) and Get-Queue | fl Identity,LastError. Nothing in the log: look for a restart of the
+        service or a killed process at that second (journalctl, dmesg for the OOM killer, the Windows event log).
 
     Sources:
-        RFC 9293 section 3.6; RFC 5321 section 4.1.1.10: a client must not close before it has sent QUIT and received the
-        reply.
+        RFC 9293 section 3.6 (closing); RFC 5321 section 4.1.1.10: "The sender MUST NOT intentionally close the
+        transmission channel until it sends a QUIT command".
     """
     ending = see.ending
     if not see.closed_by(Side.CLIENT):

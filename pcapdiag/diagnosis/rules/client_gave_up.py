@@ -17,25 +17,33 @@ def client_gave_up(see: Observation) -> Iterator[Claim]:
     """The client closed after waiting for the server.
 
     What it sees:
-        All of the following: the first close that counts is the client's FIN or its own RST; it came at least three
-        seconds after anybody had said anything new; the server owed a reply, or kept its receive window shut; the
-        server's TCP had acknowledged what the client sent (or went on acknowledging its window probes).
+        All of the following: the first close that counts is the client's FIN or its own RST; either the server owed a
+        reply for at least three seconds since the last new octet or control flag of anybody, and had acknowledged
+        everything the client sent, or the server's last segments before the close kept its receive window at zero
+        (then however long). A bare RST without any FIN before it makes the claim possible only.
 
     What it means:
         The client acted first, but the server is the one to ask: its host was alive and its program did not answer, or
         did not read.
 
     What else looks like this:
-        A path that lost the reply: then the server's reply is retransmitted in a capture on the server's side, and the
-        client's octets or its FIN stay unacknowledged (PD502, PD503, PD506). A reply that was sent and lost on the way
-        back cannot be told from one that was never sent by a capture at the client.
+        A path that lost the client's octets or its FIN: they stay unacknowledged (PD502, PD503, PD504). A reply that
+        was sent and lost on the way back cannot be told from one that was never sent by a capture at the client: a
+        capture at the server shows it, sent again and again.
 
     What to do:
-        On the server, look for what was slow at that time: content scanning, DNS, a policy daemon, a full disk. After
-        a final dot without reply the message may have been delivered: expect a duplicate.
+        On the server, look at the minutes before the close for what was slow: content filter (amavis, rspamd, clamd),
+        policy daemon, DNS look-ups, disk (iostat, df -h), number of processes. Postfix: smtpd and cleanup lines of
+        that client in mail.log, postconf smtpd_milters content_filter smtpd_proxy_filter. Exim: mainlog with
+        log_selector +smtp_connection, and the DATA ACL. Exchange: the SmtpReceive protocol log of the front end and of
+        the hub; Get-MessageTrackingLog for the same minutes. After a final dot without its reply, search the server's
+        log for the message: if it is there, the client will deliver it a second time. PD609 names the timer that ran
+        out where the wait has a known length.
 
     Sources:
-        RFC 5321 section 4.5.3.2 (how long a client has to wait), RFC 1047 (duplicates).
+        RFC 5321 section 4.5.3.2 (how long a client should wait); section 4.5.3.2.6: a timeout before the reply to the
+        final dot "would typically result in delivery of multiple copies of the message"; RFC 1047 (duplicate
+        messages); RFC 9293 section 3.8.6.1 (zero windows).
     """
     ending = see.ending
     if not see.closed_by(Side.CLIENT):

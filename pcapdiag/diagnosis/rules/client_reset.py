@@ -16,24 +16,33 @@ def client_reset(see: Observation) -> Iterator[Claim]:
 
     What it sees:
         All of the following: the first close that counts is a RST from the client's address; its TTL does not differ
-        from the client's other packets; the client sent nothing afterwards that a host without this socket could not
-        send; its timestamp fits the client's clock. Of the three shapes, RST+ACK with a live window or timestamps is an
-        abort of a live socket; a bare RST is at most possible, because a host whose socket is gone and a device that
-        copies the TTL look the same.
+        from three or more packets of the client that never varied; the client sent nothing afterwards that a host
+        without this socket could not send; its timestamp is within a tenth of a second of the client's clock (where it
+        has one); a capture at two points did not see it at one of them only; neither side had sent a fatal TLS alert.
+        Likely for a RST+ACK with a live window or a timestamp (or without timestamps where the client used none),
+        possible for the others and where only one or two packets give a differing TTL.
 
     What it means:
         The client's program aborted the connection (SO_LINGER 0, or closed it with unread input), or its process was
         killed with input unread, or the host no longer knew the connection.
 
     What else looks like this:
-        A forged reset: rules PD401, PD402, PD406 and PD407 look for a foreign TTL, packets that go on, a missing copy,
-        and resets to both ends. The reset that ends unanswered retransmissions is a consequence: PD502.
+        A forged reset: PD401 (foreign TTL), PD402 (the client went on), PD406 (seen at one point only), PD407 (both
+        ends reset), PD408 (stale timestamp). A bare reset with the right TTL can come from the client's kernel after a
+        restart or from a device that copies the TTL: possible at most. A reset that ends unanswered retransmissions is
+        a consequence: PD502.
 
     What to do:
-        Look at the client: its mail log, crashes, restarts, and security software at the time of the reset.
+        On the client, read the mail log of that second. Postfix: a smtp process that ended with a "warning" or "fatal"
+        line. Exim: paniclog. Exchange: the SmtpSend protocol log and crashes of EdgeTransport.exe in the application
+        event log. Then look for restarts (uptime, systemctl status, last reboot), for the OOM killer (dmesg -T), and
+        for security software that watches port 25. A bare reset: capture on the client itself; if it does not leave
+        there, a device sent it.
 
     Sources:
-        RFC 9293 sections 3.5.2 and 3.10.7; shapes measured on Linux, see docs/explanation/resets.md.
+        RFC 9293 section 3.6.1 (closed with data unread: "its TCP implementation SHOULD send a RST to show that data
+        was lost"), section 3.10.5 (abort) and section 3.10.7.1 (no such connection); shapes measured on Linux,
+        docs/explanation/resets.md.
     """
     if not see.closed_by(Side.CLIENT):
         return

@@ -22,20 +22,24 @@ def closed_after_mail(see: Observation) -> Iterator[Claim]:
     """The client closed without QUIT, but nothing was lost.
 
     What it sees:
-        All of the following: the client closed first; at least one message was sent to its end and answered; no command
-        waited for a reply and no message was in progress.
+        All of the following: the client closed first, by FIN or by its own RST; at least one message was sent to its
+        end and answered; no reply is owed and no content is being sent; what came after the last answered message was
+        given up by RSET or never got a recipient. A bare RST makes the claim possible only.
 
     What it means:
-        Sloppy, not harmful: every message has its answer.
+        Sloppy, not harmful: every message has its answer, and the report does not ask for attention.
 
     What else looks like this:
-        A client that dies between two messages of its queue: the mail already answered is not touched by that either.
+        A client that dies between two messages of its queue looks the same; the mail already answered is not touched
+        by that either. A QUIT that the capture missed: PD903 says whether octets are missing.
 
     What to do:
-        Nothing, unless further messages should have followed.
+        Nothing, unless further messages should have followed. Then compare the client's queue at that time (Postfix:
+        postqueue -p; Exim: exim -bp; Exchange: Get-Queue) with what was delivered in this session.
 
     Sources:
-        RFC 5321 section 4.1.1.10; Exim does not even log it outside a transaction.
+        RFC 5321 section 4.1.1.10 (a client must send QUIT before it closes). Section 4.1.1.5 tells servers to treat
+        such a close "as if a QUIT had been received".
     """
     ending = see.ending
     if not see.closed_by(Side.CLIENT) or not see.everything_answered:

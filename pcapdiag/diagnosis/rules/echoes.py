@@ -13,19 +13,21 @@ def echoes(see: Observation) -> Iterator[Claim]:
     """Resets that came after the connection was over.
 
     What it sees:
-        Resets that answer segments which met a socket that was closed before.
+        At least one reset with the effect "echo": the connection was over before it came, by the FIN or RST of its own
+        side or of the other.
 
     What it means:
         They are not the cause. One close often yields two to four of them.
 
     What else looks like this:
-        A first reset: that one ends the session and is judged by its own rule.
+        The first reset of a connection that nobody had closed: that one ends the session and is judged by its own
+        rule. A reset that its receiver refused: PD604.
 
     What to do:
-        Nothing: look at the first close.
+        Nothing: look at the first close, which the verdict names.
 
     Sources:
-        RFC 9293 section 3.10.7.1.
+        RFC 9293 section 3.10.7.1: a segment that meets no connection "causes a RST to be sent in response".
     """
     echo = tuple(reset.at for reset in see.connection.closing.resets if reset.effect is Effect.ECHO)
     if echo:

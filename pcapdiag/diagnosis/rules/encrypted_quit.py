@@ -15,25 +15,31 @@ def encrypted_quit(see: Observation) -> Iterator[Claim]:
     """The encrypted session ended the way QUIT and 221 end one.
 
     What it sees:
-        All of the following: the TLS handshake was finished; the last application record (alerts not counted) is the
-        server's and follows one of the client; the client's last record has the length of QUIT, alone or behind the end of
-        data, or is so long that it holds the end of a message with QUIT pipelined behind it; the close follows within
-        a second.
+        All of the following: the session ended by a close; the TLS handshake was finished; of the application records
+        before the close (alerts not counted) the last is the server's and does not come before the last of the client;
+        the close follows it within a second; the client's last record has exactly the length of QUIT, alone or behind
+        the end of data, under one of the usual ciphers, or has at least 200 octets, so that it can hold the end of a
+        message with QUIT pipelined behind it. Likely with the exact length or with two server records behind the
+        client's last one, otherwise possible.
 
     What it means:
         Most probably an orderly end. Without keys the words cannot be read, so this is never more than likely.
 
     What else looks like this:
-        A side that closes after the answer to a message without saying QUIT. The exact length of QUIT under the usual
-        ciphers, or two answers to the client's last record (to the message and to QUIT), make the claim likely; otherwise
-        it stays possible. A medium-sized last record is some other command: then the first close is judged. A close_notify that is missing or that meets a
-        closed socket says nothing: many mail programs leave it out.
+        A side that closes after the answer to a message without saying QUIT: then there is one answer only, and the
+        claim stays possible. A client's last record of another length (below 200 octets) is some other command: then
+        the first close is judged by PD201, PD202, PD301 or PD302. A close_notify that is missing or meets a closed
+        socket says nothing: many mail programs leave it out.
 
     What to do:
-        If mail is missing, look at the log of either side, or capture with a key log (SSLKEYLOGFILE) to read the words.
+        If mail is missing, search both logs for this second: the reply to the final dot with its queue id settles it
+        (Postfix: status=sent; Exim: "=>" with C="250"; Exchange: SEND and RECEIVE in Get-MessageTrackingLog). To read
+        the words next time, capture with a key log on the side of the client (SSLKEYLOGFILE, where its TLS library
+        supports it); the server's private key alone opens neither TLS 1.3 nor ephemeral key exchange.
 
     Sources:
-        RFC 8446 sections 5.2 and 6.1; RFC 5288 section 3; record lengths of real sessions.
+        RFC 8446 section 5.2 (content, one octet of type, and the tag) and section 6.1 (close_notify); RFC 5288 section
+        3 (explicit nonce of 8 octets and tag of 16); record lengths of real sessions.
     """
     ending = see.ending
     end = ending.tls

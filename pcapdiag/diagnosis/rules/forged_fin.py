@@ -22,22 +22,27 @@ def forged_fin(see: Observation) -> Iterator[Claim]:
     """The FIN that ended the session did not come from the host it names.
 
     What it sees:
-        The first close is a FIN, and either that side sent new octets behind its own FIN afterwards, or its TTL differs
-        from at least three packets of that side in this connection that never varied and its later packets have the old
-        TTL again.
+        The first close is a FIN, and at least one of these holds: that side sent octets of its stream beyond its own
+        FIN afterwards (proven); or the FIN's TTL differs from at least three earlier packets of that side in this
+        connection that all had one TTL, and no later packet of that side has the FIN's TTL (likely). Resets are not
+        compared.
 
     What it means:
         A device on the path closed the connection in that host's name.
 
     What else looks like this:
         A FIN that overtakes data on the way: the data then stands before the FIN in the stream. A route that changed:
-        later packets keep the new TTL.
+        later packets keep the new TTL. A FIN that its receiver refused (older timestamp) ended nothing and is not
+        looked at.
 
     What to do:
-        Look at the log of every firewall or proxy between the two hosts at that very second.
+        On every firewall, intrusion prevention system or proxy between the two hosts, read the log of the FIN's second
+        for these two addresses and ports; the difference of the TTLs tells how many hops apart the device and the host
+        stand. To prove it: capture at the same time on the host the FIN names; it must not leave there.
 
     Sources:
-        RFC 9293 section 3.6: no more octets can follow a FIN; rule R6 of docs/explanation/resets.md.
+        RFC 9293 section 3.10.4 (after CLOSE a SEND fails: no octets can follow a FIN) and section 3.6; rule R6 of
+        docs/explanation/resets.md.
     """
     fin = see.ending.fin
     if fin is None:

@@ -15,19 +15,23 @@ def fragment(see: Observation) -> Iterator[Claim]:
     """The capture holds only scraps of this session.
 
     What it sees:
-        No SYN, and either only closing packets, or fewer than four packets in which no SMTP or TLS step is recognised.
+        No SYN of the client, both directions captured, and either nothing new was said before the first close, or no
+        SMTP or TLS step was recognised and the capture holds no octets at all or fewer than four packets.
 
     What it means:
         What went before is unknown: the first close may have happened before the capture began.
 
     What else looks like this:
-        The echoes of a session that ended before the capture started: late FINs and resets.
+        A capture that began midway but shows some of the dialogue is judged as usual, with PD905 beside the verdict.
+        One direction only: PD901.
 
     What to do:
-        Start the capture before the session begins, and let it run until the session has ended.
+        Start the capture before the session begins and let it run until the session has ended. With a ring (tcpdump -C
+        100 -W 20, or -G 600) hand over the file before this one too: files whose times follow one another are read as
+        one trace.
 
     Sources:
-        RFC 9293 section 3.10.7: late segments of a closed connection draw resets.
+        RFC 9293 section 3.10.7.1: late segments of a closed connection draw resets, so scraps alone name nobody.
     """
     packets = sum(half.packets for half in see.connection.halves)
     closing = see.connection.closing
