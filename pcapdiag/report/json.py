@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-import pcapdiag
 from pcapdiag.analysis import Analysis, Group, Judged, last_command, last_reply
 from pcapdiag.diagnosis.verdict import Evidence, Finding, Verdict
 from pcapdiag.model import CaptureInfo, How, Side
@@ -21,6 +20,7 @@ from pcapdiag.report.facts import accepted, community_id, effect_of, flag_letter
 from pcapdiag.report.ladder import Row, RowKind, ladder
 from pcapdiag.smtp.dialogue import MailTransaction, Reply
 from pcapdiag.tcp.connection import Connection
+from pcapdiag.version import __version__
 
 Object = dict[str, Any]
 Paths = Sequence[str]
@@ -32,7 +32,7 @@ def render(analysis: Analysis, *, dialogue: bool = True) -> Iterator[str]:
     """Pieces of the JSON text; together they are one object and a line end."""
     head = {
         "schema": "pcapdiag.analysis/1",
-        "pcapdiag": pcapdiag.__version__,
+        "pcapdiag": __version__,
         "redaction": analysis.redaction,
         "captures": [_capture(info) for info in analysis.captures],
         "errors": [{"path": safe_text(error.path), "says": safe_text(error.says)} for error in analysis.errors],
