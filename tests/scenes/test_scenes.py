@@ -1,7 +1,7 @@
 """Every scene: its capture is what its ladder tells, and the verdict is what its ``expect.toml`` says.
 
 ``expect.toml`` is the truth of the story, written from the ladder and not from what the tool says. Fields that it
-leaves out are not tested; a list where one value is usual means any of them; ``"null"`` is None (TOML has none).
+leaves out are not tested; ``captured_at`` at its top is what the user says with --captured-at; a list where one value is usual means any of them; ``"null"`` is None (TOML has none).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pytest
 
 from pcapdiag.analysis import Analysis, Judged, KeepDialogue
 from pcapdiag.diagnosis.rule import all_rules
-from pcapdiag.model import Strength
+from pcapdiag.model import Strength, Vantage
 from pcapdiag.pipeline import analyze
 from pcapdiag.report import json as json_report
 from pcapdiag.report import text as text_report
@@ -54,7 +54,12 @@ def built() -> dict[Path, bytes]:
 
 @cache
 def analysed(name: str) -> Analysis:
-    return analyze([str(SCENES[name] / "capture.pcap")], keep_dialogue=KeepDialogue.ALL)
+    said = expected(name).get("captured_at")
+    return analyze(
+        [str(SCENES[name] / "capture.pcap")],
+        captured_at=Vantage(said) if said else None,
+        keep_dialogue=KeepDialogue.ALL,
+    )
 
 
 def expected(name: str) -> dict[str, Any]:
@@ -81,7 +86,7 @@ def test_a_scene_has_a_story_and_an_expectation(name: str) -> None:
     story = parse((SCENES[name] / "scene.ladder").read_text(encoding="utf-8")).story
     assert len(story.split()) >= 10
     wanted = expected(name)
-    assert set(wanted) <= {"session", "patterns", "secrets", "notes"}
+    assert set(wanted) <= {"captured_at", "session", "patterns", "secrets", "notes"}
     for session in wanted["session"]:
         assert set(session) <= KNOWN
 

@@ -16,21 +16,25 @@ def handshake_unfinished(see: Observation) -> Iterator[Claim]:
     """SYN and SYN+ACK were seen, the last step never.
 
     What it sees:
-        All of the following: the server's SYN+ACK was seen at least twice; no acknowledgement of the client, no reset of
-        either side.
+        All of the following: the handshake was never completed; the server's SYN+ACK was seen at least twice; no reset
+        of either side.
 
     What it means:
         The SYN+ACK does not reach the client, or its answer does not come back. In a capture at the server the client
-        believes nothing of this connection.
+        may know nothing of this connection.
 
     What else looks like this:
-        SYNs with a forged source address (a flood): many of them, from everywhere. A client that vanished.
+        SYNs with a forged source address (a flood): many addresses, none of which ever answers. A client that vanished
+        or was switched off: one address, for a while. A client that answers with a reset: PD207.
 
     What to do:
-        Capture on the client at the same time: does the SYN+ACK arrive there?
+        On the client, while its mail software tries: tcpdump -ni any 'tcp port 25 and host SERVER'. The SYN+ACK
+        arrives and the ACK leaves: the way to the server is broken. It does not arrive: the way back is (asymmetric
+        routing, a stateful firewall that never saw the SYN). Many such addresses at once on the server: ss -nt state
+        syn-recv | wc -l, and net.ipv4.tcp_syncookies.
 
     Sources:
-        RFC 9293 section 3.5; RFC 4987 (SYN floods).
+        RFC 9293 section 3.5 (three-way handshake); RFC 4987 (SYN flooding and what helps against it).
     """
     connection = see.connection
     synacks = connection.handshake.synacks

@@ -15,23 +15,29 @@ def hole(see: Observation) -> Iterator[Claim]:
     """Some octets of one side never reached the other, whose TCP was alive.
 
     What it sees:
-        Either a segment was repeated at least twice over 0.9 s while the other side went on answering without
-        acknowledging it; or octets never passed this capture point, and their receiver reported the hole by SACK until
-        the end. The receiver's window was open. Who closed afterwards does not matter.
+        The session ended with octets of one side that its receiver never acknowledged although the receiver's TCP went
+        on answering and its window was open. Either they were sent again at least twice over at least 0.9 s, and
+        afterwards the receiver answered without acknowledging them or had reported octets beyond them by SACK (the
+        latter makes it likely); or they never passed this capture point, and the receiver reported the hole by
+        duplicate acknowledgements or SACK for at least 0.9 s. Who closed afterwards does not matter.
 
     What it means:
         The path lost the same octets again and again: not bad luck, but something about these packets. If all of them
         are full-sized, see PD504; otherwise think of content inspection or a broken link.
 
     What else looks like this:
-        Ordinary loss is repaired within a few round trips. A closed window is the receiver's (PD203). A host that died
-        does not acknowledge anything (PD502).
+        Ordinary loss is repaired within a few round trips (PD610 counts it). A closed window is the receiver's (PD203,
+        PD611). A host that died does not acknowledge anything (PD502).
 
     What to do:
-        Capture on both sides at the same time and compare which packets arrive.
+        Capture on both hosts at the same time and follow one sequence number: the place where it is seen for the last
+        time is next to the device that drops it. Compare the dropped packets' lengths with ping -M do -s SIZE (Linux)
+        or ping -f -l SIZE (Windows) along the same path. On firewalls with content inspection, read the log of the
+        first repetition's second, and let this pair of hosts pass uninspected once: if the mail goes through, it was
+        the inspection. Checksum errors on the last link: ethtool -S.
 
     Sources:
-        RFC 9293 section 3.8.1, RFC 2018 (SACK).
+        RFC 9293 section 3.8.1 (retransmission timeout); RFC 2018 section 3 (what SACK reports).
     """
     ending = see.ending
     gap = ending.hole

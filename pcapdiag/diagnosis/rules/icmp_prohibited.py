@@ -22,22 +22,30 @@ def icmp_prohibited(see: Observation) -> Iterator[Claim]:
     """An ICMP error says that policy forbids the connection, and names the device that sent it.
 
     What it sees:
-        All of the following: an ICMP "administratively prohibited" (or protocol or port unreachable, which no TCP host
-        sends) quotes a segment of this connection; nothing of the quoted segment's destination followed it; its sender is
-        not that destination itself.
+        All of the following: the session ended at connect without any SYN+ACK, or nothing of the quoted segment's
+        destination followed the error; an ICMP "administratively prohibited" (ICMP 3 code 9, 10, 13; ICMPv6 1 code 1,
+        5, 6) or a protocol or port unreachable (3 code 2, 3; ICMPv6 1 code 4), which a TCP host does not send for a
+        closed port, quotes a segment of this connection; its sender is not the address that segment was sent to.
+        Proven when the quotation holds the sequence number.
 
     What it means:
         The device with that address has a rule against this traffic.
 
     What else looks like this:
-        The destination's own firewall: then the error comes from its own address, and PD308 names the server. Network or
-        host unreachable is routing, not policy (PD505). "Fragmentation needed" is path MTU discovery at work (PD602).
+        The destination's own firewall: then the error comes from its own address, and PD308 names the server. Network
+        or host unreachable is routing, not policy (PD505). "Fragmentation needed" is path MTU discovery at work
+        (PD602).
 
     What to do:
-        Ask whoever runs the device with that address to open the port for this pair of hosts.
+        Find out who runs the address that sent the error (whois, traceroute, your own address plan). On that device,
+        look at the rule that matches client address, server address and port at that second: Linux iptables -L -nv or
+        nft list ruleset (a counter at a reject rule), Cisco show access-list, cloud security groups and network
+        policies. If it is your provider's: ask to have port 25 opened, or send through a smarthost on port 587.
 
     Sources:
-        RFC 1812 section 5.2.7.1, RFC 4443 section 3.1, RFC 1122 section 4.2.3.9.
+        RFC 1812 section 5.2.7.1 (code 13: "generated if a router cannot forward a packet due to administrative
+        filtering"), RFC 4443 section 3.1, RFC 1122 section 3.2.2.1 (codes 9 and 10), RFC 9293 section 3.9.2.2 (codes 2
+        to 4 are hard errors).
     """
     at, error = rejection(see)
     if error is None or at is None or not error.prohibited or error.sender == error.dst:

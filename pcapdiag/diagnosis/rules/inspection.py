@@ -14,20 +14,27 @@ def inspection(see: Observation) -> Iterator[Claim]:
     """The greeting consists of asterisks, or a verb or keyword of X: ESMTP inspection.
 
     What it sees:
-        A greeting of only asterisks, 2, 0 and spaces; or a command verb or EHLO keyword of only the letter X.
+        A greeting of only asterisks, 2, 0 and spaces; or a command verb that is unknown and of only the letter X; or
+        an EHLO keyword of at least four letters, all X.
 
     What it means:
-        A Cisco PIX or ASA (fixup smtp, inspect esmtp) masks what it does not know. STARTTLS disappears, long lines and
-        many recipients get the connection reset.
+        A Cisco PIX or ASA (fixup smtp, inspect esmtp) or a device like it masks what it does not know. STARTTLS
+        disappears, so that clients which insist on TLS leave; long lines and many recipients may get the connection
+        reset.
 
     What else looks like this:
-        No mail software greets so by itself.
+        No mail software greets so by itself. A server that really lacks STARTTLS shows an EHLO reply without XXXX
+        lines.
 
     What to do:
-        Turn off the inspection for port 25 on the firewall.
+        On the firewall: show service-policy inspect esmtp (ASA) shows whether the inspection is on and what it
+        counted. Turn it off for port 25 (no inspect esmtp in the class, or allow-tls in the esmtp inspection map), or
+        do so for this pair of hosts. To see what it hides, say EHLO from both sides of the firewall and compare: swaks
+        --server SERVER --quit-after EHLO. Postfix as client works around it by itself (smtp_pix_workarounds).
 
     Sources:
-        Cisco, ESMTP inspection; Postfix smtp_pix_workarounds tests for the same banner.
+        Postfix, parameters smtp_pix_workarounds and smtp_pix_workaround_threshold_time (postconf(5)); Cisco ASA, ESMTP
+        inspection.
     """
     masked = [odd for odd in see.dialogue.oddities if odd.kind in MASKS]
     if masked:

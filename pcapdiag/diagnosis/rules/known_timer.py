@@ -30,20 +30,27 @@ def known_timer(see: Observation) -> Iterator[Claim]:
     """The wait before the end is as long as a timer that is known by name.
 
     What it sees:
-        The session was closed, and the wait before its end differs from a well-known timer by less than two seconds (at
-        the short ones by less than 2%).
+        The session ended by a close or in silence, and the wait from the last new octet or control flag to the end
+        differs from one of the timers in the table of docs/explanation/timers.md by at most 2% of it, but never by
+        more than two seconds (and 0.3 s are always allowed).
 
     What it means:
         Somebody's timer ran out; the name tells where to look for its setting.
 
     What else looks like this:
-        Chance. The name is a hint, not a proof.
+        Chance: the name is a hint, not a proof, and several programs share one value. An absolute limit on a session
+        (Exchange ConnectionTimeout) is counted from its beginning, not from the last word: compare it with the
+        session's duration.
 
     What to do:
-        Compare with the settings of the software and the devices involved.
+        Ask the software of the side that closed for its setting: Postfix postconf | grep timeout; Exim exim -bP | grep
+        timeout and exim -bP transport remote_smtp; Exchange Get-ReceiveConnector | fl Name,*Timeout and
+        Get-SendConnector | fl Name,*TimeOut. If none fits, compare with the idle timers of the devices on the path:
+        cloud load balancer, NAT gateway, firewall. Then ask what the other side was doing for so long: the timer is
+        seldom the fault.
 
     Sources:
-        RFC 5321 section 4.5.3.2; Postfix, Exim and Exchange documentation; docs/explanation/timers.md.
+        RFC 5321 section 4.5.3.2; the sources of each value stand in docs/explanation/timers.md.
     """
     if see.waited_ns is None:
         return

@@ -24,13 +24,18 @@ def lossy(see: Observation) -> Iterator[Claim]:
         The path loses packets, or delays them past the sender's timer. Mail gets slow, and timers run out.
 
     What else looks like this:
-        A side that repeats itself into silence (PD502) or against a hole (PD503).
+        A side that repeats itself into silence (PD502) or against a hole (PD503). A server that takes its time to
+        answer does not make TCP repeat anything (PD608).
 
     What to do:
-        Compare captures of both ends to find where packets are lost.
+        Capture on both hosts at the same time: packets that leave one and do not reach the other are lost in between;
+        packets that reach it and are sent again nevertheless were acknowledged too late, or the acknowledgement was
+        lost. Look at the links on the way: mtr -T -P 25 SERVER over some minutes, interface errors (ethtool -S, ip -s
+        link), duplex mismatch, and the traffic shaper of the line. nstat TcpRetransSegs on the sender tells whether
+        other connections suffer as well.
 
     Sources:
-        RFC 6298, RFC 5681.
+        RFC 6298 (retransmission timer), RFC 5681 (fast retransmit).
     """
     for side in Side:
         half = see.half(side)

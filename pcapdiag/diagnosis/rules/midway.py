@@ -12,19 +12,20 @@ def midway(see: Observation) -> Iterator[Claim]:
     """The session had begun before the capture.
 
     What it sees:
-        No SYN of the client.
+        The capture holds no SYN of the client.
 
     What it means:
         Who is client and who is server is assumed by port and by who greets; what was said before is unknown.
 
     What else looks like this:
-        A capture that lost its first packets.
+        A capture that lost its first packets: PD903 or drop counts speak for that.
 
     What to do:
-        Start the capture before the session.
+        Start the capture before the session. With a ring of files hand over the one before this one too: files whose
+        times follow one another are read as one trace.
 
     Sources:
-        RFC 9293 section 3.5.
+        RFC 9293 section 3.5: every connection begins with a SYN.
     """
     if not see.connection.handshake.syns:
         yield Claim(

@@ -15,21 +15,24 @@ def one_direction(see: Observation) -> Iterator[Claim]:
     """The capture holds the packets of one side only.
 
     What it sees:
-        A connection beyond its handshake in which only one side's packets were captured, and whose acknowledgement
-        numbers do not prove an orderly end.
+        A connection beyond its handshake in which only one side's packets were captured, without a QUIT that counts,
+        and without what PD104 needs.
 
     What it means:
         Half of the story is missing, and a reset or FIN of the unseen side may be in it. Nobody can be named.
 
     What else looks like this:
-        A host that really never answered: then the seen side repeats itself, and nothing is acknowledged.
+        A host that really never answered: then the seen side's SYN is repeated and nothing is acknowledged (PD501). A
+        capture filter that names one address as source only ("src host").
 
     What to do:
-        Capture again with both directions: mirror both directions of the port, or capture on the host itself; with
-        asymmetric routing capture at both ends.
+        Capture again with both directions: on the mail host itself (tcpdump -ni any -s 0 'host OTHER and tcp port 25
+        or icmp or icmp6'); on a mirror port choose "both" (rx and tx); with asymmetric routing capture on both routers
+        and analyse the files together with --merge.
 
     Sources:
-        Asymmetric routing and one-way mirrors are the usual reasons.
+        RFC 9293 section 3.4: acknowledgement numbers count the other side's octets, captured or not; they do not tell
+        what was said.
     """
     seen = Side.CLIENT if see.half(Side.CLIENT).packets else Side.SERVER
     packets = see.half(seen).packets

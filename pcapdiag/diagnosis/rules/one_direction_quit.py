@@ -22,18 +22,22 @@ def one_direction_quit(see: Observation) -> Iterator[Claim]:
     """Only the client's packets were captured, but their acknowledgements tell that the server had answered.
 
     What it sees:
-        All of the following: only the client's direction was captured; its last command is QUIT, sent in a later frame
-        than the final dot; between the dot and the QUIT the client's acknowledgements advanced, so the server had said
-        something; the client closed after it.
+        All of the following: only the client's packets were captured; the last command is QUIT; where a message was
+        sent, the client acknowledged more of the server's octets in the frame of the QUIT than in that of the final
+        dot (or of the last BDAT command), so the server had said something in between. How the connection was closed
+        is not looked at.
 
     What it means:
         Probably an orderly end. What the server said (yes or no) was not captured.
 
     What else looks like this:
-        A client that quits upon a refusal: that is an orderly end as well, but the mail was not accepted.
+        A client that quits upon a refusal: that is an orderly end as well, but the mail was not accepted. A QUIT in
+        the frame of the final dot or without a new acknowledgement proves nothing: then PD901.
 
     What to do:
-        Capture both directions: on a mirror port both, on a router both interfaces.
+        Read the reply in the client's log at the second of the QUIT (Postfix: status=... (250 ...); Exim: "=>" or
+        "**"; Exchange: the SmtpSend protocol log). Capture both directions next time: on a mirror port both, on a
+        router both interfaces.
 
     Sources:
         RFC 9293 section 3.4: acknowledgement numbers count the other side's octets, captured or not.

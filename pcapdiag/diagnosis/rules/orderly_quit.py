@@ -15,9 +15,10 @@ def orderly_quit(see: Observation) -> Iterator[Claim]:
     """The session ended by agreement.
 
     What it sees:
-        All of the following: the client sent QUIT (or, where its octets were not captured, the server sent 221); every
-        earlier command, above all the final dot, had its complete reply; the client's TCP acknowledged those replies;
-        the QUIT was not sent after the server's FIN or RST and did not cross one; then the connection was closed.
+        All of the following: the client sent QUIT (or, where its octets were not captured, the server's last reply is
+        221); every earlier command, above all the final dot, had its complete reply, and the client's TCP acknowledged
+        it; the QUIT was answered 221, or it did not cross the server's FIN or reset and no unasked 421 came before it;
+        then the connection was closed. Proven when the SYN and the QUIT were captured and no octet is missing.
 
     What it means:
         Both sides had said all they had to say. How roughly the sockets were closed afterwards does not matter: a 221
@@ -25,15 +26,17 @@ def orderly_quit(see: Observation) -> Iterator[Claim]:
 
     What else looks like this:
         A QUIT pipelined behind a final dot that never got its reply (Postfix and Exim do that): no orderly end, the
-        dot decides. A QUIT that crosses the server's own close: the server closed by itself. Both are told apart by the
-        acknowledgement numbers of the replies and of the FIN.
+        dot decides. A QUIT that crosses the server's own close: the server closed by itself. Both are told apart by
+        the acknowledgement numbers of the replies and of the FIN. A QUIT that nobody acknowledged: PD502.
 
     What to do:
-        Nothing about the connection. If mail is missing, read the replies: a refusal is an answer, not a drop.
+        Nothing about the connection. If mail is missing, read the replies in this report (PD601 quotes refusals): a
+        4xx or 5xx is an answer, not a drop, and after a 250 with a queue id the message is on the server: search its
+        log for that id.
 
     Sources:
-        RFC 5321 section 4.1.1.10 (QUIT), section 3.8 (terminating sessions). Real Postfix and Exim clients close without
-        waiting for the 221.
+        RFC 5321 section 4.1.1.10 (QUIT: "it SHOULD wait until it receives the reply"), section 3.8 (terminating
+        sessions). Postfix does not wait by default (smtp_skip_quit_response = yes).
     """
     ending = see.ending
     if ending.quit is None:

@@ -16,21 +16,26 @@ def other_protocol(see: Observation) -> Iterator[Claim]:
     """What was said is not SMTP, or clear text met a port that begins with TLS.
 
     What it sees:
-        HTTP, a TLS hello on a clear-text port, or binary octets; or a connection to port 465 on which the client sent
-        nothing, so waited for a greeting.
+        HTTP, a TLS hello on a clear-text port, or octets that are neither commands nor replies; or a completed
+        connection to port 465 on which the client sent nothing and no greeting came.
 
     What it means:
         A scanner, a wrong port, or a client that is set to "SSL" where the port speaks clear text first (or the other
         way round).
 
     What else looks like this:
-        A capture that began in the middle of an encrypted session.
+        A capture that began in the middle of an encrypted session: no SYN (PD905). An implicit-TLS service on a port
+        of its own: name it with --port, and look at the first octets quoted here.
 
     What to do:
-        Check port and encryption setting of the client: 465 begins with TLS, 25 and 587 with a greeting in clear.
+        A known client: check port and encryption in its settings: 465 begins with TLS ("SSL/TLS"), 587 and 25 with a
+        greeting in clear ("STARTTLS"). openssl s_client -connect SERVER:465 and openssl s_client -starttls smtp
+        -connect SERVER:587 show which of the two a port speaks. Servers: Postfix smtpd_tls_wrappermode in master.cf,
+        Exim tls_on_connect_ports, Exchange's connectors speak STARTTLS only. An unknown address: a scanner; nothing to
+        do.
 
     Sources:
-        RFC 8314 section 3.3, RFC 3207.
+        RFC 8314 section 3.3: on port 465 "a TLS handshake begins immediately"; RFC 3207 section 4 (STARTTLS).
     """
     odd = [each for each in see.dialogue.oddities if each.kind is OddKind.NOT_SMTP]
     if odd:

@@ -12,7 +12,8 @@ def path_mtu_discovery(see: Observation) -> Iterator[Claim]:
     """A router told a sender to use smaller packets. That is no fault.
 
     What it sees:
-        An ICMP "fragmentation needed" or "packet too big" that quotes a segment of this connection.
+        At least one ICMP "fragmentation needed" (type 3 code 4) or ICMPv6 "packet too big" (type 2) that quotes a
+        segment of this connection.
 
     What it means:
         The path carries smaller packets than the sender first used; it is told so and goes on with smaller ones.
@@ -22,10 +23,12 @@ def path_mtu_discovery(see: Observation) -> Iterator[Claim]:
         repeated (PD503).
 
     What to do:
-        Nothing.
+        Nothing, as long as the transfer goes on. If it does not: on the sending host, look whether the message arrives
+        there (tcpdump -ni any 'icmp[0] = 3 or icmp6') and whether its host firewall lets it in; ip route get SERVER
+        shows the MTU that Linux has learnt.
 
     Sources:
-        RFC 1191, RFC 8201.
+        RFC 1191 section 4 (IPv4), RFC 8201 section 4 (IPv6), RFC 4443 section 3.2.
     """
     told = [(at, error) for at, error in see.connection.icmp if error.path_mtu]
     if told:

@@ -22,24 +22,30 @@ def pmtu_black_hole(see: Observation) -> Iterator[Claim]:
     """Segments of full size are lost again and again while smaller ones get through.
 
     What it sees:
-        All of the following: the session ended in silence or with a hole; the repeated segments are at least nine tenths
-        of the segment size, and must not be fragmented; no segment of that size was ever acknowledged in this direction,
-        smaller ones were; no ICMP "fragmentation needed" or "packet too big" was captured.
+        All of the following: the session ended in silence (possible) or with a hole (likely); the repeated segments
+        have at least nine tenths of the receiver's segment size less 40 octets, and must not be fragmented; no segment
+        of that size was ever acknowledged in this direction, SACK included, though something was; no ICMP
+        "fragmentation needed" or "packet too big" quotes this connection.
 
     What it means:
-        A link on the path carries smaller packets only, and the ICMP message that says so is filtered. Small mails pass,
-        larger ones hang after DATA.
+        A link on the path carries smaller packets only, and the ICMP message that says so is filtered. Small mails
+        pass, larger ones hang after DATA.
 
     What else looks like this:
-        A path that died altogether in that moment: then small segments get lost too. A device that drops by content:
-        then other full-sized segments had passed before.
+        A path that died altogether in that moment: then small segments get lost too (PD502). A device that drops by
+        content: then other full-sized segments had passed before (PD503). A capture filter without icmp and icmp6
+        hides the message itself.
 
     What to do:
-        Allow ICMP type 3 code 4 (IPv6: type 2) on the firewalls, or clamp the MSS on the tunnel or DSL router; on Linux
-        net.ipv4.tcp_mtu_probing=1 helps the sender.
+        From the sending host: ping -M do -s 1472 SERVER (Linux; Windows: ping -f -l 1472), then smaller until it
+        passes: the largest that does, plus 28, is the MTU of the path. tracepath -n SERVER names the hop. Allow ICMP
+        type 3 code 4 (IPv6: type 2) on the firewalls towards the sender, or clamp the MSS on the tunnel or DSL router
+        (iptables ... -j TCPMSS --clamp-mss-to-pmtu). On the Linux sender net.ipv4.tcp_mtu_probing=1 finds the size
+        without ICMP.
 
     Sources:
-        RFC 2923 section 2.1 (black holes), RFC 1191, RFC 8201, RFC 4821.
+        RFC 2923 section 2.1 (black hole: "Bulk transfers fail with the first large packet and the connection
+        eventually times out"), RFC 1191, RFC 8201, RFC 4821 (finding the size without ICMP).
     """
     ending = see.ending
     sender = ending.hole.sender if ending.hole else ending.silence.sender if ending.silence else None
