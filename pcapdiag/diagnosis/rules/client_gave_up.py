@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from pcapdiag.diagnosis import words
 from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.reset_evidence import copying_device
 from pcapdiag.diagnosis.resets import Shape
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.silence import closed_window
 from pcapdiag.diagnosis.verdict import Evidence
-from pcapdiag.model import Duration, Party, Side, Strength
+from pcapdiag.model import Duration, Party, Side, Strength, Vantage
 
 
 @rule("PD203", "Client gave up waiting", Party.CLIENT, supersedes=("PD201", "PD202"), ends=(Kind.FIN, Kind.RST))
@@ -54,8 +55,13 @@ def client_gave_up(see: Observation) -> Iterator[Claim]:
         return
     origin = see.end_origin
     bare = origin is not None and origin.shape is not Shape.ACTIVE and not see.connection.closing.fins
-    asked = Evidence(("the last that was said before it",), see.evidence_position())
-    silence = Evidence(("the server kept its receive window shut",), shut[:50], len(shut)) if shut else asked
+    against = [copying_device(origin.reset)] if origin is not None and bare else []
+    if see.vantage is not Vantage.SERVER:
+        against.append(Evidence(("a reply that was sent and lost on the way back would look the same here",)))
+    if shut:
+        reason = Evidence(("the server kept its receive window shut",), shut[:50], len(shut))
+    else:
+        reason = Evidence(("the server's TCP had acknowledged everything the client sent: its host was alive",))
     yield Claim(
         (
             *words.The(see.session, Side.CLIENT),
@@ -65,22 +71,12 @@ def client_gave_up(see: Observation) -> Iterator[Claim]:
         ),
         (
             Evidence(
-                ("the client closed" if ending.kind is Kind.FIN else "the client's reset",), words.frames(ending.at)
+                ("the client's close" if ending.kind is Kind.FIN else "the client's reset",), words.frames(ending.at)
             ),
-            silence,
-            Evidence(("the server's TCP had acknowledged everything the client sent: its host was alive",)),
-        )
-        if not shut
-        else (
-            Evidence(
-                ("the client closed" if ending.kind is Kind.FIN else "the client's reset",), words.frames(ending.at)
-            ),
-            silence,
-            asked,
+            Evidence(("the last that was said before it",), see.evidence_position()),
+            reason,
         ),
-        (Evidence(("a reply that was sent and lost on the way back would look the same here",)),)
-        if see.vantage is None
-        else (),
+        tuple(against),
         how=see.close_how,
         strength=Strength.POSSIBLE if bare else Strength.LIKELY,
         could_also_be=(Party.MIDDLEBOX,) if bare else (),

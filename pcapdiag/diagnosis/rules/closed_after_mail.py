@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pcapdiag.diagnosis import words
 from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.reset_evidence import copying_device
 from pcapdiag.diagnosis.resets import Shape
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
@@ -52,6 +53,7 @@ def closed_after_mail(see: Observation) -> Iterator[Claim]:
             Evidence(("the client's close",), words.frames(ending.at)),
             Evidence(("the last that was said before it",), see.evidence_position()),
         ),
+        (copying_device(origin.reset),) if origin is not None and bare else (),
         how=see.close_how,
         strength=Strength.POSSIBLE if bare else Strength.LIKELY,
         could_also_be=(Party.MIDDLEBOX,) if bare else (),

@@ -40,7 +40,8 @@ def closed_windows(see: Observation) -> Iterator[Claim]:
             shown = tuple(seg.at for seg in see.connection.segments if seg.side is side and seg.odd & Odd.ZERO_WINDOW)
             yield Claim(
                 (
-                    f"The {side.value} shut its receive window {half.zero_windows} time{'s' if half.zero_windows > 1 else ''}: its program did not read",
+                    f"The {side.value} shut its receive window {half.zero_windows}"
+                    f" time{'s' if half.zero_windows > 1 else ''}: its program did not read",
                 ),
                 (Evidence(("window 0",), shown[:50], half.zero_windows),),
             )

@@ -56,14 +56,16 @@ def encrypted_quit(see: Observation) -> Iterator[Claim]:
         )
     yield Claim(
         (
-            "Nobody dropped this connection, as far as can be seen inside TLS: its last records have the lengths of QUIT"
+            "Nobody dropped this connection, as far as can be seen inside TLS: its last records have the lengths of"
+            " QUIT"
             " and its reply",
         ),
         (
             Evidence((shape,), words.frames(client.at)),
             Evidence(
                 (
-                    f"the server answered it with {end.farewells} record{'s' if end.farewells > 1 else ''}, and the close followed at once",
+                    f"the server answered it with {end.farewells} record{'s' if end.farewells > 1 else ''}, and the"
+                    " close followed at once",
                 ),
                 words.frames(server.at, ending.at),
             ),

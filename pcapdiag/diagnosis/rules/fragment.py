@@ -37,7 +37,8 @@ def fragment(see: Observation) -> Iterator[Claim]:
     closing = see.connection.closing
     yield Claim(
         (
-            f"Nobody can be named: only {packets} packet{'s' if packets != 1 else ''} of this session, without its beginning, were captured",
+            f"Nobody can be named: only {packets} packet{'s' if packets != 1 else ''} of this session, without its"
+            " beginning, were captured",
         ),
         (Evidence(("all that was captured",), words.frames(see.connection.first, see.connection.last)),),
         how=How.RST if closing.resets else How.FIN if closing.fins else How.OPEN,

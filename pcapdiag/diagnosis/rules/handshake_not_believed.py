@@ -51,7 +51,8 @@ def handshake_not_believed(see: Observation) -> Iterator[Claim]:
     yield Claim(
         (
             *words.The(see.session, Side.SERVER),
-            f" repeated its SYN+ACK {len(repeated)} times although the client had answered it: the answer does not reach it, or it does not take the connection",
+            f" repeated its SYN+ACK {len(repeated)} times although the client had answered it: the answer does not"
+            " reach it, or it does not take the connection",
         ),
         (
             Evidence(("the client's ACK",), words.frames(complete)),

@@ -56,7 +56,8 @@ def hole(see: Observation) -> Iterator[Claim]:
     gave_up = (Evidence(("then somebody gave up",), words.frames(ending.later)),) if ending.later else ()
     yield Claim(
         (
-            f"Packets of the {gap.sender.value} got lost again and again {see.step}, although the {gap.sender.other.value} went on answering",
+            f"Packets of the {gap.sender.value} got lost again and again {see.step}, although the"
+            f" {gap.sender.other.value} went on answering",
         ),
         (
             shown,
@@ -67,6 +68,9 @@ def hole(see: Observation) -> Iterator[Claim]:
             ),
             *gave_up,
         ),
+        ()
+        if gap.received_beyond
+        else (Evidence((f"a {gap.sender.other.value} that refuses these octets without a word would look the same",)),),
         how=How.TIMEOUT,
         strength=Strength.LIKELY if gap.received_beyond else Strength.POSSIBLE,
         could_also_be=() if gap.received_beyond else (Party(gap.sender.other.value),),

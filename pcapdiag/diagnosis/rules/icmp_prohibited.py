@@ -54,7 +54,8 @@ def icmp_prohibited(see: Observation) -> Iterator[Claim]:
         (
             "The device ",
             Address(error.sender),
-            f" rejected the connection {see.step}: ICMPv{error.version} type {error.type} code {error.code}, prohibited by policy",
+            f" rejected the connection {see.step}: ICMPv{error.version} type {error.type} code {error.code},"
+            " prohibited by policy",
         ),
         (
             Evidence(

@@ -12,13 +12,13 @@ from pcapdiag.model import Duration
 TIMERS = (
     (10, "Postfix smtpd_timeout under stress"),
     (30, "Postfix smtp_connect_timeout"),
-    (60, "Exchange Edge ConnectionInactivityTimeout"),
+    (60, "Exchange Edge receive connector ConnectionInactivityTimeout"),
     (120, "RFC 5321 DATA initiation, Postfix smtp_data_init_timeout"),
     (180, "RFC 5321 data block, Postfix smtp_data_xfer_timeout"),
     (240, "Azure load balancer idle timeout"),
-    (300, "RFC 5321 command timeout, Postfix smtpd_timeout, Exim smtp_receive_timeout"),
+    (300, "RFC 5321 command timeout, Postfix smtpd_timeout, Exim smtp_receive_timeout, Exchange receive connector"),
     (350, "AWS load balancer and NAT gateway idle timeout"),
-    (600, "RFC 5321 data termination, Postfix smtp_data_done_timeout, Exchange ConnectionTimeout"),
+    (600, "RFC 5321 data termination, Postfix smtp_data_done_timeout, Exim final_timeout, Exchange send connector"),
     (3600, "idle timer of many firewalls"),
 )
 TOLERANCE_S = 2.0

@@ -9,7 +9,7 @@ from pcapdiag.smtp.dialogue import OddKind
 
 FAULTS = {
     OddKind.BARE_LF: "lines that end in LF without CR: strict servers refuse them",
-    OddKind.LONG_LINE: "a line longer than 998 octets",
+    OddKind.LONG_LINE: "a line of more than 2,048 octets",
     OddKind.UNSTUFFED_TEXT: "message text where commands were expected: a lone dot had ended the message too early",
     OddKind.PIPELINED_AFTER_STARTTLS: "octets behind STARTTLS before its reply: servers take that for an attack",
 }

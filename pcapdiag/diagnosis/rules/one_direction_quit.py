@@ -54,7 +54,8 @@ def one_direction_quit(see: Observation) -> Iterator[Claim]:
         return
     yield Claim(
         (
-            "Nobody dropped this connection, as far as one direction shows: the client sent QUIT after the server had answered",
+            "Nobody dropped this connection, as far as one direction shows: the client sent QUIT after the server"
+            " had answered",
         ),
         (Evidence(("QUIT",), words.frames(quit_.at)),),
         (Evidence(("what the server answered was not captured",)),),

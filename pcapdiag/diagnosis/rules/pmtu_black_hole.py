@@ -82,7 +82,8 @@ def pmtu_black_hole(see: Observation) -> Iterator[Claim]:
         end=ending.at,
         next_steps=(
             (
-                "On the firewalls between the two hosts: allow ICMP type 3 code 4 (IPv6: type 2), or clamp the MSS on the tunnel.",
+                "On the firewalls between the two hosts: allow ICMP type 3 code 4 (IPv6: type 2), or clamp the MSS"
+                " on the tunnel.",
             ),
         ),
     )

@@ -23,21 +23,25 @@ def probe(see: Observation) -> Iterator[Claim]:
     """The client connected, said nothing, and closed.
 
     What it sees:
-        All of the following: the handshake was completed; the client sent no octet; it closed first, by FIN or RST; it
-        did so after the greeting, or within five seconds of the handshake.
+        All of the following: the handshake was completed; the client sent no octet; it closed first, by FIN or by a
+        RST that nothing shows to be another's; it did so after the greeting, or within five seconds of the handshake.
 
     What it means:
         A health check of a load balancer, a monitoring system or a port scanner. Postfix logs it as "lost connection
         after CONNECT". No mail was in it.
 
     What else looks like this:
-        A client that gave up on a greeting that did not come: it waits longer, and PD203 names who made it wait.
+        A client that gave up on a greeting that did not come: it waits longer, and PD203 names who made it wait. A
+        client that insists on TLS from the first octet speaks first and is no probe (PD613).
 
     What to do:
-        Nothing; or let the monitor send QUIT, so that the server's log stays clean.
+        Nothing, if the address is known: a load balancer, a monitoring host. Let the check say QUIT, or have it check
+        with EHLO, so that the server's log stays clean; Postfix: let the check connect to a port of its own in
+        master.cf; HAProxy: option smtpchk. An unknown address that comes in a regular rhythm: ask whoever runs it
+        (whois); many ports or hosts at once: a scanner.
 
     Sources:
-        Real health checks of load balancers; Postfix's smtpd log.
+        Postfix, smtpd: "lost connection after CONNECT from"; seen with health checks of load balancers.
     """
     ending = see.ending
     if not see.closed_by(Side.CLIENT) or see.said_anything:

@@ -16,7 +16,10 @@ def refused(see: Observation) -> Iterator[Claim]:
     """The server's address answered the SYN with a reset.
 
     What it sees:
-        A SYN without SYN+ACK, answered by a RST from the server's address whose TTL is not foreign to it.
+        All of the following: no SYN+ACK was seen; the SYN was answered by a RST from the server's address; its TTL
+        does not differ from the only TTL of that address in this capture, and a capture at two points did not see it
+        at one of them only. Likely when another packet of that address has the same TTL, or the capture is said to be
+        the server's own (--captured-at server); otherwise possible.
 
     What it means:
         Nothing listens on that port: the mail server is down, bound to another address, or the port is wrong.
@@ -26,10 +29,16 @@ def refused(see: Observation) -> Iterator[Claim]:
         capture holds no other packet of that address, nothing can be compared and this stays possible.
 
     What to do:
-        On the server, check that the mail software runs and on which address and port it listens.
+        On the server: ss -lntp | grep :25 (Windows: netstat -ano | findstr :25) shows whether the port is open, on
+        which address and by which program. Postfix: systemctl status postfix, postconf inet_interfaces, master.cf;
+        Exim: systemctl status exim4, local_interfaces, daemon_smtp_ports; Exchange: the services
+        MSExchangeFrontEndTransport and MSExchangeTransport, Get-ReceiveConnector | fl Name,Bindings. It listens:
+        repeat the try from the server itself and from the client. Refused from the client only: a firewall on the
+        server or in front of it answers.
 
     Sources:
-        RFC 9293 section 3.5.2: a reset is sent if the connection does not exist.
+        RFC 9293 section 3.5.2, group 1: "A SYN segment that does not match an existing connection is rejected by this
+        means."
     """
     connection = see.connection
     if connection.handshake.synacks:
@@ -48,7 +57,8 @@ def refused(see: Observation) -> Iterator[Claim]:
         else (
             Evidence(
                 (
-                    "no other packet of this address was captured, so a firewall that answers in its name cannot be ruled out",
+                    "no other packet of this address was captured, so a firewall that answers in its name cannot be"
+                    " ruled out",
                 )
             ),
         )

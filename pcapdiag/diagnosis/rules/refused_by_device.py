@@ -16,21 +16,27 @@ def refused_by_device(see: Observation) -> Iterator[Claim]:
     """The SYN was answered by a reset whose TTL is not the server's.
 
     What it sees:
-        A SYN answered by a RST from the server's address; other packets of that address in the capture have one TTL, and
-        the reset has another.
+        All of the following: no SYN+ACK was seen; the SYN was answered by a RST from the server's address; either the
+        other packets of that address in the capture have one TTL and the reset has another, or a capture at two points
+        saw the reset at one of them only.
 
     What it means:
         A firewall on the path rejects the connection in the server's name.
 
     What else looks like this:
         A server behind a load balancer whose hosts have different initial TTLs: then the other packets of the address
-        already have more than one TTL, and this stays possible.
+        already have more than one TTL, and PD306 says possible.
 
     What to do:
-        Look at the firewalls in front of the server; try another port of the same address and compare the TTL.
+        Try another port of the same address that is open (443, 587) and compare the TTL of its packets with that of
+        the reset: the difference is the number of hops between the two. On the firewalls between the client and the
+        server, nearest to the client first, look at that second for a rule that rejects port 25 with a TCP reset
+        (iptables -j REJECT --reject-with tcp-reset; "reset" or "deny and reset" actions of appliances). Many providers
+        and clouds block outgoing port 25: ask them, or use port 587.
 
     Sources:
-        RFC 9293 section 3.5.2; rule R4 of docs/explanation/resets.md.
+        RFC 9293 section 3.5.2; rule R4 of docs/explanation/resets.md; weberblog.net, "Who sends TCP RSTs?" (the TTL
+        tells the firewall's reset from the server's).
     """
     connection = see.connection
     if connection.handshake.synacks:
@@ -47,7 +53,8 @@ def refused_by_device(see: Observation) -> Iterator[Claim]:
             Evidence(("SYN",), connection.handshake.syns[:1]),
             Evidence(
                 (
-                    f"answered by a reset with TTL {resets[0].ttl}; other packets of that address have {origin.usual_ttl}",
+                    f"answered by a reset with TTL {resets[0].ttl}; other packets of that address have"
+                    f" {origin.usual_ttl}",
                 ),
                 words.frames(resets[0].at),
             ),

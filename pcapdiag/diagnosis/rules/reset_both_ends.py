@@ -16,8 +16,10 @@ def reset_both_ends(see: Observation) -> Iterator[Claim]:
     """Two resets in opposite directions, of which neither answers the other side.
 
     What it sees:
-        All of the following: two bare resets in opposite directions within a second; the second does not answer any
-        segment that followed the first, and nothing of the other side was under way that it could answer.
+        All of the following: two resets in opposite directions within a second, one of which ended the session; the
+        second has no ACK flag; the second does not answer any segment that came with or after the first; in the last
+        two round trips before the second (two seconds where the round trip is unknown) the side that the first reset
+        names sent nothing it could answer.
 
     What it means:
         A reset is never answered by a reset. Two that come without cause in both directions are how devices cut a
@@ -25,13 +27,18 @@ def reset_both_ends(see: Observation) -> Iterator[Claim]:
 
     What else looks like this:
         A segment in flight that meets the socket which the first reset has just ended draws a genuine one: the rule
-        looks for such a segment and is silent then.
+        looks for such a segment and is silent then. A segment that the capture missed could have drawn it: so this is
+        never more than possible.
 
     What to do:
-        Look at the log of every firewall between the two hosts at that very second.
+        On every firewall, intrusion prevention system or load balancer between the two hosts, read the log of that
+        second for these two addresses. Azure Load Balancer with "TCP reset" enabled resets both ends when its idle
+        timer (4 minutes by default) runs out: compare with the silence before it (PD603, PD609). To prove it: capture
+        on both hosts; neither reset leaves the host it names.
 
     Sources:
-        RFC 9293 section 3.10.7.1; rule R7 of docs/explanation/resets.md.
+        RFC 9293 section 3.10.7.1: "An incoming segment containing a RST is discarded"; rule R7 of
+        docs/explanation/resets.md; Azure Load Balancer, TCP reset and idle timeout.
     """
     pair = forged_pair(see.connection)
     if pair is None:

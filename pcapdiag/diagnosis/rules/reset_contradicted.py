@@ -22,22 +22,27 @@ def reset_contradicted(see: Observation) -> Iterator[Claim]:
 
     What it sees:
         All of the following: a reset ended the session for its receiver; afterwards the host it names sent segments of
-        the same connection that are no resets: they acknowledge octets that were sent after the reset, or come later
-        than what could still be under way.
+        the same connection that are neither resets nor SYNs, and that acknowledge octets which the other side sent
+        after the reset, or come more than 5 ms later than it.
 
     What it means:
-        A host whose socket is gone answers with resets and nothing else. This one did not send the reset: a device did.
+        A host whose socket is gone answers with resets and nothing else. This one did not send the reset: a device
+        did.
 
     What else looks like this:
-        The same ports used again by a new connection (that has a new SYN and is another session). Frames that stand out
-        of order in the capture by less than 5 ms do not count. A reset that its receiver refused ended nothing (PD604).
+        The same ports used again by a new connection (that has a new SYN and is another session). Frames that stand
+        out of order in the capture by less than 5 ms do not count. A reset that its receiver refused ended nothing
+        (PD604).
 
     What to do:
-        Look at the log of every firewall between the two hosts at that very second.
+        On every firewall, intrusion prevention system or rate limiter between the two hosts, read the log of that
+        second for these two addresses and ports: a signature, a content rule, a limit of connections. To find which:
+        capture on the far side of each device in turn; the reset is seen behind the device that sent it, and not
+        before it. On the mail hosts themselves nothing is wrong.
 
     Sources:
-        RFC 9293 section 3.10.7.1 (a closed connection answers segments with resets only); rule R5 of
-        docs/explanation/resets.md.
+        RFC 9293 section 3.10.7.1 (a closed connection answers every segment but a reset with a reset) and section
+        3.10.5 (abort: "enter CLOSED state"); rule R5 of docs/explanation/resets.md.
     """
     origin = see.end_origin
     if origin is None or not origin.went_on:

@@ -23,25 +23,30 @@ def reset_foreign_ttl(see: Observation) -> Iterator[Claim]:
     """The reset that ended the session did not come from the host it names: its TTL differs.
 
     What it sees:
-        All of the following: the reset ended the session; at least three packets of that address in this connection had
-        one and the same TTL; the reset's TTL is another one, which no other packet of that address in the whole capture
-        had. Copies of the same packet (mirrors, `any`) are not compared with each other.
+        All of the following: the reset ended the session; the earlier packets of that side in this connection, resets
+        left out, had one and the same TTL; the reset's TTL is another one, which no packet of that address in the
+        whole capture had had before. Likely with at least three such packets (or, where that side sent none, when the
+        address had one single TTL elsewhere in the capture), possible with one or two. Copies of the same packet
+        (mirrors, `any`) are not compared.
 
     What it means:
-        A device on the path (firewall, intrusion prevention, rate limiter, load balancer) sent the reset in that host's
-        name. What the deceived hosts do to each other afterwards is consequence.
+        A device on the path (firewall, intrusion prevention, rate limiter, load balancer) sent the reset in that
+        host's name. What the deceived hosts do to each other afterwards is consequence.
 
     What else looks like this:
         A route that changed in the middle of the session: then later packets of that host have the new TTL too. A
-        cluster or a proxy that answers for the host: its TTL varies before the reset, and this rule is silent. With
-        fewer than three packets to compare it stays possible.
+        cluster or a proxy that answers for the host: its TTL varies before the reset, and this rule is silent. A
+        device whose packets arrive with the host's TTL: nothing can be seen here, and PD202 or PD302 says possible.
 
     What to do:
-        Look at the log of every firewall between the two hosts at that very second; the difference of the TTLs tells how
-        many hops away the device stands. A capture on the other side shows whether that host sent anything.
+        On every firewall between the two hosts, read the log of that second for these two addresses and ports. The
+        difference of the TTLs tells how many hops apart the device and the host stand; a TTL of exactly 64, 128 or 255
+        at this capture point is the device next to it. A capture on the other side at the same time shows whether the
+        named host sent anything: it did not.
 
     Sources:
-        RFC 9293 section 3.5.2; rules R1 and R6 of docs/explanation/resets.md; weberblog.net, "Who sends TCP RSTs?".
+        RFC 9293 section 3.5.2 (who may send a reset); rules R1 and R6 of docs/explanation/resets.md; weberblog.net,
+        "Who sends TCP RSTs?".
     """
     origin = see.end_origin
     if origin is None or origin.ttl not in (Ttl.FOREIGN, Ttl.FOREIGN_FEW):
@@ -59,7 +64,8 @@ def reset_foreign_ttl(see: Observation) -> Iterator[Claim]:
         (
             Evidence(
                 (
-                    f"the reset has TTL {reset.ttl}; {origin.usual_count} other packets of that address have {origin.usual_ttl}",
+                    f"the reset has TTL {reset.ttl}; {origin.usual_count} other packets of that address have"
+                    f" {origin.usual_ttl}",
                 ),
                 words.frames(reset.at),
             ),

@@ -21,22 +21,24 @@ def reset_on_one_leg(see: Observation) -> Iterator[Claim]:
     """The capture holds nearly every packet twice, but the reset once.
 
     What it sees:
-        All of the following: the capture was taken at two points of the path (two interfaces, a merged file); at least
-        four fifths of the packets of the side the reset names were seen at both; the reset that ended the session was
-        seen at one only.
+        All of the following: most packets of the connection were captured twice; of the side the reset names at least
+        three packets were captured, and at least four fifths of them twice; the reset that ended the session was
+        captured once. Proven from 95% on.
 
     What it means:
         A packet that a host sends passes both points. This one began between them: the device there sent it.
 
     What else looks like this:
         A capture that lost one of the two copies. The share of packets with both copies is the measure; below four
-        fifths the rule is silent.
+        fifths the rule is silent. A mirror that copies one direction only of some ports.
 
     What to do:
-        The device between the two capture points: look at its log of this very second.
+        The device between the two capture points (the firewall whose inside and outside interface were captured, the
+        host whose `any` interface shows a bridge or a container): read its log of that second, its rules with a reset
+        action, its limits and its session table.
 
     Sources:
-        Rule R7 of docs/explanation/resets.md; the method of two-point captures.
+        Rule R7 of docs/explanation/resets.md: the same packet at two points.
     """
     origin = see.end_origin
     if origin is None or not origin.one_leg:
@@ -51,7 +53,8 @@ def reset_on_one_leg(see: Observation) -> Iterator[Claim]:
         (
             Evidence(
                 (
-                    f"the reset was seen at one point only, {half.copies} of {half.packets} other packets of that side at both",
+                    f"the reset was seen at one point only, {half.copies} of {half.packets} other packets of that"
+                    " side at both",
                 ),
                 words.frames(reset.at),
             ),

@@ -22,22 +22,28 @@ def reset_stale_clock(see: Observation) -> Iterator[Claim]:
     """The reset carries a TCP timestamp that its host's clock did not show at that time.
 
     What it sees:
-        All of the following: the reset that ended the session carries timestamps; the earlier packets of that address
-        give its clock; the reset's value is off by more than a tenth of a second (beyond a quarter of a second the claim is likely).
+        All of the following: the reset that ended the session carries the timestamps option; the earlier packets of
+        that side in this connection give its clock; the reset's value is off by more than a tenth of a second
+        (possible), or more than a quarter (likely).
 
     What it means:
-        A host stamps its packets from one clock, to a millisecond or two. This value was copied from an earlier packet
-        by a device that forged the reset.
+        A host stamps its packets from one clock, and genuine resets were measured within a few milliseconds of it.
+        This value was copied from an earlier packet by a device that forged the reset.
 
     What else looks like this:
-        A host with one timestamp offset for each connection does not matter: the clock is taken from this connection. A
-        packet that was under way for long arrives late too, but its neighbours would show that.
+        A host with one timestamp offset for each connection does not matter: the clock is taken from this connection.
+        A packet that was under way for long arrives late too, but its neighbours would show that: up to a quarter of a
+        second the named host stays a possibility.
 
     What to do:
-        Look at the log of every firewall between the two hosts at that very second.
+        On every firewall or intrusion prevention system between the two hosts, read the log of that second for these
+        two addresses and ports. In Wireshark compare tcp.options.timestamp.tsval of the reset with the packets before
+        it: a copied value equals one of them. To prove it: capture on the host the reset names; it must not leave
+        there.
 
     Sources:
-        RFC 7323 section 5.4 (timestamp clock); measured on real stacks, docs/explanation/resets.md.
+        RFC 7323 section 5.4 (timestamp clock: its tick between 1 ms and 1 s); measured on real stacks,
+        docs/explanation/resets.md.
     """
     origin = see.end_origin
     if origin is None or not origin.stale_clock:
@@ -52,7 +58,8 @@ def reset_stale_clock(see: Observation) -> Iterator[Claim]:
         (
             Evidence(
                 (
-                    f"the reset's timestamp is {abs(reset.clock_error_ms or 0):.0f} ms off the clock of the host it names",
+                    f"the reset's timestamp is {abs(reset.clock_error_ms or 0):.0f} ms off the clock of the host it"
+                    " names",
                 ),
                 words.frames(reset.at),
             ),

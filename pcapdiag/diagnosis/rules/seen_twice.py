@@ -11,8 +11,9 @@ def seen_twice(see: Observation) -> Iterator[Claim]:
     """The same packets stand in the capture twice.
 
     What it sees:
-        Most packets of the connection a second time within a few milliseconds, with the same sequence numbers and IP ID,
-        often with another TTL or VLAN tag.
+        At least three packets of the connection, and at least three for every five different ones, stand in the
+        capture a second time within a few milliseconds, with the same sequence numbers, length and IP ID, often with
+        another TTL, interface or VLAN tag.
 
     What it means:
         A mirror port, the pseudo interface `any`, or two capture points in one file. The copies are left out of every
@@ -22,7 +23,9 @@ def seen_twice(see: Observation) -> Iterator[Claim]:
         Real retransmissions come after at least a round trip and carry a new IP ID.
 
     What to do:
-        Nothing; for a smaller capture choose one interface.
+        Nothing. For a smaller capture choose one interface (tcpdump -i eth0 instead of any) or let the mirror copy one
+        direction of each port only. Two points in one file are worth keeping: they show between which of them a reset
+        began (PD406).
 
     Sources:
         Seen on mirrors with two VLAN tags and on Linux `any`.

@@ -15,9 +15,10 @@ def server_closed(see: Observation) -> Iterator[Claim]:
     """The server closed by itself.
 
     What it sees:
-        All of the following: the first close that counts is the server's FIN, or its FIN crossed the client's after it
-        had just refused something; no QUIT that counts came before it; no silence, no hole and no fatal TLS alert of the
-        client came before it; its TTL fits the server's other packets.
+        No QUIT that counts, no silence, no lasting hole, no ICMP error that ended the session and no fatal TLS alert,
+        and one of these: the first close that counts is the server's FIN; or the server's FIN crossed the client's and
+        had less than half of its leg of the handshake to go, or came within a second of a refusal; or the server had
+        announced its close by 421, and the client closed upon that.
 
     What it means:
         The server's program closed its socket, or was ended: a process that is killed when it has read all its input
@@ -25,15 +26,19 @@ def server_closed(see: Observation) -> Iterator[Claim]:
 
     What else looks like this:
         A close that follows a refusal or a 421: PD303 quotes it. A server that lost patience with a silent client:
-        PD304. A FIN forged by a device: PD405. A proxy that terminates TCP is "the server" as far as TCP is concerned.
+        PD304. A FIN forged by a device: PD405. A proxy that terminates TCP is "the server" as far as TCP is concerned:
+        ask whose log it is.
 
     What to do:
-        Read the server's mail log at the time of the FIN: crash, content filter, limits. After a final dot without reply
-        the message may have been delivered.
+        On the server, read the mail log from a minute before to a minute after the FIN. Postfix: smtpd lines of this
+        client, and "warning", "fatal" or "panic" of any daemon; Exim: mainlog and paniclog; Exchange: the SmtpReceive
+        protocol log and the application event log. Then what stands behind it: milters and content filters (amavis,
+        rspamd, antivirus), restarts (systemctl status, journalctl --since), the OOM killer (dmesg -T), limits of
+        processes. After a final dot without reply, search the server for the message: it may have been delivered.
 
     Sources:
-        RFC 5321 section 3.8: a server must not close except after QUIT, after a 421, or in an emergency; RFC 9293
-        section 3.6.
+        RFC 5321 section 3.8: a server "MUST NOT intentionally close the connection under normal operational
+        circumstances" except after QUIT, after 421, or after a timeout; RFC 9293 section 3.6.
     """
     ending = see.ending
     if not see.closed_by(Side.SERVER):

@@ -21,24 +21,30 @@ def server_gave_up(see: Observation) -> Iterator[Claim]:
     """The server closed after waiting for the client.
 
     What it sees:
-        All of the following: the server closed first, by FIN or its own RST; it was the client's turn; nobody had said
-        anything new for at least three seconds (the server's own farewell not counted); what the server had sent was
-        acknowledged by the client's TCP.
+        All of the following: the server closed first, by FIN or its own RST; between the last new octet of anybody and
+        the close (or the server's unasked farewell before it) lay at least three seconds; at their beginning it was
+        the client's turn.
 
     What it means:
-        The server's timer ran out. The question is why the client was silent: its program hung, or what it sent did not
-        arrive (then a capture on the client's side shows retransmissions).
+        The server's timer ran out. The question is why the client was silent: its program hung, or what it sent did
+        not arrive (then a capture on the client's side shows retransmissions).
 
     What else looks like this:
-        A path that lost the client's octets: the server's capture then shows a hole (PD503) or nothing at all, so a
-        capture at the server alone cannot rule it out.
+        A path that lost the client's octets: a capture at the server shows a hole (PD503) or nothing at all, so it
+        alone cannot rule that out; a capture at the client shows the octets again and again. A server that closes at
+        once after a refusal: PD303.
 
     What to do:
-        On the client, look for what its mail software waited for at that time.
+        On the client, look at the minutes of silence: what did its mail software wait for? Postfix: smtp lines of that
+        queue id (postcat -q ID tells whether it still has it), slow DNS or a full disk; Exim: exigrep ID mainlog;
+        Exchange: the SmtpSend protocol log; a script or device: its own log. On the server, the log names its timer:
+        Postfix "timeout after DATA (N bytes) from" (smtpd_timeout, 300 s, 10 s under stress); Exim "SMTP command
+        timeout" or "SMTP data timeout" (smtp_receive_timeout, 5 minutes); Exchange "421 4.4.1 Connection timed out"
+        (ConnectionInactivityTimeout, 5 minutes, on Edge 1). Compare N with the octets in this report.
 
     Sources:
-        RFC 5321 section 4.5.3.2.7 (a server should wait at least five minutes); Postfix smtpd_timeout, Exim
-        smtp_receive_timeout.
+        RFC 5321 section 4.5.3.2.7: "An SMTP server SHOULD have a timeout of at least 5 minutes while it is awaiting
+        the next command from the sender"; docs/explanation/timers.md.
     """
     ending = see.ending
     if not see.closed_by(Side.SERVER):

@@ -18,9 +18,9 @@ def server_refused(see: Observation) -> Iterator[Claim]:
     """The server answered 4xx or 5xx and then closed by itself.
 
     What it sees:
-        All of the following: the last reply before the close is 4xx or 5xx; the server closed first (its FIN, or its own
-        RST because octets of the client were unread), within five seconds of that reply, or it announced the close by
-        421; no QUIT that counts came before it.
+        All of the following: the server closed first, by FIN or by a RST that is not bare (octets of the client were
+        unread); its last complete reply before the close is 4xx or 5xx; either the close came within five seconds of
+        that reply, or the reply is a 421, by which the server announced its close; no QUIT that counts came before it.
 
     What it means:
         The server said why, and its text is the best evidence there is. The client's log may not show it: a reset
@@ -31,11 +31,16 @@ def server_refused(see: Observation) -> Iterator[Claim]:
         who dropped the connection. At a timer's 421 the client had been silent: PD304.
 
     What to do:
-        Act on the text of the reply: reputation, limits, authentication, content. The postmaster of the server can find
-        the very reply in the log.
+        Act on the text of the reply: reputation (ask the named list for delisting), limits (fewer parallel
+        connections: Postfix smtp_destination_concurrency_limit, Exim remote_max_parallel, Exchange
+        MaxPerDomainOutboundConnections), authentication, size, content. The server's postmaster finds the very line in
+        the log of that second: Postfix "NOQUEUE: reject", "too many errors after" or "Connection rate limit exceeded";
+        Exim rejectlog; Exchange: the SmtpReceive protocol log. Where the client's log shows only "lost connection",
+        tell its administrator the text quoted here.
 
     Sources:
-        RFC 5321 section 3.8 and section 4.2.2 (421 service not available, closing transmission channel).
+        RFC 5321 section 3.8 and section 4.2.2 ("421 <domain> Service not available, closing transmission channel");
+        RFC 9293 section 3.6.1 (a close with unread octets resets).
     """
     ending = see.ending
     reply = ending.goodbye or see.last_reply

@@ -22,20 +22,25 @@ def server_rejects_icmp(see: Observation) -> Iterator[Claim]:
     """An ICMP error from the server's own address rejects the connection.
 
     What it sees:
-        All of the following: an ICMP "prohibited" or "port unreachable" quotes a segment of this connection; its sender
-        is the very address the segment was sent to; nothing of that address followed.
+        All of the following: the session ended at connect without any SYN+ACK, or nothing of the server followed the
+        error; an ICMP "prohibited", protocol or port unreachable (the codes of PD403) quotes a segment of this
+        connection that was sent to the server; its sender is the server's own address.
 
     What it means:
         A packet filter on the server itself rejects the connection, such as an iptables REJECT.
 
     What else looks like this:
-        A device that holds the server's public address and translates it: it answers with the same address.
+        A device that holds the server's public address and translates it answers with the same address: so this is
+        possible at most. Another address as sender: PD403.
 
     What to do:
-        On the server, look at its packet filter; if it has none, at the device that translates its address.
+        On the server: iptables -L -nv, nft list ruleset, firewall-cmd --list-all or ufw status show a reject rule and
+        its counter; Windows: Get-NetFirewallRule and the security log. Look also for rules that come and go:
+        fail2ban-client status. It has none: look at the device that translates its address, for a rule with this port.
 
     Sources:
-        RFC 1122 section 3.2.2.1, RFC 1812 section 5.2.7.1.
+        RFC 1122 section 3.2.2.1 (a host sends protocol and port unreachable; a TCP must accept the latter instead of a
+        reset); RFC 1812 section 5.2.7.1.
     """
     at, error = rejection(see)
     if (

@@ -15,27 +15,33 @@ def server_reset(see: Observation) -> Iterator[Claim]:
     """The server's own TCP reset the connection.
 
     What it sees:
-        All of the following: the first close that counts is a RST from the server's address; its TTL does not differ
-        from the server's other packets; the server sent nothing afterwards that a host without this socket could not
-        send; its timestamp fits the server's clock. RST+ACK with a live window or timestamps makes it likely; a bare RST
-        is at most possible, because a host whose socket is gone (reboot, failover) and a device that copies the TTL look
-        the same.
+        As PD202, for the server: the first close that counts is a RST from the server's address, and neither its TTL,
+        nor its timestamp, nor what the server sent afterwards, nor a second capture point contradicts that. Likely for
+        a RST+ACK with a live window or a timestamp (or without timestamps where the server used none), possible for a
+        bare RST or one whose TTL differs from one or two other packets, because a host whose socket is gone (reboot,
+        failover) and a device that copies the TTL look the same.
 
     What it means:
-        The server's program aborted the connection, closed it with octets of the client unread (a refusal in the middle
-        of the message does that, and the refusal itself may get lost), or was killed.
+        The server's program aborted the connection, closed it with octets of the client unread (a refusal in the
+        middle of the message does that, and the refusal itself may get lost), or was killed.
 
     What else looks like this:
-        A forged reset: PD401 (foreign TTL), PD402 (the server went on), PD406 (seen on one leg only), PD407 (both ends
-        reset). A device that resets only the server: the client's next command then draws a genuine bare RST from the
-        server's kernel, and only a capture on the server's side shows the killer.
+        A forged reset: PD401 (foreign TTL), PD402 (the server went on), PD406 (seen at one point only), PD407 (both
+        ends reset), PD408 (stale timestamp). A device that resets only the server: the client's next command then
+        draws a genuine bare RST from the server's kernel, and only a capture on the server's side shows the killer.
 
     What to do:
-        Read the server's mail log at the time of the reset; if it knows nothing, capture on the server's side too.
+        On the server, read the mail log of that second and the minute before it. Postfix: smtpd and milter lines of
+        this client, "fatal" or "panic"; Exim: mainlog, rejectlog and paniclog; Exchange: the SmtpReceive protocol log
+        and the application event log. A refusal that was sent just before (PD601) is the reason. Then restarts,
+        failover of a cluster or load balancer (its log), the OOM killer (dmesg -T), the content filter's own log. The
+        server knows nothing of it: capture on the server too. The reset leaves there, or arrives there from the
+        client's address: in the second case a device on the way killed both.
 
     Sources:
-        RFC 9293 sections 3.5.2 and 3.10.7; Microsoft KB 228725 (499 No routing hosts are reachable); shapes measured on
-        Linux, see docs/explanation/resets.md.
+        RFC 9293 section 3.6.1 (closed with data unread), section 3.10.5 (abort), section 3.10.7.1 (no such
+        connection); Microsoft KB Q228725: "499 No routing hosts are reachable" means "that the TCP connection has been
+        dropped"; shapes measured on Linux, docs/explanation/resets.md.
     """
     if not see.closed_by(Side.SERVER):
         return
@@ -45,7 +51,8 @@ def server_reset(see: Observation) -> Iterator[Claim]:
             summary=(*words.The(see.session, Side.SERVER), f" reset the connection {see.step}", *see.waiting()),
             next_steps=(
                 (
-                    "On the server: read the mail log, and that of its content filter, at this time; look for a crash or restart.",
+                    "On the server: read the mail log, and that of its content filter, at this time; look for a"
+                    " crash or restart.",
                 ),
             ),
         )

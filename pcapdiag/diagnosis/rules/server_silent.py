@@ -21,24 +21,29 @@ def server_silent(see: Observation) -> Iterator[Claim]:
     """The packets arrived at the server, and the server said nothing.
 
     What it sees:
-        All of the following: the user says that the capture was taken on the server (--captured-at server); the client's
-        packets (SYN, data, FIN or probes) stand in it at least twice; nothing of the server follows them, no ICMP error
-        either.
+        The user says that the capture was taken on the server (--captured-at server), and one of these: the client's
+        SYN stands in it at least twice, no packet of the server and no ICMP error that quotes the connection; or the
+        session ended in the silence of the server that PD502 describes.
 
     What it means:
         The packets reach the server's network card and its TCP does not answer: a packet filter on the server itself
-        drops them, or its kernel hangs. Nothing on the way is to blame.
+        drops them, or its kernel hangs. Nothing on the way to the server is to blame.
 
     What else looks like this:
-        A capture that was not taken on the server: then a path that is dead behind it looks the same, and PD501 or PD502
-        is all that can be said. The rule therefore believes the user only, never an inference.
+        A capture that was not taken on the server: then a path that is dead behind it looks the same, and PD501 or
+        PD502 is all that can be said. The rule therefore believes the user only, never an inference. A capture that
+        holds one direction only (a mirror) looks the same, too: do other connections of this server show both?
 
     What to do:
-        On the server, look at its packet filter (nft list ruleset, iptables -L -v, Windows Firewall) for a rule that
-        drops this client or port, and at its kernel log.
+        On the server, while it happens: nft list ruleset or iptables -L -nv (a counter of a DROP rule that grows),
+        fail2ban-client status, Windows: Get-NetFirewallRule and pfirewall.log. Then routing: ip route get CLIENT and
+        net.ipv4.conf.all.rp_filter (an answer that would leave by another interface); nstat -az TcpExtListenDrops (a
+        full queue); dmesg -T. The same second in the mail log shows whether the mail software saw anything: usually
+        nothing at all.
 
     Sources:
-        RFC 9293 section 3.10.7: every arriving segment of an unknown connection draws a reset, so silence is a filter's.
+        RFC 9293 section 3.10.7.1: a segment of an unknown connection "causes a RST to be sent in response", so a host
+        that is alive and says nothing has a filter.
     """
     if see.around.captured_at is not Vantage.SERVER:
         return

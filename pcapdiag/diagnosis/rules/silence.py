@@ -15,9 +15,11 @@ def silence(see: Observation) -> Iterator[Claim]:
     """One side repeated its segments and no packet at all came back, not even an acknowledgement.
 
     What it sees:
-        All of the following: after some segment of one side nothing of the other side was seen any more; the first side
-        repeated itself (data, FIN, keep-alive or window probe) at least twice over at least 0.9 s; no ICMP error tells
-        why. A FIN or RST by which the repeating side then gives up is consequence.
+        All of the following: after some segment of one side (data, SYN, FIN, keep-alive or window probe) nothing of
+        the other side was seen any more; the first side repeated itself at least twice over at least 0.9 s; no ICMP
+        error and no hole that the receiver had reported by SACK explains it. A FIN or RST by which the repeating side
+        then gives up is consequence; the same for a QUIT that counts, but met silence. Likely when the silent address
+        sent packets in other connections of this capture meanwhile, otherwise possible.
 
     What it means:
         Silence is the host's while its TCP still acknowledges, and the path's when nothing does: a dead route, a
@@ -25,15 +27,20 @@ def silence(see: Observation) -> Iterator[Claim]:
 
     What else looks like this:
         A host that lost its power: one capture at the living end cannot tell, so the silent side stays a possibility,
-        unless the same host goes on answering others in this capture. A hole that stays open while acknowledgements
-        come: PD503.
+        unless the same host goes on answering others in this capture. A capture that the user says is the server's own
+        (PD309). A hole that stays open while acknowledgements come: PD503. Large packets only: PD504.
 
     What to do:
-        Capture on the silent side at the same time: either the packets do not arrive there, or its answers do not arrive
-        here. If it happens after a pause of always the same length, suspect a firewall's idle timer (PD603).
+        Capture on the silent side at the same time: either the packets do not arrive there, or its answers do not
+        arrive here. That halves the path; go on with the devices in between. If PD603 accompanies the verdict, compare
+        the pause with the idle timers of firewalls, NAT gateways and load balancers; a shorter pause helps: Postfix
+        smtp_connection_cache_time_limit, Exim connection_max_messages, or keep-alives on the host
+        (net.ipv4.tcp_keepalive_time below the timer; Windows KeepAliveTime). Otherwise: routing changes, VPN
+        renegotiation and failover in the logs of that minute.
 
     Sources:
-        RFC 9293 sections 3.8.1, 3.8.3 and 3.8.4; RFC 6298.
+        RFC 9293 section 3.8.1 (retransmission timeout), section 3.8.3 (connection failures) and section 3.8.4
+        (keep-alives); RFC 6298 section 5 (the timer doubles with each try).
     """
     ending = see.ending
     quiet = ending.silence

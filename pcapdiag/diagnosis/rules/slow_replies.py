@@ -16,20 +16,25 @@ def slow_replies(see: Observation) -> Iterator[Claim]:
     """The server took ten seconds or longer for at least one reply.
 
     What it sees:
-        A reply (or the greeting) that begins ten seconds or more after the command it answers (or the handshake).
+        A reply, or the greeting, that begins ten seconds or more after the command it answers, or after the handshake.
 
     What it means:
-        The server was busy with something: DNS and DNSBL look-ups before the greeting, a policy daemon at RCPT, content
-        scanning after the final dot, or a tarpit on purpose.
+        The server was busy with something: DNS and DNSBL look-ups before the greeting, a policy daemon at RCPT,
+        content scanning after the final dot, or a tarpit on purpose.
 
     What else looks like this:
-        Loss on the path: then the command or the reply was sent more than once.
+        Loss on the path: then the command or the reply was sent more than once (PD610). A delay on purpose has a round
+        length: Exchange's TarpitInterval is 5 s, postscreen's greet delay 6 s.
 
     What to do:
-        Time the look-ups and filters on the server.
+        On the server, at the stage that was slow. Greeting: time dig -x CLIENT and the DNSBL look-ups there; ident
+        (port 113) that nobody answers; Postfix postscreen_greet_wait. RCPT: policy daemons, LDAP or SQL look-ups,
+        call-outs (Exim verify = recipient/callout). Final dot: milters, content filter, disk; Postfix "delays=a/b/c/d"
+        in the delivery's log line tells where the time went; Exchange: Get-MessageTrackingLog and the agent log.
 
     Sources:
-        RFC 5321 section 4.5.3.2 (how long a client has to wait).
+        RFC 5321 section 4.5.3.2 (how long a client should wait); section 6.1: the server should minimise the time to
+        answer the final dot.
     """
     slow = [
         (each.command.at, each.reply.at, each.reply.start.time_ns - each.command.at.time_ns)

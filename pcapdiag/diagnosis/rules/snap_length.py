@@ -20,16 +20,18 @@ def snap_length(see: Observation) -> Iterator[Claim]:
         Nothing: the capture file says so for each packet.
 
     What to do:
-        Capture with -s 0 (whole packets).
+        Capture with -s 0 (whole packets): tcpdump -s 0, dumpcap -s 0; on an appliance look for "packet length" or
+        "snaplen". If content must not be stored, 200 octets a packet show most commands and replies.
 
     Sources:
-        pcap: captured length against original length.
+        pcap: captured length against original length of each packet record.
     """
     cut = sum(half.cut for half in see.connection.halves)
     if cut:
         yield Claim(
             (
-                f"The capture cut packets: {cut} octets of this session were not kept; what they held is inferred from lengths",
+                f"The capture cut packets: {cut} octets of this session were not kept; what they held is inferred"
+                " from lengths",
             ),
             (),
         )

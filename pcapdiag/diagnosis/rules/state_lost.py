@@ -18,22 +18,27 @@ def state_lost(see: Observation) -> Iterator[Claim]:
     """A pause in which nobody sent anything came right before the packet that drew a bare reset or met silence.
 
     What it sees:
-        All of the following: the session ended by a bare reset or in silence; before the segment that drew it nothing at
-        all had been sent for at least 20 s.
+        The session ended in silence or by a reset without an ACK flag, and before the segment that met the silence or
+        drew the reset no segment of either side had been seen for at least 20 s.
 
     What it means:
         A firewall, address translation or load balancer may have forgotten the idle connection. Typical limits: 4
-        minutes (Azure), 350 s, one hour.
+        minutes (Azure Load Balancer), 350 s (AWS Network Load Balancer and NAT gateway), one hour (many firewalls).
 
     What else looks like this:
-        A host that restarted during the pause answers with the same bare reset.
+        A host that restarted during the pause answers with the same bare reset: its uptime tells. A pause of another
+        length each time speaks against a timer.
 
     What to do:
-        Compare the length of the pause with the idle timers of the devices on the path; shorten the client's connection
-        cache time or turn on keep-alives.
+        Compare the length of the pause with the idle timers of the devices on the path (docs/explanation/timers.md):
+        the timer is shorter than the pause. Azure: az network lb rule show (idleTimeoutInMinutes, enableTcpReset);
+        Linux firewall: sysctl net.netfilter.nf_conntrack_tcp_timeout_established; Cisco ASA: show run timeout. Then
+        shorten the client's idle time (Postfix smtp_connection_cache_time_limit and smtp_connection_reuse_time_limit),
+        or let it send keep-alives more often than the timer runs out.
 
     Sources:
-        RFC 5382 section 5 (two hours and four minutes are the least a NAT should keep); cloud load balancers keep less.
+        RFC 5382 section 5, REQ-5: the "established connection idle-timeout" of a NAT "MUST NOT be less than 2 hours 4
+        minutes"; the cloud providers' documentation, docs/explanation/timers.md.
     """
     ending = see.ending
     origin = see.end_origin

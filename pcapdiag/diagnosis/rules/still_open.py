@@ -17,8 +17,10 @@ def still_open(see: Observation) -> Iterator[Claim]:
     """Nothing ended the session before the capture stopped, or before its ports were used again.
 
     What it sees:
-        Both directions were captured, and there is no FIN and no RST that was obeyed, no ICMP error, no repeated
-        segment without an answer and no hole at the end.
+        Both directions were captured, and there is no FIN that was accepted (but for the client's behind QUIT while
+        the reply to the final dot is due), no RST that was obeyed, no ICMP error that ended the session, no segment
+        repeated twice over 0.9 s without an answer and no lasting hole. A QUIT that counts without a close behind it
+        is still open, too.
 
     What it means:
         The session was alive when the capture ended, or the capture stopped too early. After more than 60 s without a
@@ -29,7 +31,10 @@ def still_open(see: Observation) -> Iterator[Claim]:
         capture gone on.
 
     What to do:
-        Capture on until the session has ended. If it hangs, look at the machine of the side that owes the next word.
+        Let the capture run until the session has ended: the longest usual timer is ten minutes. If it hangs, look at
+        the machine of the side that owes the next word, now: ss -tnpo 'dport = :25 or sport = :25' shows the process,
+        its queues and timers; then what that process waits for (strace -p PID, lsof -p PID). Postfix: qshape active;
+        Exim: exiwhat; Exchange: Get-Queue | fl Identity,Status,LastError.
 
     Sources:
         RFC 5321 section 4.5.3.2 (timeouts: 5 minutes for most commands, 10 for the reply to the final dot).

@@ -16,23 +16,32 @@ def syn_unanswered(see: Observation) -> Iterator[Claim]:
     """The client's SYNs met silence.
 
     What it sees:
-        All of the following: at least two SYNs of the client with the same sequence number (or one, and the capture goes
-        on for three seconds); no SYN+ACK, no reset, no ICMP error about them.
+        All of the following: at least three SYNs of the client, or the capture goes on for at least three seconds
+        after the first; no packet of the server was captured, no SYN+ACK and no reset in its name; no ICMP error of
+        policy or routing quotes them. Likely when the server's address sent packets in other connections of this
+        capture meanwhile, otherwise possible.
 
     What it means:
         Something drops the packets without a word: a firewall or provider that blocks port 25, a dead host, a dead
         route. When the same server answers other connections meanwhile, the host is alive.
 
     What else looks like this:
-        A server that is switched off: from here the same, so the server stays a possibility. A SYN+ACK that is lost on
-        the way back. A capture that ended too soon (PD103).
+        A server that is switched off: from here the same, so the server stays a possibility. A server that gets the
+        SYN and drops it: a capture at the server tells (PD309), as it does of a SYN+ACK that is lost on the way back
+        (PD506). A capture that ended less than three seconds after the first SYN says nothing.
 
     What to do:
-        From the client, try another destination and another port (587): if all destinations fail on 25 only, it is the
-        own provider or egress firewall. On the server, capture whether the SYN arrives.
+        From the client, try another destination on port 25 and this one on another port (587, 443): nc -vz -w 10 HOST
+        PORT (Windows: Test-NetConnection HOST -Port 25). All destinations fail on 25 only: your own provider, cloud or
+        egress firewall blocks it; ask for it to be opened or use a smarthost on 587. This destination only: traceroute
+        -T -p 25 HOST shows how far the SYN gets. On the server, tcpdump -ni any 'tcp port 25 and host CLIENT' shows
+        whether the SYN arrives; if it does, look at its packet filter (iptables -L -nv: counters of DROP rules;
+        fail2ban-client status).
 
     Sources:
-        RFC 9293 section 3.8.1 and RFC 6298 (retransmission of SYN).
+        RFC 9293 section 3.8.1 (a SYN is retransmitted like data); RFC 6298 sections 2.1 and 5.7 (one second, then
+        doubled; three seconds once the handshake needed a second SYN). Postfix gives up after smtp_connect_timeout, 30
+        s.
     """
     connection = see.connection
     syns = connection.handshake.syns
