@@ -8,12 +8,21 @@ from pcapdiag.diagnosis.resets import Origin, Shape, Ttl
 from pcapdiag.diagnosis.rule import Claim
 from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import How, Party, Side, Strength
+from pcapdiag.tcp.connection import Reset
 
 SHAPES = {
     Shape.ACTIVE: "it has the shape of an abort by the host itself: RST+ACK with a live window or running timestamps",
     Shape.REPLY: "it is bare (no ACK flag, no timestamps): so answers a host that no longer knows the connection, and so does a device that forges it",
     Shape.PLAIN: "it is RST+ACK without the timestamps that the connection uses: some hosts abort so, and some devices forge so",
 }
+
+
+def copying_device(reset: Reset) -> Evidence:
+    """What speaks against a bare reset of a side that had not closed before."""
+    return Evidence(
+        ("this side had not closed before: a device in between that copies the TTL would look the same",),
+        words.frames(reset.at),
+    )
 
 
 def own_reset(see: Observation, side: Side) -> Claim | None:
@@ -62,10 +71,5 @@ def _against(origin: Origin, sure: bool) -> tuple[Evidence, ...]:
             )
         )
     if not sure and origin.shape is not Shape.ACTIVE:
-        found.append(
-            Evidence(
-                ("this side had not closed before: a device in between that copies the TTL would look the same",),
-                words.frames(origin.reset.at),
-            )
-        )
+        found.append(copying_device(origin.reset))
     return tuple(found)
