@@ -46,7 +46,8 @@ def analyze(
 
     Args:
         paths: Files and directories; ``-`` is standard input.
-        ports: Ports on which sessions are looked for; None finds SMTP on any port by its dialogue.
+        ports: Ports on which sessions are looked for; None: also finds SMTP on any other port, by its dialogue (ids then
+            count all connections, so that they may have gaps).
         merge: Files that overlap in time are one trace.
         engine: ``own``, ``tshark``, or ``auto``: tshark only for packets that ours does not know.
         captured_at: Where the captures were taken, when the user knows.
@@ -60,12 +61,10 @@ def analyze(
     captures = open_captures([str(path) for path in paths], ports=ports, merge=merge, engine=engine, progress=progress)
     builder = AnalysisBuilder(keep_dialogue)
     serials = count(1)
-    ids = count(1)
     with rare_collections():
         for trace in captures.traces:
             for session, around in sessions_of(trace, captures, ports, captured_at, serials):
-                number = session.connection.serial if ports is not None else next(ids)
-                builder.add(Judged(number, session, judge(session, around)))
+                builder.add(Judged(session.connection.serial, session, judge(session, around)))
     return builder.finish(captures.infos(), (InputError(path, says) for path, says in captures.errors))
 
 
@@ -94,7 +93,7 @@ def sessions_of(
         )
         for connection, observer in ended:
             dialogue = observer.finish()
-            if ports is not None or speaks_smtp(dialogue):
+            if ports is not None or connection.server.port in DEFAULT_PORTS or speaks_smtp(dialogue):
                 around = Surroundings(tracker.hosts, captured_at, ports or DEFAULT_PORTS, sum(drops) if drops else None)
                 yield Session(connection, dialogue), around
         ended.clear()
@@ -124,6 +123,8 @@ def observer_for(client: Endpoint, server: Endpoint) -> SmtpObserver:
 
 
 def speaks_smtp(dialogue: Dialogue) -> bool:
-    """SMTP by what was said: a greeting that names it, or an EHLO, HELO or LHLO (FTP greets with 220 too)."""
+    """SMTP by what was said: a greeting that names it, an EHLO, HELO or LHLO, or a MAIL (FTP greets with 220 too)."""
     greeting = dialogue.greeting
-    return dialogue.helo is not None or (greeting is not None and b"SMTP" in greeting.text.upper())
+    if dialogue.helo is not None or dialogue.transactions:
+        return True
+    return greeting is not None and b"SMTP" in greeting.text.upper()

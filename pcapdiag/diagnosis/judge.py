@@ -13,6 +13,7 @@ from pcapdiag.diagnosis.advice import next_capture
 from pcapdiag.diagnosis.impact import impact_of
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import rules_for, superseded_by
+from pcapdiag.diagnosis.rules.undetermined import undetermined
 from pcapdiag.diagnosis.verdict import Evidence, Finding, Verdict
 from pcapdiag.diagnosis.words import PARTY_WORDS
 from pcapdiag.model import How, Party, Says, Side, Strength
@@ -20,7 +21,6 @@ from pcapdiag.session import Session, Surroundings
 
 SILENT_NS = 60_000_000_000
 RANK = {Strength.PROVEN: 3, Strength.LIKELY: 2, Strength.POSSIBLE: 1, None: 0}
-NO_RULE = "PD900"
 
 
 def judge(session: Session, around: Surroundings) -> Verdict:
@@ -63,8 +63,8 @@ def _nothing(see: Observation, others: tuple[Finding, ...]) -> Finding:
         "the signs contradict one another" if others else "no rule recognised how this session ended"
     )
     return Finding(
-        NO_RULE,
-        "Undetermined",
+        undetermined.id,
+        undetermined.title,
         (says,),
         (Evidence(("the last frame of the session",), (see.connection.last,)),),
         tuple(Evidence(claim.summary, (claim.end,) if claim.end else ()) for claim in others),
