@@ -30,7 +30,7 @@ def inspection(see: Observation) -> Iterator[Claim]:
         On the firewall: show service-policy inspect esmtp (ASA) shows whether the inspection is on and what it
         counted. Turn it off for port 25 (no inspect esmtp in the class, or allow-tls in the esmtp inspection map), or
         do so for this pair of hosts. To see what it hides, say EHLO from both sides of the firewall and compare: swaks
-        --server SERVER --quit-after EHLO. Postfix as client works around it by itself (smtp_pix_workarounds).
+        -s SERVER -q EHLO. Postfix as client works around it by itself (smtp_pix_workarounds).
 
     Sources:
         Postfix, parameters smtp_pix_workarounds and smtp_pix_workaround_threshold_time (postconf(5)); Cisco ASA, ESMTP

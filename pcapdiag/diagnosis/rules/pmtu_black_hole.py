@@ -40,8 +40,7 @@ def pmtu_black_hole(see: Observation) -> Iterator[Claim]:
         From the sending host: ping -M do -s 1472 SERVER (Linux; Windows: ping -f -l 1472), then smaller until it
         passes: the largest that does, plus 28, is the MTU of the path. tracepath -n SERVER names the hop. Allow ICMP
         type 3 code 4 (IPv6: type 2) on the firewalls towards the sender, or clamp the MSS on the tunnel or DSL router
-        (iptables ... -j TCPMSS --clamp-mss-to-pmtu). On the Linux sender net.ipv4.tcp_mtu_probing=1 finds the size
-        without ICMP.
+        (iptables: target TCPMSS). On the Linux sender net.ipv4.tcp_mtu_probing=1 finds the size without ICMP.
 
     Sources:
         RFC 2923 section 2.1 (black hole: "Bulk transfers fail with the first large packet and the connection

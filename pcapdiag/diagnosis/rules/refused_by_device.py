@@ -31,8 +31,8 @@ def refused_by_device(see: Observation) -> Iterator[Claim]:
         Try another port of the same address that is open (443, 587) and compare the TTL of its packets with that of
         the reset: the difference is the number of hops between the two. On the firewalls between the client and the
         server, nearest to the client first, look at that second for a rule that rejects port 25 with a TCP reset
-        (iptables -j REJECT --reject-with tcp-reset; "reset" or "deny and reset" actions of appliances). Many providers
-        and clouds block outgoing port 25: ask them, or use port 587.
+        (iptables: REJECT with tcp-reset; "reset" or "deny and reset" actions of appliances). Many providers and clouds
+        block outgoing port 25: ask them, or use port 587.
 
     Sources:
         RFC 9293 section 3.5.2; rule R4 of docs/explanation/resets.md; weberblog.net, "Who sends TCP RSTs?" (the TTL

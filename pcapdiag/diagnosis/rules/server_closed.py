@@ -33,7 +33,7 @@ def server_closed(see: Observation) -> Iterator[Claim]:
         On the server, read the mail log from a minute before to a minute after the FIN. Postfix: smtpd lines of this
         client, and "warning", "fatal" or "panic" of any daemon; Exim: mainlog and paniclog; Exchange: the SmtpReceive
         protocol log and the application event log. Then what stands behind it: milters and content filters (amavis,
-        rspamd, antivirus), restarts (systemctl status, journalctl --since), the OOM killer (dmesg -T), limits of
+        rspamd, antivirus), restarts (systemctl status, journalctl -S TIME), the OOM killer (dmesg -T), limits of
         processes. After a final dot without reply, search the server for the message: it may have been delivered.
 
     Sources:

@@ -34,9 +34,9 @@ def server_rejects_icmp(see: Observation) -> Iterator[Claim]:
         possible at most. Another address as sender: PD403.
 
     What to do:
-        On the server: iptables -L -nv, nft list ruleset, firewall-cmd --list-all or ufw status show a reject rule and
-        its counter; Windows: Get-NetFirewallRule and the security log. Look also for rules that come and go:
-        fail2ban-client status. It has none: look at the device that translates its address, for a rule with this port.
+        On the server: iptables -L -nv, nft list ruleset or ufw status show a reject rule and its counter; Windows:
+        Get-NetFirewallRule and the security log. Look also for rules that come and go: fail2ban-client status. It has
+        none: look at the device that translates its address, for a rule with this port.
 
     Sources:
         RFC 1122 section 3.2.2.1 (a host sends protocol and port unreachable; a TCP must accept the latter instead of a
