@@ -78,7 +78,7 @@ def find_ending(session: Session) -> Ending:
     """What ended this session."""
     connection = session.connection
     if connection.handshake.syns and connection.handshake.complete is None and not _beyond_handshake(connection):
-        return Ending(Kind.CONNECT, connection.last)
+        return _unconnected(session)
     closes = closes_of(session)
     quit_ = quit_that_counts(session)
     if quit_ is not None:
@@ -99,6 +99,17 @@ def find_ending(session: Session) -> Ending:
     if tls is not None:
         return Ending(Kind.ENCRYPTED_QUIT, first.at, first.side, tls=tls)
     return _given_up(connection, first) or _by_close(session, first, closes)
+
+
+def _unconnected(session: Session) -> Ending:
+    """The handshake was never completed; a reset in the server's name that took its SYN+ACK back is judged like any."""
+    connection = session.connection
+    for close in closes_of(session) if connection.handshake.synacks else ():
+        if close.reset is not None:
+            if close.side is Side.SERVER:
+                return Ending(Kind.RST, close.at, close.side, reset=close.reset)
+            break
+    return Ending(Kind.CONNECT, connection.last)
 
 
 def _beyond_handshake(connection: Connection) -> bool:

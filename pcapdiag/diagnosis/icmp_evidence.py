@@ -12,7 +12,7 @@ def rejection(see: Observation) -> tuple[Moment | None, IcmpError | None]:
     """The error that ended the session: at connect the first that is no path MTU message, later that of the ending."""
     if see.ending.kind is Kind.ICMP:
         return see.ending.at, see.ending.icmp
-    if see.ending.kind is Kind.CONNECT and not see.connection.handshake.synacks:
+    if see.ending.kind is Kind.CONNECT:
         for at, error in see.connection.icmp:
             if error.prohibited or error.unreachable:
                 return at, error

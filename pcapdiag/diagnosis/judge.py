@@ -90,7 +90,7 @@ def _tempered(see: Observation, finding: Finding) -> Finding:
         else f"the capture missed {missing} octets of this session"
     )
     doubt = Evidence((f"{lost}: an earlier close may be among them",))
-    could = finding.could_also_be or ((Party.SERVER,) if finding.party is Party.CLIENT else (Party.CLIENT,))
+    could = finding.could_also_be or (tuple(each for each in (Party.CLIENT, Party.SERVER) if each is not finding.party))
     return replace(
         finding,
         strength=lower,

@@ -11,10 +11,14 @@ from pcapdiag.diagnosis import words
 from pcapdiag.diagnosis.ending import Ending, Kind, find_ending
 from pcapdiag.diagnosis.resets import Origin, origin
 from pcapdiag.diagnosis.vantage import Place, infer
-from pcapdiag.model import How, Moment, Party, Says, Side, Stage, Vantage
+from pcapdiag.diagnosis.verdict import Evidence
+from pcapdiag.model import How, Moment, Party, Says, Side, Stage, Vantage, Wire
 from pcapdiag.session import Session, Surroundings
 from pcapdiag.smtp.dialogue import DOT, Command, Dialogue, OddKind, Reply
 from pcapdiag.tcp.connection import Connection, Half, Reset
+
+QUOTED = 60
+"""Octets of a line that evidence quotes."""
 
 PATIENCE_NS = 3_000_000_000
 """Shorter waits are the pace of ordinary software; nobody is said to have stalled anybody."""
@@ -72,7 +76,7 @@ class Observation:
     def position(self) -> tuple[Stage, Side | None]:
         """Stage and whose turn it was when the session ended (docs/reference/verdict.md, section 2)."""
         ending = self.ending
-        if ending.kind is Kind.CONNECT:
+        if ending.kind is Kind.CONNECT or (self.connection.handshake.complete is None and ending.kind is Kind.RST):
             return Stage.CONNECT, (Side.CLIENT if self.connection.handshake.synacks else Side.SERVER)
         if ending.kind is Kind.QUIT:
             return Stage.QUIT, None
@@ -223,7 +227,27 @@ class Observation:
         half = self.half(side)
         return half.acked >= half.octets
 
-    def evidence_position(self) -> tuple[Moment, ...]:
-        """Frames of the last command and the last reply."""
+    @property
+    def last_said(self) -> Evidence:
+        """The last command and the last reply before the end, quoted, in the order in which they came."""
         command, reply = self.last_command, self.last_reply
-        return words.frames(command.at if command else None, reply.at if reply else None)
+        said: list[tuple[Moment, Says]] = []
+        if command is not None:
+            words_ = (
+                ("the final dot",) if command.verb == DOT else (Wire(_shown(command.verb + b" " + command.argument)),)
+            )
+            said.append((command.at, ("the client: ", *words_)))
+        if reply is not None:
+            text = _shown(reply.lines[0] if reply.lines else b"")
+            said.append((reply.at, ("the server: ", f"{reply.code} ", Wire(text))))
+        if not said:
+            return Evidence(("before it neither side had said anything",))
+        said.sort(key=lambda one: one[0])
+        joined = tuple(part for _, one in said for part in ("; ", *one))[1:]
+        return Evidence(("the last words before it: ", *joined), tuple(at for at, _ in said))
+
+
+def _shown(text: bytes) -> bytes:
+    """As much of a line as a sentence bears."""
+    text = text.strip()
+    return text if len(text) <= QUOTED else text[:QUOTED] + b"..."

@@ -37,7 +37,7 @@ def own_reset(see: Observation, side: Side) -> Claim | None:
         (
             Evidence((f"the reset from the {side.value}'s address is the first close",), words.frames(reset.at)),
             *shape_evidence(origin),
-            Evidence(("the last that was said before it",), see.evidence_position()),
+            see.last_said,
         ),
         _against(origin, sure),
         how=How.RST,

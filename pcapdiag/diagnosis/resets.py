@@ -151,6 +151,8 @@ def _one_leg(connection: Connection, reset: Reset) -> bool:
 def forged_pair(connection: Connection) -> tuple[Reset, Reset] | None:
     """Two resets in opposite directions of which neither can answer anything the other side sent: a device resets both."""
     for first in connection.closing.resets:
+        if first.flags & ACK:
+            continue  # an abort of its own may cross a genuine answer
         for second in connection.closing.resets:
             if second.claimed is first.claimed or second.at <= first.at:
                 continue

@@ -123,11 +123,11 @@ def closed_window(connection: Connection, receiver: Side, before: Moment | None)
     theirs = [
         seg
         for seg in connection.segments
-        if seg.side is receiver and not seg.is_rst and (before is None or seg.at < before)
+        if seg.side is receiver and not (seg.is_rst or seg.is_fin) and (before is None or seg.at < before)
     ]
     shut: list[Moment] = []
     for seg in reversed(theirs):
-        if not seg.odd & Odd.ZERO_WINDOW and seg.window != 0:
+        if not seg.odd & Odd.ZERO_WINDOW:
             break
         shut.append(seg.at)
     return tuple(reversed(shut))

@@ -39,7 +39,11 @@ def capture_gaps(see: Observation) -> Iterator[Claim]:
     for side in Side:
         missing = see.half(side).missing
         if missing:
-            shown = tuple(each.at for each in see.dialogue.entries if isinstance(each, Missing) and each.side is side)
+            shown = tuple(
+                each.at
+                for each in see.dialogue.entries
+                if isinstance(each, Missing) and each.side is side and each.reason == "capture"
+            )
             yield Claim(
                 (f"The capture missed {missing} octets of the {side.value} that were acknowledged",),
                 (Evidence(("settled there",), shown[:50]),),

@@ -53,7 +53,7 @@ def client_closed(see: Observation) -> Iterator[Claim]:
                 ("the client's FIN is the first close, and no QUIT that counts came before it",),
                 words.frames(ending.at),
             ),
-            Evidence(("the last that was said before it",), see.evidence_position()),
+            see.last_said,
         ),
         (
             Evidence(

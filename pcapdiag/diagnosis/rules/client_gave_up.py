@@ -73,7 +73,7 @@ def client_gave_up(see: Observation) -> Iterator[Claim]:
             Evidence(
                 ("the client's close" if ending.kind is Kind.FIN else "the client's reset",), words.frames(ending.at)
             ),
-            Evidence(("the last that was said before it",), see.evidence_position()),
+            see.last_said,
             reason,
         ),
         tuple(against),

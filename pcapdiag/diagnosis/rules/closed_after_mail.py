@@ -46,12 +46,12 @@ def closed_after_mail(see: Observation) -> Iterator[Claim]:
     if not see.closed_by(Side.CLIENT) or not see.everything_answered:
         return
     origin = see.end_origin
-    bare = origin is not None and origin.shape is Shape.REPLY
+    bare = origin is not None and origin.shape is not Shape.ACTIVE
     yield Claim(
         (*words.The(see.session, Side.CLIENT), " closed without QUIT, after every message had been answered"),
         (
             Evidence(("the client's close",), words.frames(ending.at)),
-            Evidence(("the last that was said before it",), see.evidence_position()),
+            see.last_said,
         ),
         (copying_device(origin.reset),) if origin is not None and bare else (),
         how=see.close_how,

@@ -10,6 +10,9 @@ from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import How, Party, Side, Strength
 
+LEAST_SILENCE_NS = 3_000_000_000
+"""A single SYN+ACK without an answer says something only when the capture goes on for so long."""
+
 
 @rule("PD506", "Handshake got stuck half way", Party.PATH, ends=(Kind.CONNECT,))
 def handshake_unfinished(see: Observation) -> Iterator[Claim]:
@@ -38,15 +41,18 @@ def handshake_unfinished(see: Observation) -> Iterator[Claim]:
     """
     connection = see.connection
     synacks = connection.handshake.synacks
-    if len(synacks) < 2 or connection.closing.resets or rejection(see)[1] is not None:
+    if not synacks or connection.closing.resets or rejection(see)[1] is not None:
         return
+    if len(synacks) < 2 and connection.until_ns - synacks[0].time_ns < LEAST_SILENCE_NS:
+        return
+    times = f"{len(synacks)} times" if len(synacks) > 1 else "once"
     yield Claim(
         (
             "The handshake got stuck: ",
             *words.the(see.session, Side.SERVER),
-            f" sent SYN+ACK {len(synacks)} times and the client never completed it",
+            f" sent SYN+ACK {times} and the client never completed it",
         ),
-        (Evidence(("SYN+ACK, again and again",), synacks, len(synacks)),),
+        (Evidence(("SYN+ACK without an answer",), synacks, len(synacks)),),
         (Evidence(("a client that vanished, or never was there, would look the same",)),),
         how=How.TIMEOUT,
         strength=Strength.POSSIBLE,

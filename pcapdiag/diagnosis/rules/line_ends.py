@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
+from pcapdiag.model import Side
 from pcapdiag.smtp.dialogue import OddKind
 
 FAULTS = {
@@ -42,6 +43,6 @@ def line_ends(see: Observation) -> Iterator[Claim]:
         4.5.3.1.4 (command line: 512 octets); RFC 3207 section 4.2 (what came before the TLS handshake is discarded).
     """
     for kind, says in FAULTS.items():
-        found = tuple(odd.at for odd in see.dialogue.oddities if odd.kind is kind)
+        found = tuple(odd.at for odd in see.dialogue.oddities if odd.kind is kind and odd.side is Side.CLIENT)
         if found:
             yield Claim((f"The client sent {says}",), (Evidence((kind.value.replace("-", " "),), found),))

@@ -59,7 +59,7 @@ def one_direction_quit(see: Observation) -> Iterator[Claim]:
         ),
         (Evidence(("QUIT",), words.frames(quit_.at)),),
         (Evidence(("what the server answered was not captured",)),),
-        how=How.QUIT,
+        how=How.QUIT if see.connection.closing.fins or see.connection.closing.resets else How.OPEN,
         strength=Strength.POSSIBLE,
         could_also_be=(Party.SERVER,),
         end=see.ending.at,

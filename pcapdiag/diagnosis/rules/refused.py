@@ -51,18 +51,13 @@ def refused(see: Observation) -> Iterator[Claim]:
         return
     own = see.around.captured_at is Vantage.SERVER
     known = origin.ttl is Ttl.USUAL or own
-    against = (
-        ()
-        if known
-        else (
-            Evidence(
-                (
-                    "no other packet of this address was captured, so a firewall that answers in its name cannot be"
-                    " ruled out",
-                )
-            ),
+    if origin.ttl is Ttl.FOREIGN_FEW:
+        doubt = f"its TTL {resets[0].ttl} is none of the several that other packets of this address have"
+    else:
+        doubt = (
+            "no other packet of this address was captured, so a firewall that answers in its name cannot be ruled out"
         )
-    )
+    against = () if known else (Evidence((doubt,), words.frames(resets[0].at)),)
     yield Claim(
         (
             *words.The(see.session, Side.SERVER),

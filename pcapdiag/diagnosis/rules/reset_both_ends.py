@@ -50,7 +50,7 @@ def reset_both_ends(see: Observation) -> Iterator[Claim]:
             Evidence(
                 ("resets in both directions, neither of which answers anything",), words.frames(first.at, second.at)
             ),
-            Evidence(("the last that was said before it",), see.evidence_position()),
+            see.last_said,
         ),
         (Evidence(("a packet that this capture missed could have drawn the second one",)),),
         how=How.RST,

@@ -59,7 +59,7 @@ def reset_contradicted(see: Observation) -> Iterator[Claim]:
             Evidence(
                 (f"the {reset.claimed.value} went on in the same connection",), origin.went_on[:50], len(origin.went_on)
             ),
-            Evidence(("the last that was said before it",), see.evidence_position()),
+            see.last_said,
         ),
         how=How.RST,
         strength=Strength.PROVEN,

@@ -70,7 +70,7 @@ def reset_foreign_ttl(see: Observation) -> Iterator[Claim]:
                 words.frames(reset.at),
             ),
             Evidence((SHAPES[origin.shape],), words.frames(reset.at)),
-            Evidence(("the last that was said before it",), see.evidence_position()),
+            see.last_said,
         ),
         () if sure else (Evidence(("few packets of that address were captured to compare with",)),),
         how=How.RST,

@@ -58,7 +58,7 @@ def reset_on_one_leg(see: Observation) -> Iterator[Claim]:
                 ),
                 words.frames(reset.at),
             ),
-            Evidence(("the last that was said before it",), see.evidence_position()),
+            see.last_said,
         ),
         how=How.RST,
         strength=Strength.PROVEN if half.copies >= 0.95 * half.packets else Strength.LIKELY,

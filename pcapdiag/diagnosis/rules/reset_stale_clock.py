@@ -63,7 +63,7 @@ def reset_stale_clock(see: Observation) -> Iterator[Claim]:
                 ),
                 words.frames(reset.at),
             ),
-            Evidence(("the last that was said before it",), see.evidence_position()),
+            see.last_said,
         ),
         () if sure else (Evidence(("a packet that waited in a queue comes late too",), words.frames(reset.at)),),
         how=How.RST,

@@ -48,7 +48,7 @@ def server_closed(see: Observation) -> Iterator[Claim]:
         Evidence(
             ("the server's FIN is the first close, and no QUIT that counts came before it",), words.frames(ending.at)
         ),
-        Evidence(("the last that was said before it",), see.evidence_position()),
+        see.last_said,
     ]
     if partial and see.last_reply is not None:
         evidence.append(Evidence(("its last reply was never finished",), words.frames(see.last_reply.at)))

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from pcapdiag.diagnosis import words
 from pcapdiag.diagnosis.ending import Kind
-from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.observe import PATIENCE_NS, Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import Duration, Party, Side, Strength
+from pcapdiag.smtp.dialogue import Reply
 
 
 @rule(
@@ -49,14 +50,15 @@ def server_gave_up(see: Observation) -> Iterator[Claim]:
     ending = see.ending
     if not see.closed_by(Side.SERVER):
         return
-    farewell = see.last_reply if see.last_reply is not None and see.last_reply.unasked else None
+    farewell = see.last_reply if see.last_reply is not None and _is_farewell(see.last_reply) else None
     end = farewell.at if farewell is not None else ending.at
     before = [seg for seg in see.connection.segments if seg.at < end and seg.new]
     if not before:
         return
     waited = end.time_ns - before[-1].at.time_ns
     _, owing = see.position_at(before[-1].at)
-    if owing is not Side.CLIENT or waited < 3_000_000_000:
+    said = farewell.offset if farewell is not None else see.half(Side.SERVER).octets
+    if owing is not Side.CLIENT or waited < PATIENCE_NS or see.half(Side.SERVER).acked < said:
         return
     evidence = [Evidence(("the last that was said before it",), words.frames(before[-1].at))]
     if farewell is not None:
@@ -79,3 +81,8 @@ def server_gave_up(see: Observation) -> Iterator[Claim]:
         end=ending.at,
         next_steps=(("On the client: find out why its mail software was silent at this time.",),),
     )
+
+
+def _is_farewell(reply: Reply) -> bool:
+    """Said by the server on its own: no command asked for it, or its code announces the close."""
+    return reply.unasked or reply.code == 421

@@ -49,7 +49,11 @@ def server_silent(see: Observation) -> Iterator[Claim]:
         return
     if see.ending.kind is Kind.CONNECT:
         asked = see.connection.handshake.syns
-        if len(asked) < 2 or see.half(Side.SERVER).packets or see.connection.icmp:
+        if (
+            len(asked) < 2
+            or see.half(Side.SERVER).packets
+            or any(not error.path_mtu for _, error in see.connection.icmp)
+        ):
             return
     else:
         quiet = see.ending.silence

@@ -36,11 +36,15 @@ def slow_replies(see: Observation) -> Iterator[Claim]:
         RFC 5321 section 4.5.3.2 (how long a client should wait); section 6.1: the server should minimise the time to
         answer the final dot.
     """
-    slow = [
-        (each.command.at, each.reply.at, each.reply.start.time_ns - each.command.at.time_ns)
-        for each in see.dialogue.exchanges
-        if each.reply is not None and each.reply.start.time_ns - each.command.at.time_ns >= SLOW_NS
-    ]
+    slow = []
+    free = None  # when the server had answered what stood before in the pipeline
+    for command, reply, _ in see.dialogue.exchanges:
+        if reply is None:
+            continue
+        asked = command.at if free is None else max(command.at, free)
+        if reply.start.time_ns - asked.time_ns >= SLOW_NS:
+            slow.append((asked, reply.at, reply.start.time_ns - asked.time_ns))
+        free = reply.at
     greeting, complete = see.dialogue.greeting, see.connection.handshake.complete
     if greeting is not None and complete is not None and greeting.start.time_ns - complete.time_ns >= SLOW_NS:
         slow.insert(0, (complete, greeting.at, greeting.start.time_ns - complete.time_ns))
