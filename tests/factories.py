@@ -28,7 +28,7 @@ from pcapdiag.model import (
     Strength,
     Wire,
 )
-from pcapdiag.session import Session
+from pcapdiag.session import Session, Surroundings
 from pcapdiag.smtp.dialogue import DOT, Body, Command, Dialogue, Exchange, MailTransaction, Recipient, Reply
 from pcapdiag.tcp.connection import Closing, Connection, Effect, Fin, Half, Handshake, Odd, Reset, Segment
 
@@ -327,6 +327,27 @@ def make_session(**fields: Any) -> Session:
     )
 
 
+class FewHosts:
+    """`Hosts` for tests: which TTLs an address has in the whole capture, and which addresses answer others."""
+
+    def __init__(self, ttls: dict[str, frozenset[int]] | None = None, alive: frozenset[str] = frozenset()) -> None:
+        self._ttls = ttls or {}
+        self._alive = alive
+
+    def ttls(self, address: str, before: Moment) -> frozenset[int]:
+        return self._ttls.get(address, frozenset())
+
+    def alive_since(self, address: str, after: Moment, before: Moment) -> bool:
+        return address in self._alive
+
+
+def make_surroundings(**fields: Any) -> Surroundings:
+    defaults: dict[str, Any] = dict(
+        hosts=FewHosts(), captured_at=None, smtp_ports=frozenset({25, 465, 587}), capture_drops=None
+    )
+    return Surroundings(**(defaults | fields))
+
+
 def make_judged(
     id: int = 1,
     *,
@@ -362,4 +383,4 @@ def make_analysis(*judged: Judged, captures: tuple[CaptureInfo, ...] | None = No
     return builder.finish(captures=(make_capture(),) if captures is None else captures)
 
 
-__all__ = [name for name in dir() if name.startswith("make_")] + ["CLIENT", "SERVER", "T0", "at", "RST"]
+__all__ = [name for name in dir() if name.startswith("make_")] + ["CLIENT", "SERVER", "T0", "FewHosts", "at", "RST"]

@@ -1,0 +1,131 @@
+"""Who stopped answering: repeats into silence, holes that stay, windows that stay shut."""
+
+from __future__ import annotations
+
+import pytest
+
+from pcapdiag.capture.table import ACK, FIN, SYN
+from pcapdiag.diagnosis.silence import closed_window, hole, silence
+from pcapdiag.model import Side
+from pcapdiag.tcp.connection import Connection, Odd, Segment
+from tests.factories import T0, make_connection, make_half, make_segment
+
+C, S = Side.CLIENT, Side.SERVER
+AGAIN = Odd.RETRANSMISSION
+
+
+def talk(*segments: Segment, client: int = 800, **fields: object) -> Connection:
+    halves = (make_half(C, octets=client), make_half(S))
+    return make_connection(segments=segments, halves=halves, **fields)
+
+
+def data(
+    frame: int, seconds: float, offset: int = 100, length: int = 50, odd: Odd = Odd.NONE, side: Side = C
+) -> Segment:
+    return make_segment(frame, side, seconds, odd, offset=offset, length=length, new=0 if odd else length)
+
+
+def ack(frame: int, seconds: float, upto: int, **fields: object) -> Segment:
+    return make_segment(frame, S, seconds, fields.pop("odd", Odd.NONE), ack=upto, **fields)
+
+
+SILENCES = {
+    "two repeats over 0.9 s": ((data(2, 1.0), data(3, 1.3, odd=AGAIN), data(4, 1.9, odd=AGAIN)), 2),
+    "one repeat is loss recovery": ((data(2, 1.0), data(3, 2.0, odd=AGAIN)), None),
+    "two repeats in 0.8 s are loss recovery": ((data(2, 1.0), data(3, 1.3, odd=AGAIN), data(4, 1.8, odd=AGAIN)), None),
+    "a bare acknowledgement breaks the silence": (
+        (data(2, 1.0), data(3, 1.3, odd=AGAIN), data(4, 2.5, odd=AGAIN), ack(5, 2.6, 150)),
+        None,
+    ),
+    "only what came after the last sign counts": (
+        (data(2, 1.0), data(3, 1.3, odd=AGAIN), ack(4, 1.4, 150), data(5, 2.0, 150), data(6, 2.5, 150, odd=AGAIN)),
+        None,
+    ),
+    "new octets without repeats are no silence": ((data(2, 1.0), data(3, 2.0, 150), data(4, 3.0, 200)), None),
+    "a refused segment of the other side is no sign of life": (
+        (data(2, 1.0), data(3, 1.3, odd=AGAIN), ack(4, 1.5, 150, odd=Odd.REFUSED), data(5, 2.5, odd=AGAIN)),
+        2,
+    ),
+}
+
+
+@pytest.mark.parametrize(("segments", "repeats"), SILENCES.values(), ids=SILENCES)
+def test_silence(segments: tuple[Segment, ...], repeats: int | None) -> None:
+    found = silence(talk(ack(1, 0.5, 100), *segments), C, None)
+    assert (len(found.repeats) if found else None) == repeats
+
+
+def test_silence_tells_what_was_repeated() -> None:
+    fin = make_segment(2, C, 1.0, flags=FIN | ACK, offset=800)
+    fins = [make_segment(frame, C, float(frame), AGAIN, flags=FIN | ACK, offset=800) for frame in (3, 4)]
+    found = silence(talk(ack(1, 0.5, 800), fin, *fins), C, None)
+    assert found is not None
+    assert (found.of_fin, found.probes, found.sender, found.span_ns) == (True, False, C, 3_000_000_000)
+    assert (found.unanswered, found.last_sign) == (fin.at, ack(1, 0.5, 800).at)
+
+    probes = [make_segment(frame, C, float(frame), Odd.KEEP_ALIVE, offset=799) for frame in (2, 3, 4)]
+    found = silence(talk(ack(1, 0.5, 800), *probes), C, None)
+    assert found is not None
+    assert (found.of_fin, found.probes) == (False, True)
+
+
+def test_silence_before_a_moment_looks_no_further() -> None:
+    connection = talk(
+        ack(1, 0.5, 100), data(2, 1.0), data(3, 2.0, odd=AGAIN), data(4, 3.0, odd=AGAIN), ack(5, 9.0, 150)
+    )
+    assert silence(connection, C, None) is None
+    before = silence(connection, C, ack(5, 9.0, 150).at)
+    assert before is not None
+    assert before.span_ns == 2_000_000_000
+
+
+def test_a_syn_that_nobody_answers_is_silence() -> None:
+    syns = [make_segment(n, C, float(2**n), AGAIN if n > 1 else Odd.NONE, flags=SYN, offset=-1) for n in (1, 2, 3)]
+    found = silence(talk(*syns), C, None)
+    assert found is not None
+    assert found.last_sign is None
+
+
+REPEATED = (data(2, 1.0), data(3, 1.3, odd=AGAIN), data(4, 2.5, odd=AGAIN))
+HOLES = {
+    "repeated, answered, never acknowledged": ((*REPEATED, ack(5, 2.6, 100)), (2, False, True)),
+    "repeated, and SACK reports what lies beyond": (
+        (*REPEATED[:1], ack(5, 1.1, 100, sack=((150, 200),)), *REPEATED[1:]),
+        (2, True, True),
+    ),
+    "nobody answers any more: that is silence": (REPEATED, None),
+    "acknowledged in the end": ((*REPEATED, ack(5, 2.6, 800)), None),
+    "a closed window is no hole": ((*REPEATED, ack(5, 2.6, 100, window=0)), None),
+    "repeated within 0.8 s": ((data(2, 1.0), *[data(n, 1 + n / 5, odd=AGAIN) for n in (3, 4)], ack(5, 2.6, 100)), None),
+    "never seen here, and the receiver reports it": (
+        (
+            data(2, 1.0, 150),
+            ack(3, 1.1, 100, sack=((150, 200),)),
+            data(4, 1.2, 200),
+            ack(5, 1.3, 100, odd=Odd.DUPLICATE_ACK),
+        ),
+        (0, True, False),
+    ),
+}
+
+
+@pytest.mark.parametrize(("segments", "expected"), HOLES.values(), ids=HOLES)
+def test_hole(segments: tuple[Segment, ...], expected: tuple[int, bool, bool] | None) -> None:
+    found = hole(talk(ack(1, 0.5, 100), *segments), C, None)
+    assert (found and (len(found.repeats), found.received_beyond, found.seen)) == expected
+    assert found is None or found.offset == 100
+
+
+def test_a_hole_that_was_reported_only_just_now_is_none() -> None:
+    segments = (data(2, 1.0, 150), ack(3, 1.1, 100, sack=((150, 200),)))
+    assert hole(talk(*segments, until_ns=T0 + 1_900_000_000), C, None) is None
+    assert hole(talk(*segments, until_ns=T0 + 2_100_000_000), C, None) is not None
+
+
+def test_closed_window() -> None:
+    shut = [make_segment(n, S, float(n), Odd.ZERO_WINDOW, window=0) for n in (2, 3)]
+    connection = talk(make_segment(1, S, 1.0), *shut)
+    assert closed_window(connection, S, None) == tuple(each.at for each in shut)
+    assert closed_window(connection, C, None) == ()
+    assert closed_window(talk(*shut, make_segment(4, S, 4.0)), S, None) == (), "it opened again"
+    assert closed_window(talk(*shut, make_segment(4, S, 4.0)), S, make_segment(4, S, 4.0).at) != ()
