@@ -1,0 +1,161 @@
+"""Which QUIT counts, in clear text and by the lengths of TLS records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pcapdiag.capture.table import ACK, RST
+from pcapdiag.diagnosis.quitting import encrypted_quit, quit_that_counts, reset_before
+from pcapdiag.model import Side, Stage
+from pcapdiag.session import Session
+from pcapdiag.smtp.dialogue import DOT, Exchange, Reply, Tls, TlsEntry
+from pcapdiag.tcp.connection import Fin, Reset
+from tests.factories import (
+    at,
+    make_closing,
+    make_command,
+    make_connection,
+    make_dialogue,
+    make_fin,
+    make_half,
+    make_reply,
+    make_reset,
+    make_segment,
+)
+
+C, S = Side.CLIENT, Side.SERVER
+
+QUIT = make_command(b"QUIT", b"", 17, 3.0, end=800)
+DOT_SENT = make_command(DOT, b"", 13, 0.6, end=794)
+QUEUED = make_reply(250, b"queued", 14, 0.9, end=700)
+BYE = make_reply(221, b"Bye", 18, 3.05, end=800)
+
+
+def session(
+    dot_reply: Reply | None,
+    quit_reply: Reply | None,
+    *,
+    fins: tuple[Fin, ...] = (),
+    resets: tuple[Reset, ...] = (),
+    unasked: Reply | None = None,
+    **server: Any,
+) -> Session:
+    entries = tuple(sorted([each for each in (dot_reply, unasked, quit_reply) if each], key=lambda each: each.at))
+    dialogue = make_dialogue(
+        exchanges=(Exchange(DOT_SENT, dot_reply, Stage.END_OF_DATA), Exchange(QUIT, quit_reply, Stage.QUIT)),
+        entries=entries,
+    )
+    halves = (make_half(C), make_half(S, **server))
+    return Session(make_connection(closing=make_closing(fins, resets), halves=halves), dialogue)
+
+
+CASES: dict[str, tuple[Session, bool]] = {
+    "answered 221": (session(QUEUED, BYE), True),
+    "221 never came": (session(QUEUED, None), True),
+    "the dot has no reply": (session(None, None), False),
+    "the dot has half a reply": (session(QUEUED._replace(complete=False), None), False),
+    "the client's TCP never acknowledged the reply to the dot": (session(QUEUED, BYE, acked=699), False),
+    "it did so exactly": (session(QUEUED, None, acked=700), True),
+    "the server's FIN had seen the QUIT": (session(QUEUED, None, fins=(make_fin(20, S, 3.1, ack=800),)), True),
+    "the server's FIN crossed the QUIT": (session(QUEUED, None, fins=(make_fin(16, S, 2.99, ack=799),)), False),
+    "it crossed, and yet 221 came": (session(QUEUED, BYE, fins=(make_fin(16, S, 2.99, ack=799),)), True),
+    "a refused FIN of the server does not count": (
+        session(QUEUED, None, fins=(make_fin(16, S, 2.99, ack=799, accepted=False),)),
+        True,
+    ),
+    "the client's own FIN does not count": (session(QUEUED, None, fins=(make_fin(16, C, 2.99, ack=10),)), True),
+    "the server's reset came before": (session(QUEUED, None, resets=(make_reset(16, S, 2.99, flags=RST),)), False),
+    "an echo is no reset before": (
+        session(QUEUED, None, resets=(make_reset(16, S, 2.99, flags=RST, effect=make_reset().effect.ECHO),)),
+        True,
+    ),
+    "an unasked 421, and the server closed by itself": (
+        session(
+            QUEUED,
+            make_reply(421, b"timeout", 15, 2.9, unasked=True),
+            fins=(make_fin(20, S, 3.1, ack=799),),
+        ),
+        False,
+    ),
+    "no QUIT at all": (Session(make_connection(), make_dialogue(exchanges=(), entries=())), False),
+}
+
+
+@pytest.mark.parametrize(("given", "counts"), CASES.values(), ids=CASES)
+def test_quit_that_counts(given: Session, counts: bool) -> None:
+    found = quit_that_counts(given)
+    assert (found is not None) is counts
+    assert found is None or (found.at, found.command) == (QUIT.at, QUIT)
+
+
+UNSEEN = {
+    # the client's packets, octets and missing octets; the server's last reply -> the 221 counts
+    "the client's direction was not captured": (0, 0, 0, 221, True),
+    "octets of the client are missing": (10, 800, 100, 221, True),
+    "the client said something, all of which was captured": (10, 800, 0, 221, False),
+    "the last reply is another": (0, 0, 0, 250, False),
+}
+
+
+@pytest.mark.parametrize(("packets", "octets", "missing", "code", "counts"), UNSEEN.values(), ids=UNSEEN)
+def test_goodbye_alone(packets: int, octets: int, missing: int, code: int, counts: bool) -> None:
+    halves = (make_half(C, packets=packets, octets=octets, missing=missing), make_half(S))
+    dialogue = make_dialogue(exchanges=(), entries=(make_reply(code, b"", 18, 3.05),))
+    found = quit_that_counts(Session(make_connection(halves=halves), dialogue))
+    assert (found is not None) is counts
+    assert found is None or found.command is None
+
+
+def test_reset_before_reads_the_acknowledgement_first() -> None:
+    reset = make_reset(20, S, 3.5, flags=RST | ACK)
+    said = make_segment(20, S, 3.5, flags=RST | ACK, ack=790)
+    connection = make_connection(segments=(said,))
+    assert reset_before(connection, reset, 800, QUIT.start), "it acknowledges 790 octets only"
+    assert not reset_before(connection, reset, 790, QUIT.start)
+    assert not reset_before(make_connection(), make_reset(20, S, 3.5, flags=RST), 800, QUIT.start)
+    answer = make_reset(20, S, 3.5, flags=RST, provoked_by=at(16, 2.9))
+    assert reset_before(make_connection(), answer, 800, QUIT.start), "what drew it was sent before the QUIT"
+
+
+def record(frame: int, side: Side, seconds: float, length: int, says: str = "application data") -> TlsEntry:
+    return TlsEntry(at(frame, seconds), side, 23, length, says, 0)
+
+
+ENDS = {
+    # TLS version, length of the client's last record, seconds from the server's answer to the close -> exact, or None
+    "QUIT in TLS 1.3": ("TLS 1.3", 6 + 17, 0.1, True),
+    "QUIT in TLS 1.2, GCM": ("TLS 1.2", 6 + 24, 0.1, True),
+    "QUIT in TLS 1.2, ChaCha20": ("TLS 1.2", 6 + 16, 0.1, True),
+    "QUIT in TLS 1.2, CBC": ("TLS 1.2", 48, 0.1, True),
+    "the GCM length means something else in TLS 1.3": ("TLS 1.3", 6 + 24, 0.1, None),
+    "the end of a message with QUIT behind it": ("TLS 1.3", 200, 0.1, False),
+    "too short for that": ("TLS 1.3", 199, 0.1, None),
+    "a second of pause": ("TLS 1.3", 23, 1.0, True),
+    "more than a second": ("TLS 1.3", 23, 1.001, None),
+}
+
+
+@pytest.mark.parametrize(("version", "length", "pause", "exact"), ENDS.values(), ids=ENDS)
+def test_encrypted_quit(version: str, length: int, pause: float, exact: bool | None) -> None:
+    found = encrypted_quit(encrypted(version, record(9, C, 1.0, length), record(10, S, 1.1, 40)), at(12, 1.1 + pause))
+    assert (found and found.quit_sized) is exact
+    assert found is None or found.farewells == 1
+
+
+def encrypted(version: str, *records: TlsEntry, finished: bool = True) -> Session:
+    tls = Tls(at(5), False, version, (), None, at(8) if finished else None, (), records, (1, 1))
+    return Session(make_connection(), make_dialogue(tls=tls))
+
+
+def test_encrypted_quit_wants_an_answer_and_a_finished_handshake() -> None:
+    asked, told = record(9, C, 1.0, 23), record(10, S, 1.1, 40)
+    close = at(12, 1.2)
+    assert encrypted_quit(encrypted("TLS 1.3", asked, told, finished=False), close) is None
+    assert encrypted_quit(encrypted("TLS 1.3", record(8, S, 0.9, 40), asked), close) is None, "the server owed"
+    assert encrypted_quit(encrypted("TLS 1.3", asked, record(13, S, 1.3, 40)), close) is None, "it came after the close"
+    alert = record(11, C, 1.15, 19, "encrypted alert")
+    found = encrypted_quit(encrypted("TLS 1.3", asked, told, record(11, S, 1.12, 40), alert), close)
+    assert found is not None, "alerts do not count"
+    assert found.farewells == 2
