@@ -14,7 +14,7 @@ from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import HEADINGS, Claim, Rule, UnknownRule, all_rules, document, explain, rule, rules_for
 from pcapdiag.model import Party
 
-HUNDREDS = {
+HUNDREDS: dict[str, set[Party | None]] = {
     "1": {Party.NOBODY},
     "2": {Party.CLIENT},
     "3": {Party.SERVER},
@@ -87,7 +87,8 @@ def test_explain(spelled: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "near"), [("PD3011", "PD301"), ("PD3O1", "PD301"), ("D301", "PD301"), ("301", "PD301"), ("something", None)]
+    ("asked", "near"),
+    [("PD3011", "PD301"), ("PD3O1", "PD301"), ("D301", "PD301"), ("301", "PD301"), ("something", None)],
 )
 def test_explain_of_an_unknown_id_names_near_ones(asked: str, near: str | None) -> None:
     with pytest.raises(UnknownRule, match=asked) as raised:

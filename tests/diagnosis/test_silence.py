@@ -25,8 +25,8 @@ def data(
     return make_segment(frame, side, seconds, odd, offset=offset, length=length, new=0 if odd else length)
 
 
-def ack(frame: int, seconds: float, upto: int, **fields: object) -> Segment:
-    return make_segment(frame, S, seconds, fields.pop("odd", Odd.NONE), ack=upto, **fields)
+def ack(frame: int, seconds: float, upto: int, odd: Odd = Odd.NONE, **fields: object) -> Segment:
+    return make_segment(frame, S, seconds, odd, ack=upto, **fields)
 
 
 SILENCES = {
