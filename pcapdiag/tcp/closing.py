@@ -79,10 +79,14 @@ class Ledger:
         if letter not in self.history:
             self.history += letter
 
+    def add_letters(self, letters: str) -> None:
+        """Add the letters of many segments, the server's in lower case already."""
+        self.history = "".join(dict.fromkeys(self.history + letters))
+
     @property
     def lacks_letters(self) -> bool:
         """Some side has not been seen to send data, or to acknowledge only."""
-        return not set(self.history) >= _COMMON
+        return not _COMMON.issubset(self.history)
 
     @property
     def reset(self) -> bool:

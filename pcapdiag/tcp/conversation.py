@@ -45,11 +45,11 @@ class Conversation:
     )
 
     def __init__(
-        self, client: Endpoint, server: Endpoint, observer: StreamObserver, sides_seen: bool, first: Packet
+        self, client: Endpoint, server: Endpoint, observer: StreamObserver, sides_seen: bool, first: Moment
     ) -> None:
         self.ends = (client, server)
         self.sides_seen = sides_seen
-        self.first = self.last = Moment(first.time_ns, first.capture, first.frame)
+        self.first = self.last = first
         self.flows = (Flow(0), Flow(1))
         self.delivery = Delivery(self.flows, observer)
         self.ledger = Ledger()
@@ -110,21 +110,26 @@ class Conversation:
         if packet.ip_id == 0:
             flow.ip_id_zero += 1
         if packet.flags & SYN:
-            self._syn(packet, at, flow, other, octets)
+            self._syn(packet, at, flow, octets)
         self._segment(packet, at, flow, other, octets)
         if flow.reassembly.pieces or other.reassembly.pieces:
             self.delivery.run(packet.time_ns)
 
     # --- Segments ---------------------------------------------------------------------------------------------------
 
-    def _syn(self, packet: Packet, at: Moment, flow: Flow, other: Flow, octets: bytes | memoryview) -> None:
+    def _syn(self, packet: Packet, at: Moment, flow: Flow, octets: bytes | memoryview) -> None:
         if flow.isn != packet.seq:
             if flow.base is None or (flow.isn is not None and flow.top == 0):
                 flow.number_from(packet.seq + 1)
             flow.isn = packet.seq
-        flow.offers = flow.offers or syn_options(options_of(octets, packet.tcp_at, packet.payload_at))
         self.opening.syn(flow.index, bool(packet.flags & ACK), at)
         self.ledger.letter("H" if packet.flags & ACK else "S", flow.index)
+        self.offered(flow, octets, packet.tcp_at, packet.payload_at)
+
+    def offered(self, flow: Flow, octets: bytes | memoryview, tcp_at: int, payload_at: int) -> None:
+        """Note the options of a SYN whose header and payload stand there."""
+        other = self.flows[1 - flow.index]
+        flow.offers = flow.offers or syn_options(options_of(octets, tcp_at, payload_at))
         if other.offers:
             # RFC 7323 2.2: "Both sides MUST send Window Scale options in their <SYN> segments to enable window scaling".
             scaled = flow.offers.window_scale is not None and other.offers.window_scale is not None

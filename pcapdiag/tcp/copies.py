@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from pcapdiag.tcp.packet import Packet
-from pcapdiag.tcp.runs import unpack
+from pcapdiag.tcp.rows import find_numbers
 
 SAME_ID_NS = 500_000_000
 """With the same IP ID: long enough for two vantage points merged into one file."""
@@ -49,7 +49,7 @@ class Copies:
     def is_copy(self, packet: Packet, index: int, news: bool) -> bool:
         """True when this packet was seen before; otherwise it is remembered. `news`: it holds what no packet before held."""
         if self._went_by is not None and not news:
-            self._look_back(*self._went_by)
+            self._look_back(packet, index, *self._went_by)
         key = (index, packet.seq, packet.ack, packet.flags, packet.length, packet.ip_id, packet.window, packet.tsval)
         traits = (packet.time_ns, packet.tsecr, packet.ttl, packet.interface, packet.outgoing)
         first = self._recent.get(key)
@@ -62,10 +62,9 @@ class Copies:
             self._recent.popitem(last=False)
         return False
 
-    def _look_back(self, rows: bytes, client_is_lower: bool) -> None:
-        """Remember the segments of a run after all."""
-        self._went_by = None
-        for row in unpack(rows):
+    def _look_back(self, packet: Packet, index: int, rows: bytes, client_is_lower: bool) -> None:
+        """Remember the segment of the run after all that this packet may be a copy of."""
+        for row in find_numbers(rows, packet.seq, packet.ack):
             (
                 time_ns,
                 _,
@@ -85,10 +84,10 @@ class Copies:
                 _,
                 lower,
             ) = row
-            key = (0 if lower == client_is_lower else 1, seq, ack, flags, length, ip_id, window, tsval)
-            self._recent[key] = (time_ns, tsecr, ttl, interface, outgoing)
-        while len(self._recent) > _REMEMBERED:
-            self._recent.popitem(last=False)
+            if index == (0 if lower == client_is_lower else 1) and flags == packet.flags and length == packet.length:
+                key = (index, seq, ack, flags, length, ip_id, window, tsval)
+                if key not in self._recent:
+                    self._recent[key] = (time_ns, tsecr, ttl, interface, outgoing)
 
     def _same(self, first: _Traits, again: _Traits, ip_id: int) -> bool:
         passed = abs(again[0] - first[0])

@@ -1,4 +1,4 @@
-"""The fast path of a conversation: a whole run of in-order segments taken in at once.
+"""The fast path of a conversation: a whole run of ordinary segments taken in at once.
 
 It must leave the conversation exactly as the walk segment by segment would; the tests compare the two.
 """
@@ -10,55 +10,42 @@ from itertools import accumulate
 import numpy as np
 
 from pcapdiag.model import Moment
+from pcapdiag.tcp.closing import FinNote
 from pcapdiag.tcp.connection import Marks
 from pcapdiag.tcp.conversation import Conversation
 from pcapdiag.tcp.flow import SIDES, Flow
-from pcapdiag.tcp.runs import Packed, Run, Runs, RunSide
+from pcapdiag.tcp.runs import Run, Runs, RunSide
 from pcapdiag.tcp.seq import MASK, distance, offset_near
 
-Sent = tuple[list[tuple[int, int]], list[tuple[int, int]]]
-"""End and length of every segment with payload, of client and server."""
 
-
-def take_run(
-    conversation: Conversation, run: Run, runs: Runs, octets: bytes | memoryview, client_is_lower: bool
-) -> bool:
-    """Take in a run; False, with nothing done, when it does not continue what the conversation knows."""
-    sides = run.sides if client_is_lower else run.sides[::-1]
-    if not _continues(conversation, run, sides):
-        return False
+def open_run(conversation: Conversation, run: Run, runs: Runs, octets: bytes | memoryview) -> None:
+    """Take in SYN and SYN+ACK of a run that opens a new conversation; `take_run` must follow."""
+    columns, begin = runs.columns, run.begin
     flows = conversation.flows
-    rows = runs.rows[run.begin : run.end]
-    capture = int(rows["capture"][0])
-    numbering = ((flows[0].base or 0, flows[0].top), (flows[1].base or 0, flows[1].top))
-    last = conversation.sample.add_run(rows, client_is_lower, numbering)
-    conversation.copies.went_by(last, client_is_lower, len(rows))
-    if conversation.ledger.lacks_letters:
-        _letters(conversation, rows, client_is_lower)
-    sent = _hand_out(conversation, run, runs, octets, client_is_lower)
-    for flow, side in zip(flows, sides, strict=True):
-        if side.packets:
-            _account(flow, flows[1 - flow.index], side, rows, client_is_lower)
-    for flow, side in zip(flows, sides, strict=True):
-        if side.packets:
-            _acknowledge(conversation, flow, flows[1 - flow.index], side, capture)
-    for flow in flows:
-        _largest(flow, sent[flow.index])
-    conversation.last = max(conversation.last, *(flow.last for flow in flows if flow.last))
-    return True
+    for flow, row in zip(flows, (begin, begin + 1), strict=True):
+        flow.isn = int(columns.seq[row])
+        flow.number_from(flow.isn + 1)
+        at = columns.order[row]
+        conversation.offered(flow, octets, int(columns.table.tcp_at[at]), int(columns.table.payload_at[at]))
+        moment = Moment(int(columns.time_ns[row]), run.capture, int(columns.frame[row]))
+        conversation.opening.syn(flow.index, flow.index == 1, moment)
+    third = begin + 2
+    conversation.opening.complete = Moment(int(columns.time_ns[third]), run.capture, int(columns.frame[third]))
 
 
-def _continues(conversation: Conversation, run: Run, sides: tuple[RunSide, ...]) -> bool:
+def continues(conversation: Conversation, run: Run, client_is_lower: bool) -> bool:
     """Whether the first rows of both sides are what the conversation expects next."""
-    if conversation.over or conversation.delivery.stuck_since is not None:
+    if conversation.delivery.stuck_since is not None or conversation.over:
         return False
-    flows = conversation.flows
-    opener = 0 if sides[0].packets and sides[0].first_row == run.begin else 1
-    listener = flows[1 - opener]
+    if run.closes and conversation.ledger.fins:
+        return False
+    client, server = conversation.flows
+    first, second = (run.lower, run.higher) if client_is_lower else (run.higher, run.lower)
+    listener = server if first.packets and first.first_row == run.begin else client
     # What the opener acknowledges before the listener's first row was not compared with anything yet.
     if listener.base is None or distance((listener.base + listener.top) & MASK, run.before_turn) < 0:
         return False
-    return all(_continues_side(flow, flows[1 - flow.index], side) for flow, side in zip(flows, sides, strict=True))
+    return _continues_side(client, server, first) and _continues_side(server, client, second)
 
 
 def _continues_side(flow: Flow, other: Flow, side: RunSide) -> bool:
@@ -72,48 +59,82 @@ def _continues_side(flow: Flow, other: Flow, side: RunSide) -> bool:
         return False
     if side.first_tsval >= 0 and flow.clock_last is not None and distance(side.first_tsval, flow.clock_last[1]) < 0:
         return False
+    if side.fin_row == side.first_row:
+        return True
     advance = offset_near(side.first_ack, other.base, other.top) - flow.last_ack
     return advance > 0 or (advance == 0 and (side.first_length > 0 or side.first_window > (flow.window or 0)))
 
 
-def _letters(conversation: Conversation, rows: Packed, client_is_lower: bool) -> None:
-    ledger = conversation.ledger
-    for lower, length in zip(rows["lower"].tolist(), rows["seg_len"].tolist(), strict=True):
-        ledger.letter("D" if length else "A", 0 if lower == client_is_lower else 1)
-        if not ledger.lacks_letters:
-            return
+def take_run(
+    conversation: Conversation, run: Run, runs: Runs, octets: bytes | memoryview, client_is_lower: bool
+) -> None:
+    """Take in a run that continues or opens the conversation."""
+    client, server = conversation.flows
+    rows = runs.rows[run.begin : run.end]
+    numbering = ((client.base or 0, client.top), (server.base or 0, server.top))
+    last = conversation.sample.add_run(rows, client_is_lower, numbering)
+    conversation.copies.went_by(last, client_is_lower, run.end - run.begin)
+    if run.closes or conversation.ledger.lacks_letters:
+        letters = runs.letters[run.begin : run.end].decode("ascii")
+        conversation.ledger.add_letters(letters if client_is_lower else letters.swapcase())
+    _hand_out(conversation, run, runs, octets, client_is_lower)
+    first, second = (run.lower, run.higher) if client_is_lower else (run.higher, run.lower)
+    if first.packets:
+        _account(client, server, first, run, runs)
+    if second.packets:
+        _account(server, client, second, run, runs)
+    if first.packets:
+        _acknowledge(conversation, client, server, first, run)
+    if second.packets:
+        _acknowledge(conversation, server, client, second, run)
+    for flow, side in ((client, first), (server, second)):
+        if side.packets:
+            _largest(flow, side, run, runs)
+    if run.closes:
+        _close(conversation, run, runs, first, second)
+    conversation.last = max([conversation.last, *[flow.last for flow in (client, server) if flow.last is not None]])
 
 
 def _hand_out(
     conversation: Conversation, run: Run, runs: Runs, octets: bytes | memoryview, client_is_lower: bool
-) -> Sent:
+) -> None:
     """Consecutive payloads of one side become one call of the observer."""
-    payload = runs.payload
-    chunks = payload.chunks[run.chunk : run.chunk_end + 1]
-    first, span = chunks[0], slice(chunks[0], chunks[-1])
-    places, lengths = payload.at[span].tolist(), payload.length[span].tolist()
-    times, frames = payload.time_ns[span].tolist(), payload.frame[span].tolist()
-    capture = int(runs.rows["capture"][run.begin])
-    observer = conversation.delivery.observer
-    sent: Sent = ([], [])
-    for lower, begin, end in zip(payload.lower[run.chunk : run.chunk_end], chunks, chunks[1:], strict=False):
-        own = slice(begin - first, end - first)
-        flow = conversation.flows[0 if lower == client_is_lower else 1]
-        start, sizes = flow.top, lengths[own]
-        edges = list(accumulate(sizes, initial=start))
-        joined = b"".join([octets[at : at + size] for at, size in zip(places[own], sizes, strict=True)])
-        sent[flow.index].extend(zip(edges[1:], sizes, strict=True))
-        flow.top = edges.pop()
-        observer.data(SIDES[flow.index], start, joined, Marks(edges, times[own], frames[own], capture))
-        flow.reassembly.passed(flow.top, joined)
-    return sent
+    payload, begin_chunk, end_chunk = runs.payload, run.chunk, run.chunk_end
+    spans, lengths, times, frames = payload.spans, payload.lengths, payload.times_ns, payload.frames
+    capture, data = run.capture, conversation.delivery.observer.data
+    flows = conversation.flows if client_is_lower else conversation.flows[::-1]
+    tops = [flows[0].top, flows[1].top]
+    sides = SIDES[flows[0].index], SIDES[flows[1].index]
+    passed: tuple[list[tuple[int, bytes]], list[tuple[int, bytes]]] = ([], [])
+    chunks = payload.chunks[begin_chunk : end_chunk + 1]
+    begin = chunks[0]
+    for lower, end in zip(payload.lower[begin_chunk:end_chunk], chunks[1:], strict=True):
+        which = 0 if lower else 1
+        start = tops[which]
+        if end - begin == 1:
+            joined = bytes(octets[spans[begin]])
+            marks = Marks((start,), (times[begin],), (frames[begin],), capture)
+            tops[which] = start + lengths[begin]
+        else:
+            edges = list(accumulate(lengths[begin:end], initial=start))
+            joined = b"".join([octets[span] for span in spans[begin:end]])
+            tops[which] = edges.pop()
+            marks = Marks(edges, times[begin:end], frames[begin:end], capture)
+        data(sides[which], start, joined, marks)
+        passed[which].append((start, joined))
+        begin = end
+    for flow, top, octets_of in zip(flows, tops, passed, strict=True):
+        if octets_of:
+            flow.top = top
+            flow.reassembly.passed_by(octets_of, top)
 
 
-def _account(flow: Flow, other: Flow, side: RunSide, rows: Packed, client_is_lower: bool) -> None:
+def _account(flow: Flow, other: Flow, side: RunSide, run: Run, runs: Runs) -> None:
     """Counters and last values."""
-    capture = int(rows["capture"][0])
+    capture = run.capture
     flow.packets += side.packets
-    flow.ttls[side.ttl] = flow.ttls.get(side.ttl, 0) + side.packets
+    ttls = flow.ttls
+    ttls[side.ttl] = ttls.get(side.ttl, 0) + side.packets
     flow.ip_id_zero += side.zero_ids
     if flow.first is None:
         flow.first = Moment(side.first_ns, capture, side.first_frame)
@@ -128,28 +149,54 @@ def _account(flow: Flow, other: Flow, side: RunSide, rows: Packed, client_is_low
         flow.clock_last = (side.last_ns, side.last_tsval)
     full = flow.full_segment(other)
     if side.largest > full:
-        mine = rows["lower"] == (client_is_lower == (flow.index == 0))
-        flow.super_packets += int(np.count_nonzero(mine & (rows["seg_len"] > full)))
+        rows = runs.columns.length[_own_rows(side, run, runs)]
+        flow.super_packets += int(np.count_nonzero(rows > full))
 
 
-def _acknowledge(conversation: Conversation, flow: Flow, other: Flow, side: RunSide, capture: int) -> None:
+def _acknowledge(conversation: Conversation, flow: Flow, other: Flow, side: RunSide, run: Run) -> None:
     assert other.base is not None
-    first = Moment(side.first_ns, capture, side.first_frame)
+    first = Moment(side.first_ns, run.capture, side.first_frame)
     conversation.opening.acknowledges(flow.index, first, other.isn is not None)
     ack = offset_near(side.last_ack, other.base, other.top)
     if ack > other.acked:
-        flow.last_advance = first if side.advance_ns < 0 else Moment(side.advance_ns, capture, side.advance_frame)
+        flow.last_advance = first if side.advance_ns < 0 else Moment(side.advance_ns, run.capture, side.advance_frame)
         other.acknowledged(ack)
     flow.last_ack = ack
 
 
-def _largest(flow: Flow, sent: list[tuple[int, int]]) -> None:
+def _largest(flow: Flow, side: RunSide, run: Run, runs: Runs) -> None:
     """Which of its segments were acknowledged within the run, and which wait for it."""
-    waiting = []
-    for end, length in reversed(sent):
-        if end > flow.acked:
-            waiting.append((end, length))
-        elif length > flow.largest_acked:
-            flow.largest_acked = length
-    for end, length in reversed(waiting):
+    flow.largest_acked = max(flow.largest_acked, side.acked)
+    if not side.waiting:
+        return
+    lengths = runs.columns.length[_own_rows(side, run, runs)]
+    waiting = lengths[lengths > 0][-side.waiting :].tolist()
+    end = flow.top - sum(waiting)
+    for length in waiting:
+        end += length
         flow.sent_one(end, length)
+
+
+def _own_rows(side: RunSide, run: Run, runs: Runs) -> np.ndarray:
+    """Positions of one side's rows of a run."""
+    forward = runs.columns.forward[run.begin : run.end]
+    return run.begin + np.flatnonzero(forward == forward[side.first_row - run.begin])
+
+
+def _close(conversation: Conversation, run: Run, runs: Runs, *sides: RunSide) -> None:
+    """The FINs of a run, in the order they came, and who acknowledged them."""
+    columns = runs.columns
+    closed = [
+        (side, flow) for side, flow in zip(sides, conversation.flows, strict=True) if side.packets and side.fin_row >= 0
+    ]
+    for side, flow in sorted(closed, key=lambda one: one[0].fin_row):
+        row, other = side.fin_row, conversation.flows[1 - flow.index]
+        assert other.base is not None
+        at = Moment(int(columns.time_ns[row]), run.capture, int(columns.frame[row]))
+        ack = offset_near(int(columns.ack[row]), other.base, other.top)
+        flow.fin = flow.top
+        conversation.ledger.fins.append(FinNote(at, flow.index, flow.top, int(columns.seq[row]), ack, side.ttl))
+        answer = sides[1 - flow.index]
+        if answer.packets and answer.fin_acked_row >= 0:
+            row = answer.fin_acked_row
+            conversation.ledger.fins[-1].acked = Moment(int(columns.time_ns[row]), run.capture, int(columns.frame[row]))

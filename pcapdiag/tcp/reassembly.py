@@ -70,6 +70,24 @@ class Reassembly:
         self._recent.append((self.next, octets))
         self._kept += len(octets)
         self.next = end
+        self._shrink()
+
+    def passed_by(self, chunks: list[tuple[int, bytes]], end: int) -> None:
+        """Octets up to `end` were handed out, offset and octets of each piece: remember the last of them."""
+        needed = MEMORY
+        for number in range(len(chunks) - 1, -1, -1):
+            needed -= len(chunks[number][1])
+            if needed <= 0:
+                self._recent.clear()
+                self._kept = 0
+                chunks = chunks[number:]
+                break
+        self._recent.extend(chunks)
+        self._kept += sum([len(octets) for _, octets in chunks])
+        self.next = end
+        self._shrink()
+
+    def _shrink(self) -> None:
         while self._kept > MEMORY and len(self._recent) > 1:
             self._kept -= len(self._recent.popleft()[1])
 

@@ -1,72 +1,31 @@
-"""Stretches of a batch in which a connection's segments arrive in order on both sides, found with array operations.
+"""Stretches of a batch in which a connection's segments are ordinary on both sides, summed up with array operations.
 
-Most segments are like that: the next octets of their side, or an acknowledgement that moves on. `find` compares each row
-with the row before it of the same side and of the other side, over the whole batch at once; what does not fit in is left
-for the walk segment by segment. That the first rows of a run fit what came before the run is for the conversation to
-check: `RunSide` holds what it needs.
+A run is what `ordinary` found in one piece; what does not fit in is left for the walk segment by segment. That the first
+rows of a run fit what came before the run is for the conversation to check: `RunSide` holds what it needs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from pcapdiag.capture.table import ACK, PSH, PacketTable
+from pcapdiag.capture.table import ACK, PacketTable
 from pcapdiag.tcp.grouping import Grouped
+from pcapdiag.tcp.ordinary import Ordinary, stretches
+from pcapdiag.tcp.rows import Bools, Columns, Ints, Packed
 
-MIN_ROWS = 6
+MIN_ROWS = 5
 """Shorter runs are walked: the account of a run costs as much."""
-
-Packed = npt.NDArray[np.void]
-"""Rows of type `ROW`."""
-_Ints = npt.NDArray[np.int64]
-_Bools = npt.NDArray[np.bool_]
-
-ROW = np.dtype(
-    [
-        ("time_ns", "<i8"),
-        ("frame_number", "<i8"),
-        ("seq", "<u4"),
-        ("ack", "<u4"),
-        ("seg_len", "<i4"),
-        ("ip_len", "<i4"),
-        ("tsval", "<i8"),
-        ("tsecr", "<i8"),
-        ("ip_id", "<i4"),
-        ("capture", "<u2"),
-        ("interface", "<u2"),
-        ("window", "<u2"),
-        ("flags", "u1"),
-        ("ttl", "u1"),
-        ("outgoing", "i1"),
-        ("dont_fragment", "?"),
-        ("lower", "?"),
-    ]
-)
-"""What is kept of a segment in a run, packed; ``lower``: the lower end of the key sent it."""
-
-
-def unpack(rows: bytes) -> list[tuple[int, ...]]:
-    """Rows that were kept as octets, in the order of `ROW`'s fields."""
-    listed: list[tuple[int, ...]] = np.frombuffer(rows, ROW).tolist()
-    return listed
+_AHEAD = 1 << 31
 
 
 class RunSide(NamedTuple):
-    """One side of a run. Where `packets` is 0 the rest means nothing."""
+    """One side of a run. Where `packets` is 0 the rest means nothing. Times and frames: -1 where there is no such segment."""
 
     packets: int
-    octets: int
-    largest: int
-    """Longest segment."""
-    widest: int
-    """Largest window field."""
-    zero_ids: int
-    ttl: int
     first_row: int
     """Position of its first segment."""
     first_ns: int
@@ -81,12 +40,26 @@ class RunSide(NamedTuple):
     last_ack: int
     last_window: int
     last_tsval: int
+    ttl: int
+    zero_ids: int
+    largest: int
+    """Longest segment."""
+    widest: int
+    """Largest window field, that of a SYN left out."""
+    acked: int
+    """Longest segment that the other side acknowledged within the run."""
+    waiting: int
+    """Segments with payload that it did not acknowledge."""
     news_ns: int
-    """Of its last segment with payload, -1 without one."""
+    """Of its last segment with payload, SYN or FIN."""
     news_frame: int
     advance_ns: int
-    """Of its last segment that acknowledged more than the one before it in the run, -1 without one."""
+    """Of its last segment that acknowledged more than the one before it in the run."""
     advance_frame: int
+    fin_row: int
+    """Of its FIN, -1 without one."""
+    fin_acked_row: int
+    """Of the first segment of it that acknowledges the other side's FIN, -1 without one."""
 
 
 class Run(NamedTuple):
@@ -94,6 +67,13 @@ class Run(NamedTuple):
 
     begin: int
     end: int
+    opens: bool
+    """It begins with SYN, SYN+ACK, ACK."""
+    closes: bool
+    """There is a FIN in it."""
+    capture: int
+    last_ns: int
+    """Of its last row."""
     turn: int
     """Where the second side of the run begins; `end` when only one side speaks."""
     before_turn: int
@@ -101,22 +81,23 @@ class Run(NamedTuple):
     chunk: int
     """First of its chunks in `Payload.chunks`."""
     chunk_end: int
-    sides: tuple[RunSide, RunSide]
-    """Lower end's, higher end's."""
+    lower: RunSide
+    higher: RunSide
 
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """The rows of runs that carry octets, as columns."""
+    """The rows of runs that carry octets, as lists."""
 
     chunks: list[int]
     """Where each chunk begins: the octets that one side sends until the other side does; and the number of rows."""
     lower: list[bool]
     """By chunk: the lower end sends it."""
-    at: _Ints
-    length: npt.NDArray[np.int32]
-    time_ns: _Ints
-    frame: _Ints
+    spans: list[slice]
+    """Where each row's payload stands in the octets of the batch."""
+    lengths: list[int]
+    times_ns: list[int]
+    frames: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,118 +106,62 @@ class Runs:
 
     runs: list[Run]
     payload: Payload
-    left: _Bools
+    left: Bools
     """Rows of no run."""
     rows: Packed
-    """Columns of `ROW` in grouped order."""
+    """All rows in grouped order, to keep."""
+    letters: bytes
+    """The letter of each row in the history, upper case for the lower end."""
+    columns: Columns
 
 
-def find(table: PacketTable, grouped: Grouped, min_rows: int = MIN_ROWS) -> Runs:
-    """The in-order runs of at least `min_rows` rows."""
-    rows = _pack(table, grouped)
-    near = _Neighbours(grouped)
-    begins, ends = _stretches(_in_order(table, grouped, rows, near), near.group, min_rows)
-    length = rows["seg_len"]
-    in_run = np.zeros(len(rows) + 1, np.int8)
+def find(table: PacketTable, grouped: Grouped, min_rows: int, calm_ns: int) -> Runs:
+    """The ordinary runs of at least `min_rows` rows, in which no pause longer than `calm_ns` follows a FIN."""
+    columns = Columns(table, grouped)
+    ordinary = Ordinary(columns, grouped, calm_ns)
+    begins, ends = stretches(ordinary, min_rows)
+    in_run = np.zeros(len(columns) + 1, np.int8)
     in_run[begins] += 1
     in_run[ends] -= 1
     inside = np.cumsum(in_run[:-1], dtype=np.int8).astype(bool)
-    carrying = np.flatnonzero(inside & (length > 0))
-    chunks = _chunks(carrying, begins, grouped.forward)
-    payload = Payload(
-        chunks=[*chunks.tolist(), len(carrying)],
-        lower=grouped.forward[carrying[chunks]].tolist(),
-        at=table.payload_at[grouped.order[carrying]],
-        length=length[carrying],
-        time_ns=rows["time_ns"][carrying],
-        frame=rows["frame_number"][carrying],
-    )
-    sides = zip(
-        _side(rows, grouped.forward, near.last_lower, begins, ends),
-        _side(rows, ~grouped.forward, near.last_higher, begins, ends),
-        strict=True,
-    )
-    turn = np.minimum(_turns(grouped.forward)[begins], ends)
-    columns = (
+    payload, chunk, chunk_end = _payload(columns, inside, begins, ends)
+    lower, higher = _sides(ordinary, inside, begins)
+    turn = np.minimum(_turns(columns.forward)[begins], ends)
+    fields = (
         begins,
         ends,
+        ordinary.opens[begins],
+        (ordinary.fin | ordinary.close)[ends - 1],
+        columns.capture[begins],
+        columns.time_ns[ends - 1],
         turn,
-        rows["ack"][turn - 1],
-        np.searchsorted(carrying[chunks], begins),
-        np.searchsorted(carrying[chunks], ends),
+        columns.ack[turn - 1],
+        chunk,
+        chunk_end,
     )
-    runs = list(map(Run._make, zip(*(column.tolist() for column in columns), sides, strict=True)))
-    return Runs(runs, payload, ~inside, rows)
+    runs = list(map(Run._make, zip(*(field.tolist() for field in fields), lower, higher, strict=True)))
+    return Runs(runs, payload, ~inside, columns.packed(), _letters(ordinary), columns)
 
 
-def _pack(table: PacketTable, grouped: Grouped) -> Packed:
-    rows = np.empty(len(grouped.order), ROW)
-    for name in ROW.names or ():
-        if name == "lower":
-            rows[name] = grouped.forward
-        elif name == "ip_len":
-            rows[name] = (table.payload_at - table.ip_at + table.seg_len)[grouped.order]
-        else:
-            rows[name] = getattr(table, name)[grouped.order]
-    return rows
-
-
-class _Neighbours:
-    """For each position: the one before it of the same side, and of the other side; -1 where the group has none."""
-
-    def __init__(self, grouped: Grouped) -> None:
-        count = len(grouped.order)
-        position = np.arange(count)
-        self.group = np.repeat(np.arange(len(grouped.keys)), np.diff(grouped.starts))
-        begin = grouped.starts[:-1][self.group]
-        self.last_lower = np.maximum.accumulate(np.where(grouped.forward, position, -1)) if count else position
-        self.last_higher = np.maximum.accumulate(np.where(grouped.forward, -1, position)) if count else position
-        before_lower = np.concatenate(([-1], self.last_lower[:-1]))
-        before_higher = np.concatenate(([-1], self.last_higher[:-1]))
-        same = np.where(grouped.forward, before_lower, before_higher)
-        other = np.where(grouped.forward, before_higher, before_lower)
-        self.same = np.where(same >= begin, same, -1)
-        self.other = np.where(other >= begin, other, -1)
-
-
-def _in_order(table: PacketTable, grouped: Grouped, rows: Packed, near: _Neighbours) -> _Bools:
-    """Rows that are what their side would send next."""
-    order = grouped.order
-    seq, ack, length, flags = rows["seq"], rows["ack"], rows["seg_len"], rows["flags"]
-    tsval, window = rows["tsval"], rows["window"]
-    header = (table.payload_at - table.tcp_at)[order]
-    plain = (flags & ~np.uint8(PSH) == ACK) & (window > 0) & (table.payload_len[order] == length)
-    plain &= header == np.where(tsval < 0, 20, 32)  # no other options: they might be SACK blocks
-    begins_side = near.same < 0
-    end = seq + length.astype(np.uint32) + ((flags & 3) > 0)  # RFC 9293 3.4: SYN and FIN take a sequence number each
-    same = near.same
-    advances = ack != ack[same]
-    follows = (
-        (seq == end[same])
-        & ((ack - ack[same]) < 1 << 31)
-        & ((length > 0) | advances | (window > window[same]))
-        & (rows["ttl"] == rows["ttl"][same])
-        & ((tsval < 0) == (tsval[same] < 0))
-        & ((tsval < 0) | ((tsval - tsval[same]).astype(np.uint32) < 1 << 31))
-        & (rows["capture"] == rows["capture"][same])
+def _payload(columns: Columns, inside: Bools, begins: Ints, ends: Ints) -> tuple[Payload, Ints, Ints]:
+    """The payload of all runs; for each run its first chunk, and the first that is not its own."""
+    carrying = np.flatnonzero(inside & (columns.length > 0))
+    chunks = _chunks(carrying, begins, columns.forward)
+    at = columns.table.payload_at[columns.order[carrying]]
+    length = columns.length[carrying]
+    payload = Payload(
+        chunks=[*chunks.tolist(), len(carrying)],
+        lower=columns.forward[carrying[chunks]].tolist(),
+        spans=list(map(slice, at.tolist(), (at + length).tolist())),
+        lengths=length.tolist(),
+        times_ns=columns.time_ns[carrying].tolist(),
+        frames=columns.frame[carrying].tolist(),
     )
-    known = (near.other < 0) | ((end[near.other] - ack) < 1 << 31)
-    good: _Bools = plain & (begins_side | follows) & known
-    return good
+    starts = carrying[chunks]
+    return payload, np.searchsorted(starts, begins), np.searchsorted(starts, ends)
 
 
-def _stretches(good: _Bools, group: _Ints, min_rows: int) -> tuple[_Ints, _Ints]:
-    """Begin and end of each maximal stretch of good rows within one group, short ones left out."""
-    if not len(good):
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    another = np.concatenate(([True], group[1:] != group[:-1]))
-    begins = np.flatnonzero(good & (another | np.concatenate(([True], ~good[:-1]))))
-    ends = np.flatnonzero(good & np.concatenate((another[1:] | ~good[1:], [True]))) + 1
-    long = ends - begins >= min_rows
-    return begins[long], ends[long]
-
-
-def _chunks(carrying: _Ints, begins: _Ints, forward: _Bools) -> _Ints:
+def _chunks(carrying: Ints, begins: Ints, forward: Bools) -> Ints:
     """Which of the rows that carry octets begin a chunk."""
     if not len(carrying):
         return carrying
@@ -245,7 +170,7 @@ def _chunks(carrying: _Ints, begins: _Ints, forward: _Bools) -> _Ints:
     return np.flatnonzero(np.concatenate(([True], (run[1:] != run[:-1]) | (mine[1:] != mine[:-1]))))
 
 
-def _turns(forward: _Bools) -> _Ints:
+def _turns(forward: Bools) -> Ints:
     """For each position the first one behind it where the other side speaks (in whatever connection)."""
     count = len(forward)
     changes = np.concatenate((forward[1:] != forward[:-1], [True])) if count else forward
@@ -253,44 +178,92 @@ def _turns(forward: _Bools) -> _Ints:
     return np.minimum.accumulate(position[::-1])[::-1] if count else position
 
 
-def _side(rows: Packed, mine: _Bools, last_mine: _Ints, begins: _Ints, ends: _Ints) -> Iterator[RunSide]:
-    """What one side sent in each run, from the columns of all rows."""
+def _letters(ordinary: Ordinary) -> bytes:
+    columns = ordinary.columns
+    letters = np.where(columns.length > 0, np.uint8(ord("D")), np.uint8(ord("A")))
+    letters[ordinary.fin] = ord("F")
+    syn = np.flatnonzero(ordinary.syn)
+    letters[syn] = np.where(columns.flags[syn] & ACK, ord("H"), ord("S"))
+    letters[~columns.forward] |= 0x20  # lower case
+    return letters.tobytes()
+
+
+class _Own:
+    """The rows of one side in all runs, run by run, and sums over them."""
+
+    def __init__(self, columns: Columns, mine: Bools, begins: Ints) -> None:
+        self.rows = np.append(np.flatnonzero(mine), 0)  # the last one is padding: there may be no row behind a start
+        self.starts = np.searchsorted(self.rows[:-1], begins)
+        self.counts = np.diff(self.starts, append=len(self.rows) - 1)
+        self.first = self.rows[self.starts]
+        self.last = self.rows[np.maximum(self.starts + self.counts - 1, 0)]
+
+    def total(self, chosen: Bools) -> Ints:
+        """How many chosen rows."""
+        counted: Ints = np.add.reduceat(self._padded(chosen, False), self.starts, dtype=np.int64)
+        return counted
+
+    def most(self, column: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+        """The largest value."""
+        largest: npt.NDArray[np.generic] = np.maximum.reduceat(self._padded(column, 0), self.starts)
+        return largest
+
+    def latest(self, chosen: Bools) -> Ints:
+        """The last chosen row, -1 where there is none."""
+        latest: Ints = np.maximum.reduceat(np.where(self._padded(chosen, False), self.rows, -1), self.starts)
+        return latest
+
+    def earliest(self, chosen: Bools, beyond: int) -> Ints:
+        """The first chosen row, -1 where there is none."""
+        earliest = np.minimum.reduceat(np.where(self._padded(chosen, False), self.rows, beyond), self.starts)
+        return np.where(earliest == beyond, -1, earliest)
+
+    def _padded(self, column: npt.NDArray[np.generic], filling: int) -> npt.NDArray[np.generic]:
+        values = column[self.rows]
+        values[-1] = filling
+        return values
+
+
+def _sides(ordinary: Ordinary, inside: Bools, begins: Ints) -> tuple[list[RunSide], list[RunSide]]:
+    """What either side sent in each run."""
     if not len(begins):
-        return iter(())
-    count = len(rows)
-    position = np.arange(count)
-    same = np.concatenate(([0], last_mine[:-1]))
-    length, ack = rows["seg_len"], rows["ack"]
+        return [], []
+    forward = ordinary.columns.forward
+    lower, higher = _Own(ordinary.columns, inside & forward, begins), _Own(ordinary.columns, inside & ~forward, begins)
+    return _side(ordinary, lower, higher), _side(ordinary, higher, lower)
 
-    def total(column: npt.NDArray[np.generic]) -> _Ints:
-        sums = np.concatenate(([0], np.cumsum(np.where(mine, column, 0), dtype=np.int64)))
-        return sums[ends] - sums[begins]
 
-    def most(column: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-        padded = np.append(np.where(mine, column, 0), 0)
-        return np.maximum.reduceat(padded, np.ravel(np.column_stack((begins, ends))))[::2]
-
-    def latest(chosen: _Bools) -> _Ints:
-        at = np.maximum.accumulate(np.where(chosen, position, -1))[ends - 1]
-        return np.where(at >= begins, at, -1)
-
-    following = np.minimum.accumulate(np.where(mine, position, count - 1)[::-1])[::-1]
-    first, last = following[begins], last_mine[ends - 1]
-    news, advance = latest(mine & (length > 0)), latest(mine & (ack != ack[same]))
+def _side(ordinary: Ordinary, own: _Own, other: _Own) -> list[RunSide]:
+    columns, count = ordinary.columns, len(ordinary.columns)
+    time_ns, frame, length = columns.time_ns, columns.frame, columns.length
+    first, last = own.first, own.last
+    carries = length > 0
+    news = own.latest(carries | ordinary.syn | ordinary.fin)
+    advance = own.latest(ordinary.advances & ~ordinary.opens)
     advance[advance == first] = -1
-    columns = (
-        total(np.ones(count, np.int8)),
-        total(length),
-        most(length),
-        most(rows["window"]),
-        total(rows["ip_id"] == 0),
-        rows["ttl"][first],
+    final = np.repeat(columns.ack[other.last], own.counts)
+    rows = own.rows[:-1]
+    acked = np.zeros(count, np.bool_)
+    acked[rows] = ((final - ordinary.end[rows]) < _AHEAD) & np.repeat(other.counts > 0, own.counts)
+    fields = (
+        own.counts,
         first,
-        *(rows[name][first] for name in ("time_ns", "frame_number", "seq", "ack", "seg_len", "window", "tsval")),
-        *(rows[name][last] for name in ("time_ns", "frame_number", "ack", "window", "tsval")),
-        np.where(news < 0, -1, rows["time_ns"][news]),
-        rows["frame_number"][news],
-        np.where(advance < 0, -1, rows["time_ns"][advance]),
-        rows["frame_number"][advance],
+        *(
+            column[first]
+            for column in (time_ns, frame, columns.seq, columns.ack, length, columns.window, columns.tsval)
+        ),
+        *(column[last] for column in (time_ns, frame, columns.ack, columns.window, columns.tsval)),
+        columns.ttl[first],
+        own.total(columns.ip_id == 0),
+        own.most(length),
+        own.most(np.where(ordinary.syn, 0, columns.window)),
+        own.most(np.where(acked, length, 0)),
+        own.total(carries & ~acked),
+        np.where(news < 0, -1, time_ns[news]),
+        frame[news],
+        np.where(advance < 0, -1, time_ns[advance]),
+        frame[advance],
+        own.latest(ordinary.fin),
+        own.earliest(ordinary.acks_fin, count),
     )
-    return map(RunSide._make, zip(*(column.tolist() for column in columns), strict=True))
+    return list(map(RunSide._make, zip(*(field.tolist() for field in fields), strict=True)))

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from pcapdiag.capture.table import ACK
 from pcapdiag.model import Moment
 from pcapdiag.tcp.connection import Odd, Segment
 from pcapdiag.tcp.flow import SIDES
-from pcapdiag.tcp.runs import ROW, Packed, unpack
+from pcapdiag.tcp.rows import ROW, Packed, unpack
 from pcapdiag.tcp.seq import offset_near
 
 HEAD = 32
@@ -79,7 +80,9 @@ class Stretch:
             ) = row
             index = 0 if lower == self.client_is_lower else 1
             offset = near[index] = offset_near(seq, bases[index], near[index])
-            acked = near[1 - index] = offset_near(ack, bases[1 - index], near[1 - index])
+            acked: int | None = None
+            if flags & ACK:
+                acked = near[1 - index] = offset_near(ack, bases[1 - index], near[1 - index])
             at = Moment(time_ns, capture, frame)
             yield Raw(
                 at, index, flags, offset, acked, length, length, window, ttl, ip_id, tsval, tsecr, (), ip_len, bool(df), 0

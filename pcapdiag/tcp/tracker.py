@@ -15,13 +15,13 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from pcapdiag.capture.table import MAPPED, RST, SYN, IcmpError, PacketTable
-from pcapdiag.model import Endpoint
+from pcapdiag.model import Endpoint, Moment
 from pcapdiag.tcp.connection import Connection, StreamObserver
 from pcapdiag.tcp.conversation import Conversation
 from pcapdiag.tcp.embryo import Embryo
 from pcapdiag.tcp.grouping import Key, endpoints, group
 from pcapdiag.tcp.hosts import HostLedger
-from pcapdiag.tcp.orderly import take_run
+from pcapdiag.tcp.orderly import continues, open_run, take_run
 from pcapdiag.tcp.packet import Packet, Walked
 from pcapdiag.tcp.runs import MIN_ROWS, Run, Runs, find
 from pcapdiag.tcp.sides import MAIL_PORTS
@@ -39,9 +39,9 @@ MAX_WAITING = 64 << 20
 class _Entry(Generic[O]):
     """A connection in the tracker's table: an embryo at first, then a conversation with its observer."""
 
-    __slots__ = ("client_is_lower", "conversation", "embryo", "first_ns", "key", "observer", "over_at", "serial")
+    __slots__ = ("client_is_lower", "conversation", "embryo", "first", "key", "observer", "over_at", "serial")
 
-    def __init__(self, key: Key) -> None:
+    def __init__(self, key: Key, first: Moment) -> None:
         self.key = key
         self.embryo: Embryo | None = Embryo()
         self.conversation: Conversation | None = None
@@ -49,7 +49,7 @@ class _Entry(Generic[O]):
         self.client_is_lower = True
         self.over_at: int | None = None
         """When the connection may be finished; None while it is open."""
-        self.first_ns: tuple[int, int, int] = (0, 0, 0)
+        self.first = first
         self.serial = 0
 
 
@@ -77,6 +77,7 @@ class Tracker(Generic[O]):
         self._trace = trace
         self._serials = serials if serials is not None else count(1)
         self._linger_ns = linger_ns
+        self._calm_ns = min(linger_ns, ORDERLY_LINGER_NS)
         self._max_lingering = max_lingering
         self._max_open = max_open
         self._open: dict[Key, _Entry[O]] = {}
@@ -95,7 +96,7 @@ class Tracker(Generic[O]):
         """Take in the next batch of the trace."""
         self.hosts.feed(batch)
         grouped = group(batch)
-        runs = find(batch, grouped, MIN_ROWS if self._fast else len(batch) + 1)
+        runs = find(batch, grouped, MIN_ROWS if self._fast else len(batch) + 1, self._calm_ns)
         ordinary = iter(runs.runs)
         run = next(ordinary, None)
         wanted = [self._wanted(key) for key in grouped.keys]
@@ -133,14 +134,39 @@ class Tracker(Generic[O]):
         return key[2] in self._ports or key[5] in self._ports
 
     def _pass(self, key: Key, run: Run, runs: Runs, walked: Walked, octets: bytes | memoryview) -> None:
-        """A run of in-order segments: taken in at once where it continues an open connection, else walked."""
+        """A run of ordinary segments: taken in at once where it begins or continues a connection, else walked."""
         entry = self._open.get(key)
-        conversation = entry.conversation if entry is not None and entry.over_at is None else None
-        if entry is not None and conversation is not None:
-            taken = take_run(conversation, run, runs, octets, entry.client_is_lower)
-            if taken:
-                return
-        self._walk(key, walked.aside(run.begin, run.end), octets)
+        if run.opens:
+            if entry is not None and self._superseded(entry, *next(walked.aside(run.begin, run.begin + 1))):
+                entry = None
+            ready = entry is None
+            if entry is None:
+                entry = self._begin_open(key, run, runs, octets)
+        else:
+            ready = (
+                entry is not None
+                and entry.over_at is None
+                and entry.conversation is not None
+                and continues(entry.conversation, run, entry.client_is_lower)
+            )
+        if entry is None or not ready:
+            self._walk(key, walked.aside(run.begin, run.end), octets)
+            return
+        assert entry.conversation is not None
+        take_run(entry.conversation, run, runs, octets, entry.client_is_lower)
+        if run.closes:
+            self._mind(entry, run.last_ns)
+
+    def _begin_open(self, key: Key, run: Run, runs: Runs, octets: bytes | memoryview) -> _Entry[O]:
+        """A connection whose SYN, SYN+ACK and ACK stand at the beginning of a run."""
+        client_is_lower = run.lower.first_row == run.begin
+        opener = run.lower if client_is_lower else run.higher
+        first = Moment(opener.first_ns, run.capture, opener.first_frame)
+        entry = self._begin(key, first)
+        entry.embryo = None
+        conversation = self._converse(entry, client_is_lower, True, first)
+        open_run(conversation, run, runs, octets)
+        return entry
 
     def _walk(self, key: Key, rows: Iterable[tuple[Packet, bool]], octets: bytes | memoryview) -> None:
         """Some packets of one connection, segment by segment."""
@@ -151,7 +177,7 @@ class Tracker(Generic[O]):
             if entry is None:
                 if key in self._gone and not packet.flags & SYN:
                     continue
-                entry = self._begin(key, packet)
+                entry = self._begin(key, Moment(packet.time_ns, packet.capture, packet.frame))
             if entry.conversation is None:
                 assert entry.embryo is not None
                 sides = entry.embryo.take(packet, lower, octets, key, self._side_ports)
@@ -176,9 +202,8 @@ class Tracker(Generic[O]):
                 return True
         return False
 
-    def _begin(self, key: Key, packet: Packet) -> _Entry[O]:
-        entry: _Entry[O] = _Entry(key)
-        entry.first_ns = (packet.time_ns, packet.capture, packet.frame)
+    def _begin(self, key: Key, first: Moment) -> _Entry[O]:
+        entry: _Entry[O] = _Entry(key, first)
         self._gone.pop(key, None)
         self._open[key] = entry
         self._new.append(entry)
@@ -187,17 +212,23 @@ class Tracker(Generic[O]):
     def _hatch(self, entry: _Entry[O], client_is_lower: bool, seen: bool) -> None:
         """The sides are known: an embryo becomes a conversation."""
         assert entry.embryo is not None
-        lower, higher = endpoints(entry.key)
-        client, server = (lower, higher) if client_is_lower else (higher, lower)
-        entry.observer = self._observer(client, server)
-        entry.client_is_lower = client_is_lower
         early = entry.embryo.early
-        entry.conversation = conversation = Conversation(client, server, entry.observer, seen, early[0][0])
+        first = early[0][0]
+        conversation = self._converse(entry, client_is_lower, seen, Moment(first.time_ns, first.capture, first.frame))
         entry.embryo = None
         self._unborn.pop(entry.key, None)
         for packet, is_lower, octets in early:
             conversation.take(packet, 0 if is_lower == client_is_lower else 1, octets)
             self._mind(entry, packet.time_ns)
+
+    def _converse(self, entry: _Entry[O], client_is_lower: bool, seen: bool, first: Moment) -> Conversation:
+        """The conversation of an entry, and its observer."""
+        lower, higher = endpoints(entry.key)
+        client, server = (lower, higher) if client_is_lower else (higher, lower)
+        entry.observer = self._observer(client, server)
+        entry.client_is_lower = client_is_lower
+        entry.conversation = conversation = Conversation(client, server, entry.observer, seen, first)
+        return conversation
 
     def _mind(self, entry: _Entry[O], now_ns: int) -> None:
         """Keep an eye on a connection that is over, or waits for octets."""
@@ -251,7 +282,7 @@ class Tracker(Generic[O]):
 
     def _emit(self) -> None:
         """Number the connections that began in this batch by their first frames, then hand over those that are closed."""
-        self._new.sort(key=lambda entry: entry.first_ns)
+        self._new.sort(key=lambda entry: entry.first)
         for entry in self._new:
             entry.serial = next(self._serials)
         self._new.clear()
@@ -277,7 +308,7 @@ class Tracker(Generic[O]):
         candidates = [entry for entry, _, _ in self._closed if entry.key == key]
         if key in self._open:
             candidates.append(self._open[key])
-        began = [entry for entry in candidates if entry.first_ns[0] <= error.time_ns] or candidates[:1]
+        began = [entry for entry in candidates if entry.first.time_ns <= error.time_ns] or candidates[:1]
         if began:
             entry = began[-1]
             if entry.conversation is None:
