@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pcapdiag.diagnosis.observe import Observation
-from pcapdiag.model import How, Impact, Party, Side, Stage
+from pcapdiag.model import How, Impact, Party, Says, Side, Stage, Wire
 from pcapdiag.smtp.dialogue import MailTransaction, OddKind, Reply
 
 ORDER = (Impact.DUPLICATE_RISK, Impact.REJECTED, Impact.DELAYED, Impact.UNKNOWN, Impact.NONE)
@@ -36,6 +36,21 @@ def impact_of(see: Observation, party: Party, how: How, stage: Stage, benign: bo
     if not found:
         return _without_message(see, party, how, stage, benign)
     return min(found, key=ORDER.index)
+
+
+def refusal(see: Observation, party: Party, how: How, *, benign: bool) -> Says:
+    """What to add to "it ended with QUIT" where that hides a refusal: "a refusal: 554 5.7.1 Relay access denied".
+
+    Who reads that nobody dropped the connection thinks that the mail went through. A refused DATA says only that no
+    recipient was left; the refusal before it says why.
+    """
+    worst = {Impact.REJECTED: 500, Impact.DELAYED: 400}.get(impact_of(see, party, how, see.stage, benign))
+    refused = [reply for reply in see.replies if worst is not None and reply.code >= worst]
+    if not refused:
+        return ()
+    data = [each.reply for each in see.dialogue.exchanges if each.stage is Stage.DATA]
+    says_why = [reply for reply in refused if reply not in data] or refused
+    return (f"a refusal: {says_why[-1].code} ", Wire(says_why[-1].text))
 
 
 def answered(see: Observation, reply: Reply | None) -> bool:

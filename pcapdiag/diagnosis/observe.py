@@ -117,7 +117,16 @@ class Observation:
         """The position in words."""
         if self.stage is Stage.BODY and self.dialogue.transactions and not self.dialogue.transactions[-1].octets:
             return "right after the go-ahead (354), before any of the message was sent"
-        return words.step(*self.position)
+        return words.step(*self.position, refused=self._refused)
+
+    @property
+    def _refused(self) -> int | None:
+        """The code of the last reply, where it refused the command of the present stage."""
+        reply = self.last_reply
+        if reply is None or reply.code < 400 or not reply.complete:
+            return None
+        asked = next((each for each in reversed(self.dialogue.exchanges) if each.reply == reply), None)
+        return reply.code if asked is not None and asked.stage is self.stage else None
 
     # --- Time ---
 

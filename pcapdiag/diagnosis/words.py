@@ -30,8 +30,16 @@ STEPS = {
 }
 
 
-def step(stage: Stage, owing: Side | None) -> str:
-    """When that was, in the middle of a sentence: "while the reply to RCPT TO was due"."""
+def step(stage: Stage, owing: Side | None, refused: int | None = None) -> str:
+    """When that was, in the middle of a sentence: "while the reply to RCPT TO was due".
+
+    `refused` is the code of the reply that completed the step, when that was a refusal: who reads "answered" thinks of
+    success.
+    """
+    if refused is not None and owing is Side.CLIENT and (stage in COMMANDS or stage is Stage.END_OF_DATA):
+        return f"after {COMMANDS.get(stage, 'the message')} was refused with {refused}, when the client was to speak"
+    if stage is Stage.OTHER and owing is None:
+        return "without anything in it that could be recognised as a step of SMTP or TLS"
     if (stage, owing) in STEPS and owing is not None:
         return STEPS[stage, owing]
     if stage is Stage.TLS:

@@ -151,7 +151,7 @@ def _entry_row(entry: Entry, dialogue: Dialogue) -> Row:
         case Body():
             says = "BDAT" if entry.chunk else ""
             if entry.missing:
-                says += f"{', ' if says else ''}{entry.missing} octets of it not captured"
+                says += f"{', ' if says else ''}{entry.missing:,} octets of it not captured"
             if not entry.complete:
                 says += f"{', ' if says else ''}not complete"
             return Row(entry.at, Side.CLIENT, RowKind.BODY, says, octets=entry.octets)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pcapdiag.diagnosis.impact import impact_of
+from pcapdiag.diagnosis.impact import impact_of, refusal
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.model import How, Impact, Party, Position, Side, Stage
 from pcapdiag.session import Session
@@ -126,3 +126,11 @@ def test_a_refusal_in_the_middle_of_the_content_counts() -> None:
     data = Exchange(make_command(b"DATA", b"", 11, 0.5, end=300), make_reply(552, b"", 14, 0.9), Stage.DATA)
     message = begun(YES, mail=Exchange(MAIL, YES, Stage.MAIL))
     assert impact_of(see(message, exchanges=(data,)), *DROPPED, benign=False) is Impact.REJECTED
+
+
+def test_the_refusal_that_decided_is_named() -> None:
+    """The 554 to DATA says only that no recipient was left; the 550 to RCPT says why."""
+    none_left = Exchange(make_command(b"DATA", b"", 11, 0.5, end=300), make_reply(554, b"", 11, 0.55), Stage.DATA)
+    session = see(begun(NO), exchanges=(none_left,), entries=(NO, none_left.reply))
+    assert refusal(session, Party.NOBODY, How.QUIT, benign=False)[0] == "a refusal: 550 "
+    assert refusal(see(done(YES)), Party.NOBODY, How.QUIT, benign=False) == ()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from pcapdiag.diagnosis import words
 from pcapdiag.diagnosis.ending import Kind
+from pcapdiag.diagnosis.impact import refusal
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.reset_evidence import copying_device
 from pcapdiag.diagnosis.resets import Shape
@@ -47,8 +48,13 @@ def closed_after_mail(see: Observation) -> Iterator[Claim]:
         return
     origin = see.end_origin
     bare = origin is not None and origin.shape is not Shape.ACTIVE
+    refused = refusal(see, Party.CLIENT, see.close_how, benign=True)
     yield Claim(
-        (*words.The(see.session, Side.CLIENT), " closed without QUIT, after every message had been answered"),
+        (
+            *words.The(see.session, Side.CLIENT),
+            " closed without QUIT, after every message had been answered",
+            *((", with ", *refused) if refused else ()),
+        ),
         (
             Evidence(("the client's close",), words.frames(ending.at)),
             see.last_said,

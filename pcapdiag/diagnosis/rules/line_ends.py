@@ -21,8 +21,8 @@ def line_ends(see: Observation) -> Iterator[Claim]:
     """The client sent line ends, lines or text that servers may refuse.
 
     What it sees:
-        At least one of these: a line that ends in LF without CR; a command or reply line of more than 2,048 octets;
-        text of a message where commands were expected; octets behind STARTTLS before its reply.
+        At least one of these in an SMTP dialogue: a line that ends in LF without CR; a command or reply line of more
+        than 2,048 octets; text of a message where commands were expected; octets behind STARTTLS before its reply.
 
     What it means:
         The sending software is not strict about RFC 5321; some servers refuse or hang up for it. Since the attacks by
@@ -42,6 +42,8 @@ def line_ends(see: Observation) -> Iterator[Claim]:
         RFC 5321 sections 2.3.8 (lines), 4.1.1.4 ("<LF>.<LF>" is no end of mail data), 4.5.2 (transparency) and
         4.5.3.1.4 (command line: 512 octets); RFC 3207 section 4.2 (what came before the TLS handshake is discarded).
     """
+    if not see.dialogue.recognised:
+        return
     for kind, says in FAULTS.items():
         found = tuple(odd.at for odd in see.dialogue.oddities if odd.kind is kind and odd.side is Side.CLIENT)
         if found:

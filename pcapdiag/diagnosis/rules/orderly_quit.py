@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from pcapdiag.diagnosis import words
 from pcapdiag.diagnosis.ending import Kind
+from pcapdiag.diagnosis.impact import refusal
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
@@ -63,8 +64,9 @@ def orderly_quit(see: Observation) -> Iterator[Claim]:
         and quit_.command is not None
         and not any(half.missing for half in see.connection.halves)
     )
+    refused = refusal(see, Party.NOBODY, How.QUIT, benign=False)
     yield Claim(
-        ("Nobody dropped this connection: it ended with QUIT",),
+        ("Nobody dropped this connection: it ended with QUIT", *((", after ", *refused) if refused else ())),
         tuple(each for each in (said, answered, closed) if each is not None),
         how=How.QUIT,
         strength=Strength.PROVEN if whole else Strength.LIKELY,

@@ -10,6 +10,9 @@ from pcapdiag.smtp.dialogue import OddKind
 
 SMTPS = 465
 
+TEXT, BINARY = 60, 12
+"""Octets that the sentence quotes: a reply without its code tells much, binary only that it is binary."""
+
 
 @rule("PD613", "Another protocol", None)
 def other_protocol(see: Observation) -> Iterator[Claim]:
@@ -39,8 +42,11 @@ def other_protocol(see: Observation) -> Iterator[Claim]:
     """
     odd = [each for each in see.dialogue.oddities if each.kind is OddKind.NOT_SMTP]
     if odd:
+        first = odd[0]
+        shown = first.octets[:TEXT] if first.octets[:TEXT].isascii() else first.octets[:BINARY]
         yield Claim(
-            ("What was said is not SMTP",), (Evidence(("it begins with ", Wire(odd[0].octets[:40])), (odd[0].at,)),)
+            (f"What the {first.side.value} said is not SMTP; it begins with ", Wire(shown)),
+            (Evidence((f"{len(odd)} such line{'s' if len(odd) > 1 else ''}",), tuple(each.at for each in odd)),),
         )
     waits = see.session.server.port == SMTPS and see.dialogue.tls is None and not see.said_anything
     if waits and see.connection.handshake.complete is not None and not see.dialogue.greeting:

@@ -33,6 +33,8 @@ def _opening(connection: Connection) -> Iterator[Rung]:
 def _rung(row: Row, judged: Judged) -> Rung:
     rung = _told(row, forged=row.at in judged.verdict.forged)
     ended = row.at == judged.verdict.end and row.kind in (RowKind.FIN, RowKind.RST, RowKind.ICMP)
+    if ended and row.kind is RowKind.RST and rung.tone is Tone.QUIET:
+        rung = replace(rung, text=EFFECTS["ended"], tone=Tone.END)  # behind its own side's FIN, and yet the end
     return replace(rung, end=True) if ended else rung
 
 
