@@ -140,6 +140,13 @@ CASES: dict[str, tuple[Session, Kind, Side | None]] = {
         Kind.FIN,
         C,
     ),
+    "a FIN that was not acknowledged, but the server spoke after it": (
+        ended(
+            make_fin(18, C, 3.5, acked=None), segments=(SAID, make_segment(19, S, 3.8), *repeated(C, fin=True))
+        ),
+        Kind.FIN,
+        C,
+    ),
     "a hole, and then a close": (
         ended(
             make_fin(30, S, 9.0),

@@ -79,6 +79,10 @@ CASES: dict[str, tuple[Session, bool]] = {
         ),
         False,
     ),
+    "an unasked 421, and a FIN that does not say what it had seen": (
+        session(QUEUED, make_reply(421, b"timeout", 15, 2.9, unasked=True), fins=(make_fin(20, S, 3.1, ack=None),)),
+        False,
+    ),
     "no QUIT at all": (Session(make_connection(), make_dialogue(exchanges=(), entries=())), False),
 }
 

@@ -69,6 +69,13 @@ def test_silence_tells_what_was_repeated() -> None:
     assert (found.of_fin, found.probes) == (False, True)
 
 
+def test_octets_repeated_with_the_fin_are_not_the_fin_alone() -> None:
+    fins = [make_segment(frame, C, float(frame), AGAIN, flags=FIN | ACK, offset=800) for frame in (4, 5)]
+    found = silence(talk(ack(1, 0.5, 100), data(2, 1.0), data(3, 2.0, odd=AGAIN), *fins), C, None)
+    assert found is not None
+    assert not found.of_fin
+
+
 def test_silence_before_a_moment_looks_no_further() -> None:
     connection = talk(
         ack(1, 0.5, 100), data(2, 1.0), data(3, 2.0, odd=AGAIN), data(4, 3.0, odd=AGAIN), ack(5, 9.0, 150)
@@ -97,6 +104,10 @@ HOLES = {
     "acknowledged in the end": ((*REPEATED, ack(5, 2.6, 800)), None),
     "a closed window is no hole": ((*REPEATED, ack(5, 2.6, 100, window=0)), None),
     "repeated within 0.8 s": ((data(2, 1.0), *[data(n, 1 + n / 5, odd=AGAIN) for n in (3, 4)], ack(5, 2.6, 100)), None),
+    "seen here, and reported, but sent once only": (
+        (data(2, 1.0), data(3, 1.1, 150), ack(4, 1.2, 100, sack=((150, 200),))),
+        None,
+    ),
     "never seen here, and the receiver reports it": (
         (
             data(2, 1.0, 150),
