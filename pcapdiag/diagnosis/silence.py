@@ -80,8 +80,9 @@ def hole(connection: Connection, sender: Side, before: Moment | None) -> Hole | 
     """Octets of `sender` that stayed unacknowledged while the other side's TCP answered.
 
     Either they were repeated at least twice over 0.9 s, and the other side's later segments do not acknowledge them or
-    its SACK reports octets beyond them (a receiver whom nothing reaches any more has no reason to answer again); or they never passed this capture point and the other side reports the hole (duplicate acknowledgements or SACK) for at
-    least 0.9 s. A closed window is no hole.
+    its SACK reports octets beyond them (a receiver whom nothing reaches any more has no reason to answer again); or
+    they never passed this capture point and the other side reports the hole (duplicate acknowledgements or SACK) for
+    at least 0.9 s. A closed window is no hole.
     """
     mine, theirs = _split(connection.segments, sender, before)
     acks = [seg for seg in theirs if seg.ack is not None]
