@@ -108,11 +108,13 @@ def test_a_missing_heading_gives_an_empty_text() -> None:
 
             And another: a colon inside does not begin a heading.
 
+            What to do:
+
         Sources:
             None.
         """
         yield from ()
 
     story = document(made_up)
-    assert story.sees == "One thing.\n\nAnd another: a colon inside does not begin a heading."
+    assert story.sees == "One thing.\n\nAnd another: a colon inside does not begin a heading.\n\nWhat to do:"
     assert (story.means, story.lookalikes, story.what_to_do, story.sources) == ("", "", "", "None.")
