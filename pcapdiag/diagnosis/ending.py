@@ -16,6 +16,9 @@ from pcapdiag.session import Session
 from pcapdiag.smtp.dialogue import DOT, Reply
 from pcapdiag.tcp.connection import Connection, Effect, Fin, Reset
 
+AT_ONCE_NS = 500_000_000
+"""A FIN within this time of the QUIT belongs to it."""
+
 
 class Kind(Enum):
     """What ended it."""
@@ -149,14 +152,24 @@ def cause_of(connection: Connection, reset: Reset) -> Moment:
 
 
 def _half_close(session: Session, fin: Fin) -> bool:
-    """Exim as client sends the final dot, QUIT and FIN in one go: no drop, it still waits for the reply."""
+    """Exim as client sends the final dot, QUIT and FIN in one go: no drop, it still waits for the reply.
+
+    A FIN that comes later than the QUIT is polite only when the reply was still taken in: else it is how a client gives up
+    that had pipelined its QUIT (Postfix).
+    """
     if fin.side is not Side.CLIENT:
         return False
     ahead = [each for each in session.dialogue.exchanges if each.command.offset < fin.offset]
     if not ahead or ahead[-1].command.verb != b"QUIT":
         return False
     waiting = [each for each in ahead[:-1] if each.reply is None or each.reply.at > fin.at]
-    return any(each.command.verb in (DOT, b"BDAT") for each in waiting)
+    content = [each for each in waiting if each.command.verb in (DOT, b"BDAT")]
+    if not content:
+        return False
+    if fin.at.time_ns - ahead[-1].command.at.time_ns < AT_ONCE_NS:
+        return True
+    acked = session.connection.halves[1].acked
+    return all(each.reply is not None and each.reply.end <= acked for each in content)
 
 
 def _after_quit(connection: Connection, quit_: Quit, closes: list[Close]) -> Ending:
@@ -207,13 +220,20 @@ def _without_close(connection: Connection) -> Ending:
 
 def _given_up(connection: Connection, first: Close) -> Ending | None:
     """The close is only how somebody gave up: silence or a hole came before it, or its FIN met silence."""
-    gap = _hole(connection, first.at)
+    gap = _hole(connection, first.at) or _unheard(connection, first)
     quiet = None if gap is not None and gap.received_beyond else _silence_before(connection, first)
     if quiet is not None:
         return Ending(Kind.SILENCE, first.at, first.side.other, silence=quiet, later=first.at)
     if gap is not None:
         return Ending(Kind.HOLE, first.at, gap.sender, hole=gap, later=first.at)
     return None
+
+
+def _unheard(connection: Connection, first: Close) -> Hole | None:
+    """The closer never heard what the other side kept repeating: its own close, and what follows, still do not
+    acknowledge it."""
+    gap = hole(connection, first.side.other, None)
+    return gap if gap is not None and gap.repeats and gap.repeats[0] < first.at else None
 
 
 def _silence_before(connection: Connection, first: Close) -> Silence | None:
@@ -230,6 +250,9 @@ def _hole(connection: Connection, before: Moment | None) -> Hole | None:
 
 
 def _by_close(session: Session, first: Close, closes: list[Close]) -> Ending:
+    gone = _gone_already(first, closes)
+    if gone is not None:
+        return Ending(Kind.RST, gone.at, gone.side, reset=gone.reset, later=None)
     alert = _fatal_alert(session, first)
     if alert is not None:
         own = next((each for each in closes if each.side is alert[1]), first)
@@ -267,6 +290,17 @@ def _unread(connection: Connection, first: Close) -> Moment | None:
         return None
     cause = cause_of(connection, reset)
     return cause if cause < reset.at else None
+
+
+def _gone_already(first: Close, closes: list[Close]) -> Close | None:
+    """A FIN that draws a bare reset met a host that no longer had the connection: a slow one would acknowledge it."""
+    if first.fin is None or first.fin.acked is not None:
+        return None
+    for close in closes[1:]:
+        reset = close.reset
+        if reset is not None and reset.bare and close.side is not first.side and reset.provoked_by == first.at:
+            return close
+    return None
 
 
 def _kind(close: Close) -> Kind:

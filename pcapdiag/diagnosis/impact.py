@@ -63,6 +63,8 @@ def _of_message(see: Observation, message: MailTransaction, dropped: bool, how: 
     if message.complete:
         if not answered(see, message.reply) or message.reply is None:
             return Impact.DUPLICATE_RISK
+        if see.dialogue.lmtp and any(each.accepted and each.final is None for each in message.recipients):
+            return Impact.DUPLICATE_RISK
         finals = [each.final for each in message.recipients if each.final is not None]
         return _worst([message.reply, *refused, *finals])
     answers = [each for each in (message.mail.reply, *refused) if each is not None and each.code >= 400]

@@ -10,6 +10,7 @@ from functools import cached_property
 from pcapdiag.diagnosis import words
 from pcapdiag.diagnosis.ending import Ending, Kind, find_ending
 from pcapdiag.diagnosis.resets import Origin, origin
+from pcapdiag.diagnosis.silence import closed_window
 from pcapdiag.diagnosis.vantage import Place, infer
 from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import How, Moment, Party, Says, Side, Stage, Vantage, Wire
@@ -20,8 +21,11 @@ from pcapdiag.tcp.connection import Connection, Half, Reset
 QUOTED = 60
 """Octets of a line that evidence quotes."""
 
-PATIENCE_NS = 3_000_000_000
-"""Shorter waits are the pace of ordinary software; nobody is said to have stalled anybody."""
+PATIENCE_NS = 1_000_000_000
+"""Shorter waits are the pace of ordinary software; nobody is said to have stalled anybody..."""
+
+PATIENCE_RTTS = 10
+"""...nor are waits of fewer round trips."""
 
 
 class Observation:
@@ -82,6 +86,15 @@ class Observation:
             return Stage.QUIT, None
         if ending.kind is Kind.ENCRYPTED_QUIT:
             return Stage.ENCRYPTED, None
+        stage, owing = self._position
+        tls = self.dialogue.tls
+        if stage is Stage.ENCRYPTED and tls is not None and tls.implicit and not tls.application[0]:
+            return stage, Side.SERVER  # the greeting is due inside TLS
+        return stage, owing
+
+    @property
+    def _position(self) -> tuple[Stage, Side | None]:
+        ending = self.ending
         if ending.unread is not None:
             return self.position_at(ending.unread, before=True)
         last = ending.kind in (Kind.OPEN, Kind.SILENCE, Kind.HOLE, Kind.ONE_DIRECTION) and ending.later is None
@@ -156,15 +169,40 @@ class Observation:
         return max(0, end_ns - last.time_ns)
 
     @property
-    def patience_lost(self) -> bool:
-        """The end came after a wait that is longer than software's ordinary pace."""
-        return (self.waited_ns or 0) >= PATIENCE_NS
+    def patience_ns(self) -> int:
+        """How long a wait must be to count as one."""
+        return max(PATIENCE_NS, PATIENCE_RTTS * (self.connection.handshake.rtt_ns or 0))
+
+    @cached_property
+    def owed_ns(self) -> int:
+        """How long the side whose turn it was had said nothing when the session ended: since its turn came, or since its
+        own last new octets. A QUIT that does not count changes nothing about whose turn it is."""
+        if self.owing is None:
+            return 0
+        end = self.ending.unread or self.ending.at
+        since = [self._turn_since(end)]
+        since += [seg.at for seg in self.connection.segments if seg.side is self.owing and seg.new and seg.at < end][
+            -1:
+        ]
+        known = [moment for moment in since if moment is not None]
+        return max(0, end.time_ns - max(known).time_ns) if known else 0
+
+    def _turn_since(self, end: Moment) -> Moment | None:
+        found = self.connection.handshake.complete
+        for position in self.dialogue.positions:
+            if position.at >= end:
+                break
+            if position.stage is not Stage.QUIT:
+                found = position.at
+        return found
 
     def stalled(self, closer: Side) -> Party | None:
-        """The other party, when its silence made the closer act: its turn, a long wait, and its TCP alive."""
-        if self.patience_lost and self.owing is closer.other:
-            return Party.CLIENT if self.owing is Side.CLIENT else Party.SERVER
-        return None
+        """The other party, when its silence made the closer act: its turn, a long wait, and a closer that listened."""
+        if self.owing is not closer.other or self.owed_ns < self.patience_ns:
+            return None
+        if closed_window(self.connection, closer, self.ending.at):
+            return None
+        return Party.CLIENT if self.owing is Side.CLIENT else Party.SERVER
 
     def waiting(self) -> Says:
         return words.after_waiting(self.waited_ns)

@@ -129,6 +129,8 @@ class TlsEnd(NamedTuple):
     last_server: TlsEntry
     quit_sized: bool
     """The client's last record has exactly the length of a QUIT, alone or behind the end of data."""
+    behind_content: bool
+    """The client's record before was message content: what has the length of a QUIT is hardly a DATA."""
     farewells: int
     """Application records of the server behind the client's last one."""
 
@@ -137,7 +139,8 @@ def encrypted_quit(session: Session, close: Moment) -> TlsEnd | None:
     """The encrypted end, when it looks like a QUIT that was answered and the close following without a pause.
 
     The last application record (alerts not counted) is the server's and follows one of the client; the client's is long
-    enough for a QUIT, and either has its length, or can be the end of a message with QUIT pipelined behind it.
+    enough for a QUIT, and either has its length, or can be the end of a message with QUIT pipelined behind it. Without the
+    server's answer only a QUIT's length right behind the content of a message is taken for one.
     """
     tls = session.dialogue.tls
     if tls is None or tls.finished is None:
@@ -146,15 +149,17 @@ def encrypted_quit(session: Session, close: Moment) -> TlsEnd | None:
     records = [entry for entry in records if entry.at <= close]
     client = next((entry for entry in reversed(records) if entry.side is Side.CLIENT), None)
     server = next((entry for entry in reversed(records) if entry.side is Side.SERVER), None)
-    if client is None or server is None or server.at < client.at:
-        return None
-    if close.time_ns - server.at.time_ns > PAUSE_NS:
+    if client is None or server is None or close.time_ns - max(server.at, client.at).time_ns > PAUSE_NS:
         return None
     exact = _fits(client.length, tls.version, FAREWELLS)
+    earlier = [entry for entry in records if entry.side is Side.CLIENT and entry is not client]
+    behind_content = bool(earlier) and earlier[-1].length >= LEAST_TAIL
+    farewells = sum(1 for entry in records if entry.side is Side.SERVER and entry.at > client.at)
+    if farewells == 0 and not (exact and behind_content):
+        return None
     if not exact and client.length < LEAST_TAIL:
         return None
-    farewells = sum(1 for entry in records if entry.side is Side.SERVER and entry.at > client.at)
-    return TlsEnd(client, server, exact, farewells)
+    return TlsEnd(client, server, exact, behind_content, farewells)
 
 
 def _fits(length: int, version: str | None, contents: tuple[int, ...]) -> bool:

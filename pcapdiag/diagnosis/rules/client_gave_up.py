@@ -50,7 +50,7 @@ def client_gave_up(see: Observation) -> Iterator[Claim]:
     if not see.closed_by(Side.CLIENT):
         return
     shut = closed_window(see.connection, Side.SERVER, ending.at)
-    waited = see.patience_lost and see.owing is Side.SERVER
+    waited = see.owing is Side.SERVER and see.owed_ns >= see.patience_ns
     if not (waited or shut) or not (shut or see.acknowledged(Side.CLIENT)):
         return
     origin = see.end_origin
@@ -66,7 +66,7 @@ def client_gave_up(see: Observation) -> Iterator[Claim]:
         (
             *words.The(see.session, Side.CLIENT),
             f" gave up {see.step}, after waiting ",
-            Duration(see.waited_ns or 0),
+            Duration(max(see.owed_ns, see.waited_ns or 0)),
             " for the server",
         ),
         (

@@ -47,26 +47,23 @@ def encrypted_quit(see: Observation) -> Iterator[Claim]:
         return
     client, server = end.last_client, end.last_server
     closer = Party.CLIENT if ending.side is Side.CLIENT else Party.SERVER
-    sure = end.quit_sized or end.farewells > 1
+    sure = end.farewells > 1 or (end.quit_sized and end.behind_content and end.farewells > 0)
     if end.quit_sized:
         shape = f"the client's last record has {client.length} octets, as QUIT has"
     else:
         shape = (
             f"the client's last record has {client.length} octets: QUIT may stand in it behind the end of the message"
         )
+    answers = f"{end.farewells} record{'s' if end.farewells > 1 else ''}" if end.farewells else "nothing but its close"
     yield Claim(
         (
             "Nobody dropped this connection, as far as can be seen inside TLS: its last records have the lengths of"
-            " QUIT"
-            " and its reply",
+            " QUIT and its reply",
         ),
         (
             Evidence((shape,), words.frames(client.at)),
             Evidence(
-                (
-                    f"the server answered it with {end.farewells} record{'s' if end.farewells > 1 else ''}, and the"
-                    " close followed at once",
-                ),
+                (f"the server answered it with {answers}, and the close followed at once",),
                 words.frames(server.at, ending.at),
             ),
         ),

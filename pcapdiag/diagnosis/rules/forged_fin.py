@@ -73,15 +73,15 @@ def forged_fin(see: Observation) -> Iterator[Claim]:
 
 
 def _beyond(see: Observation, fin: Fin) -> tuple[Moment, ...]:
-    """Octets of that side behind its FIN, sent after it."""
+    """Octets of that side behind its FIN, or another FIN further on, sent after it."""
     return tuple(
         seg.at
         for seg in see.connection.segments
         if seg.side is fin.side
         and seg.at > fin.at
-        and seg.length
+        and (seg.length or seg.is_fin)
         and not seg.is_rst
-        and seg.offset + seg.length > fin.offset + 1
+        and seg.offset + seg.length + seg.is_fin > fin.offset + 1
     )
 
 

@@ -9,7 +9,7 @@ from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import Party, Side, Strength
 
-AT_ONCE_NS = 5_000_000_000
+AT_ONCE_NS = 1_000_000_000
 
 
 @rule(
@@ -47,7 +47,7 @@ def probe(see: Observation) -> Iterator[Claim]:
     if not see.closed_by(Side.CLIENT) or see.said_anything:
         return
     complete = see.connection.handshake.complete
-    greeted = see.dialogue.greeting is not None
+    greeted = see.dialogue.greeting is not None and see.dialogue.greeting.complete
     if complete is None or not (greeted or ending.at.time_ns - complete.time_ns < AT_ONCE_NS):
         return
     yield Claim(

@@ -52,8 +52,9 @@ def server_closed(see: Observation) -> Iterator[Claim]:
     ]
     if partial and see.last_reply is not None:
         evidence.append(Evidence(("its last reply was never finished",), words.frames(see.last_reply.at)))
+    when = "after the client had spoken another protocol than SMTP" if see.scanner else see.step
     yield Claim(
-        (*words.The(see.session, Side.SERVER), f" closed the connection {see.step}", *see.waiting()),
+        (*words.The(see.session, Side.SERVER), f" closed the connection {when}", *see.waiting()),
         tuple(evidence),
         (
             Evidence(

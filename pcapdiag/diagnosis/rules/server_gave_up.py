@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from pcapdiag.diagnosis import words
-from pcapdiag.diagnosis.ending import Kind
-from pcapdiag.diagnosis.observe import PATIENCE_NS, Observation
+from pcapdiag.diagnosis.ending import AT_ONCE_NS, Kind
+from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
+from pcapdiag.diagnosis.silence import closed_window
 from pcapdiag.diagnosis.verdict import Evidence
-from pcapdiag.model import Duration, Party, Side, Strength
-from pcapdiag.smtp.dialogue import Reply
+from pcapdiag.model import Duration, Party, Side, Strength, Wire
+from pcapdiag.tcp.connection import Segment
 
 
 @rule(
@@ -50,19 +51,20 @@ def server_gave_up(see: Observation) -> Iterator[Claim]:
     ending = see.ending
     if not see.closed_by(Side.SERVER):
         return
-    farewell = see.last_reply if see.last_reply is not None and _is_farewell(see.last_reply) else None
+    farewell, asked = _farewell(see)
+    if asked is None or closed_window(see.connection, Side.SERVER, ending.at):
+        return
     end = farewell.at if farewell is not None else ending.at
-    before = [seg for seg in see.connection.segments if seg.at < end and seg.new]
-    if not before:
-        return
-    waited = end.time_ns - before[-1].at.time_ns
-    _, owing = see.position_at(before[-1].at)
+    waited = end.time_ns - asked.at.time_ns
+    _, owing = see.position_at(asked.at)
     said = farewell.offset if farewell is not None else see.half(Side.SERVER).octets
-    if owing is not Side.CLIENT or waited < PATIENCE_NS or see.half(Side.SERVER).acked < said:
+    if owing is not Side.CLIENT or waited < see.patience_ns or see.half(Side.SERVER).acked < said:
         return
-    evidence = [Evidence(("the last that was said before it",), words.frames(before[-1].at))]
+    evidence = [Evidence(("the last new octets before the wait",), words.frames(asked.at))]
     if farewell is not None:
-        evidence.append(Evidence((f"the server's unasked farewell {farewell.code}",), words.frames(farewell.at)))
+        reply = see.last_reply
+        quoted = (": ", f"{reply.code} ", Wire(reply.text)) if reply is not None and reply.at >= farewell.at else ()
+        evidence.append(Evidence(("what the server then said unasked", *quoted), words.frames(farewell.at)))
     evidence.append(Evidence(("the server's close",), words.frames(ending.at)))
     yield Claim(
         (
@@ -83,6 +85,11 @@ def server_gave_up(see: Observation) -> Iterator[Claim]:
     )
 
 
-def _is_farewell(reply: Reply) -> bool:
-    """Said by the server on its own: no command asked for it, or its code announces the close."""
-    return reply.unasked or reply.code == 421
+def _farewell(see: Observation) -> tuple[Segment | None, Segment | None]:
+    """The first segment of what the server said by itself right before it closed, and the last new octets before that."""
+    end = see.ending.at
+    news = [seg for seg in see.connection.segments if seg.new and seg.at <= end]
+    farewell = None
+    while news and news[-1].side is Side.SERVER and end.time_ns - news[-1].at.time_ns < AT_ONCE_NS:
+        farewell = news.pop()
+    return farewell, news[-1] if news else None
