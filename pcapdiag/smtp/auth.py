@@ -25,7 +25,8 @@ WITHHELD = b"***"
 _KEPT = 16
 _SHORTEST = 4
 _UNSEEN = re.compile(rb"[A-Za-z0-9+/]{16,}={0,2}")
-_REFUSALS = frozenset((500, 501, 502, 503, 504, 535))
+REFUSALS = frozenset((500, 501, 502, 503, 504, 535))
+"""Codes of replies that may quote the line they refuse."""
 _TOKEN = re.compile(rb"\S{4,}")
 
 
@@ -46,7 +47,7 @@ def challenge(text: bytes) -> bytes:
 
 def refusal(code: int, text: bytes) -> bytes:
     """What of a refusal may be shown whose command was not captured: it may quote one that held a credential."""
-    return _UNSEEN.sub(WITHHELD, text) if code in _REFUSALS else text
+    return _UNSEEN.sub(WITHHELD, text) if code in REFUSALS else text
 
 
 class Secrets:
@@ -56,6 +57,12 @@ class Secrets:
 
     def __init__(self) -> None:
         self.words: list[bytes] = []
+
+    def shown(self, argument: bytes) -> bytes:
+        """What of AUTH's argument may be shown; the rest is withheld."""
+        name = mechanism(argument)
+        self.withhold(argument.partition(b" ")[2] if name else argument)
+        return name
 
     def withhold(self, line: bytes) -> None:
         """Remember the words of a line that must not be shown; of very many the latest."""

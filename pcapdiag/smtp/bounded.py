@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 T = TypeVar("T")
 
@@ -10,22 +10,18 @@ T = TypeVar("T")
 class Bounded(list[T]):
     """A plain list to append to; `trim` now and then keeps the first `first` and the last `last` items.
 
-    Between two trims it may grow, which keeps `append` as fast as a list's own.
+    Between two trims it may grow, which keeps `append` and the making as fast as a list's own.
     """
 
-    __slots__ = ("_first", "_last", "dropped")
-
-    def __init__(self, first: int, last: int) -> None:
-        super().__init__()
-        self._first = first
-        self._last = last
-        self.dropped = 0
+    first: ClassVar[int] = 400
+    last: ClassVar[int] = 400
+    dropped = 0
 
     def trim(self) -> None:
         """Drop what lies between the first and the last items."""
-        excess = len(self) - self._first - self._last
+        excess = len(self) - self.first - self.last
         if excess > 0:
-            del self[self._first : self._first + excess]
+            del self[self.first : self.first + excess]
             self.dropped += excess
 
     @property

@@ -10,7 +10,7 @@ Lines that are no commands are not believed to be anything at first: at the begi
 from __future__ import annotations
 
 from pcapdiag.model import Moment, Side
-from pcapdiag.smtp import auth, grammar, proxy
+from pcapdiag.smtp import grammar, orderly, proxy
 from pcapdiag.smtp.clock import Clock
 from pcapdiag.smtp.content import Content
 from pcapdiag.smtp.conversation import Conversation
@@ -18,18 +18,32 @@ from pcapdiag.smtp.dialogue import Command, OddKind, Reply
 from pcapdiag.smtp.handler import Handler
 from pcapdiag.smtp.lines import Line, Partial, line_of
 from pcapdiag.smtp.stages import SASL_LINE, STEPS, UNKNOWN, Kind
-from pcapdiag.smtp.tls_records import looks_like_record
+from pcapdiag.smtp.tls_records import RECORD_TYPES, looks_like_record
 from pcapdiag.smtp.transactions import Sent
+from pcapdiag.smtp.unknown import TEXT_RUN, is_request_or_binary, shown_verb
 
-_TEXT_RUN = 3
-"""So many lines in a row that are no commands, unanswered, are message text."""
 _SIX = len(b"DATA\r\n")
+_DATA = Kind.DATA
 _PEEK = 128
 """More than any PROXY v1 header."""
 
 
 class ClientStream:
-    """Reads one direction."""
+    """Reads one direction. What most streams never change stands in the class."""
+
+    _peeked = b""
+    _header_left = 0
+    """Octets of a PROXY header still to come."""
+    _starttls: Sent | None = None
+    _secret_next = False
+    _skipping = False
+    """After a hole: the place in the line is unknown."""
+    unknown_run = 0
+    """Lines in a row that were no commands, since the server last spoke."""
+    _six: Sent | None = None
+    """A line of six octets that was not captured: DATA or QUIT."""
+    _end = 0
+    """Behind the last octet seen."""
 
     def __init__(self, handler: Handler, conversation: Conversation, clock: Clock) -> None:
         self._handler = handler
@@ -38,32 +52,17 @@ class ClientStream:
         self.content = Content(conversation, clock)
         self._partial = Partial()
         self._mode = self._peek
-        self._peeked = b""
-        self._header_left = 0
-        """Octets of a PROXY header still to come."""
-        self._starttls: Sent | None = None
-        self._secret_next = False
-        self._skipping = False
-        """After a hole: the place in the line is unknown."""
         self.unsure: list[Line] | None = []
         """Lines kept back at the beginning of a capture; None once it is clear what they are."""
-        self.unknown_run = 0
-        """Lines in a row that were no commands, since the server last spoke."""
-        self._six: Sent | None = None
-        """A line of six octets that was not captured: DATA or QUIT."""
-        self._end = 0
-        """Behind the last octet seen."""
 
     def feed(self, octets: bytes, offset: int) -> None:
+        self._end = offset + len(octets)
+        self._read(octets, offset)
+
+    def _read(self, octets: bytes, offset: int) -> None:
+        """Read octets, or those that were held back again."""
         at, size = 0, len(octets)
         while at < size:
-            at = self._mode(octets, offset, at)
-        self._end = offset + size
-
-    def _again(self, octets: bytes, offset: int) -> None:
-        """Read octets that were held back."""
-        at = 0
-        while at < len(octets):
             at = self._mode(octets, offset, at)
 
     # --- What the server's replies change ----------------------------------------------------------------------------
@@ -109,6 +108,9 @@ class ClientStream:
 
     def _peek(self, octets: bytes, offset: int, at: int) -> int:
         """The first octets, or those behind STARTTLS: PROXY header, TLS or commands?"""
+        if self._conversation.entries and not self._peeked and octets[at] not in RECORD_TYPES:
+            self._mode = self._lines
+            return at
         held = self._peeked + octets[at : at + _PEEK]
         begins = offset + at - len(self._peeked)
         header = proxy.NONE if self._conversation.entries.total else proxy.header(held)
@@ -126,7 +128,7 @@ class ClientStream:
         else:
             self._stray_hello(begins)
         if begins < offset + at:
-            self._again(held[: offset + at - begins], begins)
+            self._read(held[: offset + at - begins], begins)
         return at
 
     def _skip_header(self, header: proxy.Header, held: bytes, octets: bytes, offset: int, at: int) -> int:
@@ -166,8 +168,9 @@ class ClientStream:
         return len(octets)
 
     def _content(self, octets: bytes, offset: int, at: int) -> int:
-        at = self.content.read(octets, offset, at)
-        if not self.content.inside:
+        content = self.content
+        at = content.read(octets, offset, at)
+        if content.scanner is None and content.chunk is None:
             self._after_content()
         return at
 
@@ -179,27 +182,43 @@ class ClientStream:
         self._mode = self._lines
         if reader.rest is not None:
             (offset, octets), reader.rest = reader.rest, None
-            self._again(octets, offset)
+            self._read(octets, offset)
 
     # --- Lines -------------------------------------------------------------------------------------------------------
 
     def _lines(self, octets: bytes, offset: int, at: int) -> int:
         mode, size, partial = self._mode, len(octets), self._partial
+        if not at and orderly.whole_lines(octets):
+            at = self._orderly(octets, offset)
         while at < size and self._mode is mode:
             end = octets.find(b"\n", at)
             if end < 0:
                 partial.add(octets[at:], offset + at, self._clock(offset + at))
                 return size
-            ends = self._clock.only or self._clock(offset + end)
+            ends = self._clock(offset + end)
             if partial.length:
                 line = partial.take(octets[at:end], ends, offset + end + 1)
             else:
                 begins = offset + at
-                start = self._clock.only or self._clock(begins)
-                line = line_of(octets[at:end], start, ends, begins, offset + end + 1)
+                line = line_of(octets[at:end], self._clock(begins), ends, begins, offset + end + 1)
             at = end + 1
             self._line(line)
         return at
+
+    def _orderly(self, octets: bytes, offset: int) -> int:
+        """The commands by the book at the beginning of a chunk: how many octets they were."""
+        conversation, at = self._conversation, self._clock.only
+        odd = self._partial.length or self._secret_next or self._skipping or self._starttls or self.unsure is not None
+        if at is None or odd or not conversation.greeted or conversation.lost_replies:
+            return 0
+        sent = orderly.take_commands(conversation, octets, offset, at)
+        if sent is None:
+            return 0
+        self.unknown_run = 0
+        if sent.kind is _DATA:
+            self.content.expect(sent)
+            self._mode = self._content
+        return sent.command.end - offset
 
     def _line(self, line: Line) -> None:
         if self._secret_next:
@@ -249,7 +268,8 @@ class ClientStream:
                 self._mode = self._content
             return
         if kind is Kind.AUTH:
-            argument = self._mechanism(argument)
+            conversation.auth_seen = True
+            argument = conversation.secrets.shown(argument)
         elif verb == b"BURL":
             # RFC 4468: its URL carries an authorization token (URLAUTH, RFC 4467).
             argument = b""
@@ -261,14 +281,6 @@ class ClientStream:
         elif kind is Kind.DATA:
             self.content.expect(sent)
             self._mode = self._content
-
-    def _mechanism(self, argument: bytes) -> bytes:
-        """What of AUTH's argument may be shown."""
-        conversation = self._conversation
-        conversation.auth_seen = True
-        shown = auth.mechanism(argument)
-        conversation.secrets.withhold(argument.partition(b" ")[2] if shown else argument)
-        return shown
 
     def _answers_auth(self) -> bool:
         """AUTH waits for its reply: a line that is no command belongs to it (its 334 may not have been captured)."""
@@ -284,30 +296,14 @@ class ClientStream:
         self._send(line, b"*", b"")
 
     def _unknown(self, line: Line, words: grammar.Words) -> None:
-        """A line that is no command: show as little of it as can be, it may be text or a secret."""
-        octets = line.octets
-        http, binary = grammar.is_http(octets), grammar.is_binary(octets)
+        """A line that is no command; at the beginning of a capture it may be message text."""
         if self.unsure is not None:
-            if not http and not binary:
+            if not is_request_or_binary(line.octets):
                 self._keep_back(line)
                 return
             self.commit()
-        conversation = self._conversation
-        # Where AUTH is near, or may have been in a hole, even one word can be half of a credential.
-        guarded = conversation.auth_seen or conversation.client_lost or not conversation.greeted
-        if guarded:
-            conversation.secrets.withhold(octets)
-        if http:
-            conversation.oddities.once(OddKind.NOT_SMTP, line.at, Side.CLIENT, grammar.request_shown(octets))
-        elif binary:
-            shown = b"" if conversation.auth_seen else octets[:32]
-            conversation.oddities.once(OddKind.NOT_SMTP, line.at, Side.CLIENT, shown)
         self.unknown_run += 1
-        field = conversation.greeting is not None and not words.verb and grammar.is_header_field(octets)
-        if self.unknown_run >= _TEXT_RUN or field:
-            conversation.oddities.once(OddKind.UNSTUFFED_TEXT, line.at, Side.CLIENT, b"")
-        verb = b"" if guarded and not (http or grammar.is_masked_verb(words.verb)) else words.verb
-        self._send(line, verb, b"", known=False)
+        self._send(line, shown_verb(self._conversation, line, words, self.unknown_run), b"", known=False)
 
     # --- The beginning of a capture ----------------------------------------------------------------------------------
 
@@ -320,7 +316,7 @@ class ClientStream:
             self._unknown(line, grammar.command_line(line.octets))
             return
         unsure.append(line)
-        if len(unsure) < _TEXT_RUN:
+        if len(unsure) < TEXT_RUN:
             return
         self.unsure = None
         conversation.begin_midway()

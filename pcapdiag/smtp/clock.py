@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from pcapdiag.model import Moment
+from pcapdiag.smtp.makers import make_moment
 
 
 class Marks(Protocol):
@@ -33,8 +34,9 @@ class Clock:
         """The frame of all octets of the call, when one frame brought them: spares the question."""
 
     def set(self, marks: Marks) -> None:
-        if len(marks.offsets) == 1:
-            self.only = Moment(marks.times_ns[0], marks.capture, marks.frames[0])
+        times = marks.times_ns
+        if len(times) == 1:
+            self.only = make_moment((times[0], marks.capture, marks.frames[0]))
         else:
             self._marks, self.only = marks, None
 
@@ -44,7 +46,7 @@ class Clock:
     @property
     def latest(self) -> Moment:
         """The last frame of the latest call."""
-        return self(1 << 62)
+        return self.only or self(1 << 62)
 
     def __call__(self, offset: int) -> Moment:
         """The frame that brought the octet at `offset` (of earlier calls: the first frame of this one)."""
@@ -53,4 +55,4 @@ class Clock:
         marks = self._marks
         assert marks is not None
         at = max(0, bisect_right(marks.offsets, offset) - 1)
-        return Moment(marks.times_ns[at], marks.capture, marks.frames[at])
+        return make_moment((marks.times_ns[at], marks.capture, marks.frames[at]))

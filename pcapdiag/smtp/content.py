@@ -23,35 +23,37 @@ _ENOUGH = 64
 
 
 class Content:
-    """The content that is being sent, if any."""
+    """The content that is being sent, if any. What begins alike for all stands in the class."""
+
+    _start: Moment | None = None
+    _at: Moment | None = None
+    rest: tuple[int, bytes] | None = None
+    """Stream offset and octets that are commands after all."""
+    # Behind DATA:
+    scanner: DataScanner | None = None
+    """Looks for the terminator, while content is open."""
+    _data: Sent | None = None
+    """DATA, while its reply is awaited: what follows it is content only if that is 354."""
+    _counted = 0
+    """Octets of the content that earlier stretches have counted."""
+    # Behind BDAT:
+    chunk: Sent | None = None
+    _left = 0
+    _size = 0
+    _missing = 0
 
     def __init__(self, conversation: Conversation, clock: Clock) -> None:
         self._conversation = conversation
         self._clock = clock
-        self._start: Moment | None = None
-        self._at: Moment | None = None
-        self.rest: tuple[int, bytes] | None = None
-        """Stream offset and octets that are commands after all."""
-        # Behind DATA:
-        self._scanner: DataScanner | None = None
-        self._data: Sent | None = None
-        """DATA, while its reply is awaited: what follows it is content only if that is 354."""
-        self._counted = 0
-        """Octets of the content that earlier stretches have counted."""
-        # Behind BDAT:
-        self.chunk: Sent | None = None
-        self._left = 0
-        self._size = 0
-        self._missing = 0
 
     @property
     def inside(self) -> bool:
-        return self._scanner is not None or self.chunk is not None
+        return self.scanner is not None or self.chunk is not None
 
     def read(self, octets: bytes, offset: int, at: int) -> int:
         """Read content from place `at` of `octets`: how far it went."""
-        if self._scanner is not None:
-            return self._read_data(self._scanner, octets, offset, at)
+        if self.scanner is not None:
+            return self._read_data(self.scanner, octets, offset, at)
         return self._read_chunk(octets, offset, at)
 
     # --- Behind DATA -------------------------------------------------------------------------------------------------
@@ -70,21 +72,21 @@ class Content:
         """The capture began inside content: lines already read belong to it."""
         self.begin(first.offset)
         self._start, self._at = first.start, last.at
-        if self._scanner is not None:
-            self._scanner.offset = last.end
+        if self.scanner is not None:
+            self.scanner.offset = last.end
 
     def wanted(self, data: Sent | None, offset: int) -> None:
         """354. `data` is None when DATA was not captured; the content then begins at `offset`."""
-        if data is None or (self._scanner is None and not data.over):
+        if data is None or (self.scanner is None and not data.over):
             self.begin(offset)
         self._data = None
 
     def refused(self, data: Sent) -> None:
         """DATA was refused: what the client had sent behind it meanwhile is commands."""
-        scanner = self._scanner
+        scanner = self.scanner
         if self._data is not data or scanner is None:
             return
-        self._data = self._scanner = None
+        self._data = self.scanner = None
         held = scanner.since(scanner.start)
         if held is not None:
             self.rest = (scanner.start, held)
@@ -93,7 +95,7 @@ class Content:
 
     def ends_with(self, reply: Reply) -> bool:
         """A reply came while content was open: had it ended, at a place that was not sure to be its end?"""
-        scanner = self._scanner
+        scanner = self.scanner
         if scanner is None or reply.code == 421:
             return False
         bare = scanner.bare_end()
@@ -124,29 +126,32 @@ class Content:
 
     def stretch(self) -> None:
         """Count the content so far, before a reply that came too early or at the end."""
-        scanner = self._scanner
+        scanner = self.scanner
         if scanner is not None and self._data is None and scanner.octets_to(scanner.offset) > self._counted:
             self._count(scanner, scanner.offset, complete=False)
 
     def _open(self, offset: int) -> None:
-        self._scanner = DataScanner(offset)
+        self.scanner = DataScanner(offset)
         self._start = self._at = None
         self._counted = 0
 
     def _read_data(self, scanner: DataScanner, octets: bytes, offset: int, at: int) -> int:
+        clock, known = self._clock, scanner.bare is not None
         if self._start is None:
-            self._start = self._clock(offset + at)
-        used = scanner.scan(octets[at:] if at else octets, offset + at)
+            self._start = clock.only or clock(offset + at)
+        behind = scanner.scan(octets, offset, at)
         end = scanner.offset
-        self._at = self._clock(end - 1)
-        if self._data is not None and self._conversation.replies_lost:
+        self._at = clock.only or clock(end - 1)
+        if scanner.bare is not None and not known:
+            self._conversation.oddities.once(OddKind.BARE_LF, clock(scanner.bare), Side.CLIENT, b"")
+        if self._data is not None and self._conversation.lost_replies:
             self._reply_in_hole(self._data, scanner)
-            if self._scanner is None:
+            if self.scanner is None:
                 return len(octets)
-        if used < 0:
+        if behind < 0:
             return len(octets)
         self._end(end - 3, end, cut=False)
-        return at + used
+        return behind
 
     def _reply_in_hole(self, data: Sent, scanner: DataScanner) -> None:
         """The reply to DATA may be in a hole of the server's octets: the next line of the client tells what it was."""
@@ -156,7 +161,7 @@ class Content:
             if not ended and len(line) <= _ENOUGH:
                 return
             if grammar.is_plausible(grammar.command_line(line.rstrip(b"\r"))):
-                self._data = self._scanner = None
+                self._data = self.scanner = None
                 self.rest = (scanner.start, held)
                 return
         self._conversation.answer_unseen(data)
@@ -173,11 +178,11 @@ class Content:
         self._start = None
 
     def _end(self, content_end: int, end: int, cut: bool) -> None:
-        conversation, scanner = self._conversation, self._scanner
+        conversation, scanner = self._conversation, self.scanner
         assert scanner is not None
         at = self._at or self._clock(end)
         self._count(scanner, content_end, complete=True)
-        self._scanner = None
+        self.scanner = None
         conversation.content_open = False
         if self._data is not None:
             self._data.over = True
@@ -232,7 +237,7 @@ class Content:
         """A hole while content is open: how many of its octets belong to the content."""
         self._start = self._start or at
         self._at = at
-        if (scanner := self._scanner) is not None:
+        if (scanner := self.scanner) is not None:
             if segment_end and scanner.gap_end == offset and length in _DOT_LENGTHS:
                 # Of a whole segment only the length is known, and it is that of the terminator.
                 self._end(offset + length - 3, offset + length, cut=True)

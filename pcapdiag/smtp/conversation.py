@@ -12,15 +12,15 @@ from collections import deque
 from pcapdiag.model import Moment, Side, Stage
 from pcapdiag.smtp import auth, guess
 from pcapdiag.smtp.bounded import Bounded
-from pcapdiag.smtp.dialogue import Body, Command, Dialogue, Entry, Missing, OddKind, Reply, Tls
-from pcapdiag.smtp.grammar import is_masked_banner, is_masked_verb
-from pcapdiag.smtp.history import Oddities, Positions
+from pcapdiag.smtp.dialogue import Body, Command, Dialogue, OddKind, Reply, Tls
+from pcapdiag.smtp.grammar import is_masked_banner, is_masked_verb, keywords
+from pcapdiag.smtp.history import Entries, Oddities, Positions
+from pcapdiag.smtp.makers import make_exchange
 from pcapdiag.smtp.stages import OUTCOMES, Kind, Reading
 from pcapdiag.smtp.transactions import Message, Sent
 
 _OUTSTANDING = 500
 _TRANSACTIONS = 200
-_EXTENSIONS = 100
 
 _BEGINS_MIDWAY = frozenset(
     (Kind.MAIL, Kind.RCPT, Kind.DATA, Kind.DOT, Kind.CHUNK, Kind.LAST, Kind.RESET, Kind.AUTH, Kind.TLS, Kind.SASL)
@@ -28,52 +28,49 @@ _BEGINS_MIDWAY = frozenset(
 """A conversation seen from its beginning does not begin with these: a client that blasts begins with HELO."""
 
 # Looked up once: members of an enumeration are slow to reach, and these are asked for with every line.
-_CLIENT, _SERVER = Side.CLIENT, Side.SERVER
+_CLIENT, _SERVER, _BODY, _OTHER = Side.CLIENT, Side.SERVER, Stage.BODY, Stage.OTHER
 _HELLO, _MAIL, _RCPT, _RESET = Kind.HELLO, Kind.MAIL, Kind.RCPT, Kind.RESET
 _DOT, _CHUNK, _LAST, _ALONE = Kind.DOT, Kind.CHUNK, Kind.LAST, Kind.ALONE
+_CONTENT = Reading.CONTENT
 
 
 class Conversation:
-    """What was said so far."""
+    """What was said so far. What most conversations never change stands in the class."""
+
+    greeting: Reply | None = None
+    greeted = False
+    """The greeting is complete, or must have been before the capture began."""
+    alien = False
+    """The server speaks something that is no SMTP."""
+    content_open = False
+    """354 was said, or seems to have been, and the terminator was not seen."""
+    client_lost = False
+    """Octets of the client are missing: a reply may belong to a command that was not captured."""
+    lost_replies = 0
+    """How many of the oldest outstanding commands were sent before a hole in the server's octets."""
+    auth_seen = False
+    starttls_seen = False
+    smtp = False
+    lmtp = False
+    message: Message | None = None
+    _done = Stage.GREETING
+    """The step completed last."""
+    _turn: Side | None = _CLIENT
+    """Who owes when nothing is outstanding."""
+    _beyond = 0
+    """Commands that are outstanding beyond the limit."""
+    _transactions_total = 0
+    _helo: bytes | None = None
+    _extensions: tuple[bytes, ...] = ()
 
     def __init__(self) -> None:
-        self.entries: Bounded[Entry] = Bounded(400, 400)
+        self.entries = Entries()
         self.positions = Positions()
         self.oddities = Oddities()
         self.outstanding: deque[Sent] = deque()
-        self.greeting: Reply | None = None
-        self.greeted = False
-        """The greeting is complete, or must have been before the capture began."""
-        self.alien = False
-        """The server speaks something that is no SMTP."""
-        self.content_open = False
-        """354 was said, or seems to have been, and the terminator was not seen."""
-        self.client_lost = False
-        """Octets of the client are missing: a reply may belong to a command that was not captured."""
-        self.auth_seen = False
-        self.starttls_seen = False
         self.secrets = auth.Secrets()
-        self.smtp = False
-        self.lmtp = False
-        self.message: Message | None = None
-        self._exchanges: Bounded[Sent] = Bounded(400, 400)
-        self._done = Stage.GREETING
-        """The step completed last."""
-        self._turn: Side | None = _CLIENT
-        """Who owes when nothing is outstanding."""
-        self._beyond = 0
-        """Commands that are outstanding beyond the limit."""
-        self._lost_replies = 0
-        """How many of the oldest outstanding commands were sent before a hole in the server's octets."""
+        self._exchanges: Bounded[Sent] = Bounded()
         self._transactions: deque[Message] = deque(maxlen=_TRANSACTIONS)
-        self._transactions_total = 0
-        self._helo: bytes | None = None
-        self._extensions: tuple[bytes, ...] = ()
-
-    @property
-    def replies_lost(self) -> bool:
-        """A hole in the server's octets may hold replies that are waited for."""
-        return self._lost_replies > 0
 
     @property
     def message_ended(self) -> bool:
@@ -87,19 +84,26 @@ class Conversation:
         stage: Stage
         owing: Side | None = _SERVER
         if not self.greeted:
-            stage, owing = (Stage.OTHER, None) if self.alien else (Stage.GREETING, owing)
+            stage, owing = (_OTHER, None) if self.alien else (Stage.GREETING, owing)
         elif self.outstanding:
-            stage, owing = self._awaited(self.outstanding[0])
+            head = self.outstanding[0]
+            if not head.sent or head.early or head.kind is _CHUNK:
+                stage, owing = self._awaited(head)
+            else:
+                stage = head.stage or self._done
         elif self.content_open:
-            stage, owing = Stage.BODY, _CLIENT
+            stage, owing = _BODY, _CLIENT
         else:
             stage, owing = self._done, self._turn
         self.positions.stand(stage, owing, at)
 
     def _awaited(self, head: Sent) -> tuple[Stage, Side]:
-        """The stage while the oldest command waits for its reply."""
+        """The stage while the oldest command waits for its reply, and is more than a line on its own."""
         if not head.sent:
-            return Stage.BODY, _CLIENT
+            return _BODY, _CLIENT
+        if head.early and self.outstanding[-1].early:
+            # Talking early does not leave the greeting: RFC 5321 4.3.1 has the client wait for it before its first command.
+            return Stage.GREETING, _SERVER
         if head.kind is _CHUNK and any(s.kind is _LAST and s.sent for s in self.outstanding):
             # A terminator that was sent makes it end-of-data, whichever chunk's reply is awaited.
             return Stage.END_OF_DATA, _SERVER
@@ -109,30 +113,36 @@ class Conversation:
 
     def command(self, command: Command, kind: Kind, stage: Stage | None) -> Sent:
         """The client sent a command; its consequences for the transaction and the stage."""
-        if not self.greeted:
-            self._before_greeting(command, kind)
-        if self._lost_replies:
-            self._assume_answered()
         sent = Sent(command, kind, stage)
+        if not self.greeted:
+            self._before_greeting(sent)
+        if self.lost_replies:
+            self._assume_answered()
         self.entries.append(command)
         self._exchanges.append(sent)
         if len(self.outstanding) < _OUTSTANDING:
             self.outstanding.append(sent)
         else:
             self._beyond += 1
-        if kind is not _ALONE:
+        if kind is _RCPT:
+            self.smtp = True
+            if self.message is not None:
+                self.message.address(sent)
+        elif kind is not _ALONE:
             self.smtp = True
             self._consequences(sent)
         elif is_masked_verb(command.verb):
             self.oddities.add(OddKind.MASKED_VERB, command.at, _CLIENT, command.verb)
         return sent
 
-    def _before_greeting(self, command: Command, kind: Kind) -> None:
-        if kind in _BEGINS_MIDWAY and not self._exchanges.total:
+    def _before_greeting(self, sent: Sent) -> None:
+        command = sent.command
+        if sent.kind in _BEGINS_MIDWAY and not self._exchanges.total:
             self.begin_midway()
-        elif self.client_lost or self._lost_replies:
+        elif self.client_lost or self.lost_replies:
             self.greeted = True
         else:
+            sent.early = True
             self.oddities.once(OddKind.EARLY_TALK, command.at, _CLIENT, command.verb)
 
     def begin_midway(self) -> None:
@@ -143,23 +153,18 @@ class Conversation:
             self._done = Stage.OTHER
 
     def _consequences(self, sent: Sent) -> None:
-        kind, command = sent.kind, sent.command
-        if kind is _RCPT:
-            if self.message is not None:
-                sent.recipient = self.message.address(command.argument)
-        elif kind is _MAIL:
-            before = self.message
-            if before is not None and (before.mail.reply is None or not before.mail.reply.positive):
-                before = None
-            self.message = sent.message = Message(sent, before)
+        before = self.message
+        if sent.kind is _MAIL:
+            self.message = sent.message = Message(sent)
+            if before is not None and before.mail.reply is not None and before.mail.reply.positive:
+                self.message.previous = before
             self._transactions.append(self.message)
             self._transactions_total += 1
-        elif kind is _HELLO:
-            self._helo = command.argument
-            self.lmtp = command.verb == b"LHLO"
-            sent.message = self.message
-        elif kind is _RESET or kind in (_DOT, _CHUNK, _LAST):
-            sent.message = self.message
+            return
+        sent.message = before
+        if sent.kind is _HELLO:
+            self._helo = sent.command.argument
+            self.lmtp = sent.command.verb == b"LHLO"
 
     def content(self, body: Body) -> None:
         """A stretch of content ended: count it."""
@@ -183,7 +188,7 @@ class Conversation:
             reply = self.cleaned(reply)
         if not self.greeted and self._greets(reply):
             return Reading.AS_BEFORE, None
-        if self._lost_replies:
+        if self.lost_replies:
             self._resynchronise(reply)
         if not self.outstanding:
             return self._without_command(reply), None
@@ -195,7 +200,7 @@ class Conversation:
         """The reply without what may be a credential."""
         if reply.code == 334:
             reply = reply._replace(lines=tuple([auth.challenge(line) for line in reply.lines]))
-        if self.client_lost or not self.greeted:
+        if reply.code in auth.REFUSALS and (self.client_lost or not self.greeted):
             reply = reply._replace(lines=tuple([auth.refusal(reply.code, line) for line in reply.lines]))
         if self.secrets.words:
             reply = reply._replace(lines=tuple([self.secrets.scrub(line) for line in reply.lines]))
@@ -221,23 +226,24 @@ class Conversation:
 
     def _answer(self, sent: Sent, reply: Reply) -> Reading:
         """Pair a reply with the oldest command."""
-        outcome = sent.outcomes[reply.code // 100]
-        sent.reply = reply
-        if sent.kind in (_DOT, _LAST) and self._more_due(sent, reply):
+        kind = sent.kind
+        stage, owing, reading = OUTCOMES[kind][reply.code // 100]
+        if (kind is _DOT or kind is _LAST) and self._more_due(sent, reply):
             # LMTP: the reply of one recipient; the others are still owed.
-            sent.reply = None
             return Reading.AS_BEFORE
+        sent.reply = reply
         self.outstanding.popleft()
-        if self._lost_replies:
-            self._lost_replies -= 1
-        if outcome.stage is not None:
-            self._done = outcome.stage
-        self._turn = outcome.owing
-        self._effects(sent, reply)
-        if outcome.reading is Reading.CONTENT and not sent.over:
+        if self.lost_replies:
+            self.lost_replies -= 1
+        if stage is not None:
+            self._done = stage
+        self._turn = owing
+        if kind is _MAIL or kind is _HELLO or kind is _RESET:
+            self._effects(sent, reply)
+        if reading is _CONTENT and not sent.over:
             self.content_open = True
         self.settle(reply.at)
-        return outcome.reading
+        return reading
 
     def _more_due(self, sent: Sent, reply: Reply) -> bool:
         message = sent.message
@@ -251,20 +257,17 @@ class Conversation:
         return sent.due > 0 and reply.code != 421
 
     def _effects(self, sent: Sent, reply: Reply) -> None:
-        """What a reply does to the transaction."""
-        kind = sent.kind
-        if kind is _RCPT:
-            if sent.recipient is not None:
-                sent.recipient.reply = reply
-        elif kind is _HELLO or kind is _RESET:
-            if reply.code < 400:
-                if kind is _HELLO:
-                    self._extensions = self._keywords(reply)
-                self._give_up(sent.message)
-        elif kind is _MAIL and (message := sent.message) is not None:
+        """What a reply to MAIL, EHLO or RSET does to the transaction."""
+        refused, message = reply.code >= 400, sent.message
+        if sent.kind is not _MAIL:
+            if not refused:
+                if sent.kind is _HELLO:
+                    self._extend(reply)
+                self._give_up(message)
+        elif message is not None:
             # RFC 5321 3.3: a MAIL that is refused begins nothing; a transaction that was open before goes on.
             before, message.previous = message.previous, None
-            if reply.code >= 400 and self.message is message:
+            if refused and self.message is message:
                 self.message = before if before is not None and not (before.complete or before.reset) else None
 
     def _give_up(self, message: Message | None) -> None:
@@ -273,12 +276,11 @@ class Conversation:
             message.reset = True
         self.message = None if self.message is message else self.message
 
-    def _keywords(self, reply: Reply) -> tuple[bytes, ...]:
-        keywords = tuple([line.partition(b" ")[0].upper()[:64] for line in reply.lines[1:_EXTENSIONS]])
-        for keyword in keywords:
-            if keyword[:4] == b"XXXX" and is_masked_verb(keyword):
-                self.oddities.add(OddKind.MASKED_VERB, reply.at, _SERVER, keyword)
-        return keywords
+    def _extend(self, reply: Reply) -> None:
+        """A reply to EHLO."""
+        self._extensions = keywords(reply.lines)
+        for keyword in filter(is_masked_verb, self._extensions):
+            self.oddities.add(OddKind.MASKED_VERB, reply.at, _SERVER, keyword)
 
     def _without_command(self, reply: Reply) -> Reading:
         """No command waits: the server spoke unasked, or the command was not captured, or there were too many of them."""
@@ -302,7 +304,7 @@ class Conversation:
         outcome = OUTCOMES[kind][reply.code // 100]
         self._done, self._turn = outcome.stage or self._done, outcome.owing
         if kind is _HELLO:
-            self._extensions = self._keywords(reply)
+            self._extend(reply)
         if outcome.reading is Reading.CONTENT:
             self.content_open = True
         self.settle(reply.at)
@@ -316,14 +318,6 @@ class Conversation:
 
     # --- Holes -------------------------------------------------------------------------------------------------------
 
-    def missing(self, side: Side, octets: int, reason: str, at: Moment) -> None:
-        """Note octets that the capture does not hold; of several in a row one entry."""
-        latest = self.entries[-1] if self.entries else None
-        if isinstance(latest, Missing) and latest.side is side and latest.reason == reason:
-            self.entries[-1] = Missing(at, side, latest.octets + octets, reason)
-        else:
-            self.entries.append(Missing(at, side, octets, reason))
-
     def client_gap(self, at: Moment) -> None:
         """Unknown commands were sent: the server may owe replies to them."""
         self.client_lost = True
@@ -334,21 +328,21 @@ class Conversation:
     def server_gap(self, at: Moment) -> None:
         """Unknown replies were sent. One that was owed alone has most probably come."""
         if not self.greeted:
-            self._lost_replies = max(1, len(self.outstanding))
+            self.lost_replies = max(1, len(self.outstanding))
             return
-        self._lost_replies = len(self.outstanding)
-        if self._lost_replies == 1 and self.outstanding[0].sent and self.outstanding[0].kind is not Kind.DATA:
+        self.lost_replies = len(self.outstanding)
+        if self.lost_replies == 1 and self.outstanding[0].sent and self.outstanding[0].kind is not Kind.DATA:
             self._assume_answered()
             self.settle(at)
 
     def _assume_answered(self) -> None:
         """The client went on after a hole in the server's octets: what it waited for has come."""
         self.greeted = True
-        for _ in range(min(self._lost_replies, len(self.outstanding))):
+        for _ in range(min(self.lost_replies, len(self.outstanding))):
             sent = self.outstanding.popleft()
-            outcome = sent.outcomes[2]
+            outcome = OUTCOMES[sent.kind][2]
             self._done, self._turn = outcome.stage or self._done, outcome.owing
-        self._lost_replies = 0
+        self.lost_replies = 0
 
     def _resynchronise(self, reply: Reply) -> None:
         """After a hole in the server's octets: drop commands whose replies were inside it, as far as this one tells."""
@@ -356,9 +350,9 @@ class Conversation:
         if kind is not None and any(sent.kind is kind for sent in self.outstanding):
             while self.outstanding[0].kind is not kind:
                 self.outstanding.popleft()
-                self._lost_replies = max(0, self._lost_replies - 1)
+                self.lost_replies = max(0, self.lost_replies - 1)
         if not self.outstanding:
-            self._lost_replies = 0
+            self.lost_replies = 0
 
     # --- The rest ----------------------------------------------------------------------------------------------------
 
@@ -368,14 +362,14 @@ class Conversation:
             self.outstanding.popleft()
         if self.outstanding:
             self.outstanding.popleft()
-        self._lost_replies = 0
+        self.lost_replies = 0
         self.content_open = True
 
     def trim(self) -> None:
         """Forget the middle of a very long conversation."""
         self.entries.trim()
         self._exchanges.trim()
-        self.positions.items.trim()
+        self.positions.trim()
 
     def dialogue(self, tls: Tls | None) -> Dialogue:
         """Freeze."""
@@ -384,15 +378,15 @@ class Conversation:
         return Dialogue(
             tuple(entries),
             entries.total,
-            tuple([sent.exchange(sent.stage or Stage.OTHER) for sent in self._exchanges]),
+            tuple([make_exchange((sent.command, sent.reply, sent.stage or _OTHER)) for sent in self._exchanges]),
             self.greeting,
             self._helo,
             self._extensions,
             tuple([message.frozen() for message in self._transactions]),
             self._transactions_total,
-            tuple(self.positions.items),
+            tuple(self.positions),
             tls,
-            tuple(self.oddities.items),
+            tuple(self.oddities),
             self.smtp or tls is not None,
             self.lmtp,
             tuple([sent.command for sent in self.outstanding]),

@@ -118,6 +118,7 @@ class OddKind(Enum):
     PARTIAL_COMMAND = "partial-command"
     """The client's stream ends inside a command line."""
     BARE_LF = "bare-lf"
+    """A line of the client or the server, or one in the first 4 KiB of a message, that ends in LF without CR."""
     LONG_LINE = "long-line"
     UNSTUFFED_TEXT = "unstuffed-text"
     """What looks like message text came where commands were expected (a lone dot had ended the message)."""
@@ -158,8 +159,7 @@ class Exchange(NamedTuple):
     stage: Stage
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(NamedTuple):
     """One RCPT of a message."""
 
     address: bytes
@@ -173,8 +173,7 @@ class Recipient:
         return None if self.reply is None else 200 <= self.reply.code < 300
 
 
-@dataclass(frozen=True, slots=True)
-class MailTransaction:
+class MailTransaction(NamedTuple):
     """One message: from MAIL to the reply to its end of data, to RSET, or to the end of the session."""
 
     mail_from: bytes

@@ -7,6 +7,7 @@ paths without angle brackets.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from pcapdiag.smtp.stages import STEPS
@@ -109,6 +110,12 @@ def chunk_size(argument: bytes) -> tuple[int, bool] | None:
     """Octets and LAST of BDAT (RFC 3030 2); None when they cannot be read."""
     found = _CHUNK.match(argument)
     return (int(found[1]), found[2] is not None) if found else None
+
+
+@lru_cache(maxsize=256)
+def keywords(lines: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """The extensions in the lines of a reply to EHLO (RFC 5321 4.1.1.1), upper case; a server always says the same."""
+    return tuple([line.partition(b" ")[0].upper()[:64] for line in lines[1:]])
 
 
 def is_masked_verb(verb: bytes) -> bool:

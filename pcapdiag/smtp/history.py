@@ -1,48 +1,57 @@
-"""What happened, in bounded lists: positions and oddities of one conversation."""
+"""What happened, in bounded lists: entries, positions and oddities of one conversation."""
 
 from __future__ import annotations
 
 from pcapdiag.model import Moment, Position, Side, Stage
 from pcapdiag.smtp.bounded import Bounded
-from pcapdiag.smtp.dialogue import Oddity, OddKind
+from pcapdiag.smtp.dialogue import Entry, Missing, Oddity, OddKind
+from pcapdiag.smtp.makers import make_position
 
 _ODDITIES = 50
 _OCTETS = 200
 _MANY = 800
 
 
-class Positions:
+class Entries(Bounded[Entry]):
+    """What was said, in time order."""
+
+    def missing(self, side: Side, octets: int, reason: str, at: Moment) -> None:
+        """Note octets that the capture does not hold; of several in a row one entry."""
+        latest = self[-1] if self else None
+        if isinstance(latest, Missing) and latest.side is side and latest.reason == reason:
+            self[-1] = Missing(at, side, latest.octets + octets, reason)
+        else:
+            self.append(Missing(at, side, octets, reason))
+
+
+class Positions(Bounded[Position]):
     """The history of (stage, owing): one item for every change."""
 
-    __slots__ = ("items", "owing", "stage")
-
-    def __init__(self) -> None:
-        self.items: Bounded[Position] = Bounded(100, 300)
-        self.stage: Stage | None = None
-        self.owing: Side | None = None
+    first = 100
+    last = 300
+    stage: Stage | None = None
+    owing: Side | None = None
 
     def stand(self, stage: Stage, owing: Side | None, at: Moment) -> None:
         """From `at` on the dialogue stands there."""
         if stage is not self.stage or owing is not self.owing:
             self.stage, self.owing = stage, owing
-            self.items.append(Position(stage, owing, at))
-            if len(self.items) > _MANY:
-                self.items.trim()
+            self.append(make_position((stage, owing, at)))
+            if len(self) > _MANY:
+                self.trim()
 
 
-class Oddities:
+class Oddities(list[Oddity]):
     """What a dialogue by the book does not hold."""
 
-    __slots__ = ("items",)
-
-    def __init__(self) -> None:
-        self.items: list[Oddity] = []
-
     def add(self, kind: OddKind, at: Moment, side: Side, octets: bytes) -> None:
-        if len(self.items) < _ODDITIES:
-            self.items.append(Oddity(kind, at, side, octets[:_OCTETS]))
+        if len(self) < _ODDITIES:
+            self.append(Oddity(kind, at, side, octets[:_OCTETS]))
 
     def once(self, kind: OddKind, at: Moment, side: Side, octets: bytes) -> None:
         """Note it if this side has not done it before."""
-        if not any(oddity.kind is kind and oddity.side is side for oddity in self.items):
+        if not self.has(kind, side):
             self.add(kind, at, side, octets)
+
+    def has(self, kind: OddKind, side: Side) -> bool:
+        return any(oddity.kind is kind and oddity.side is side for oddity in self)

@@ -41,15 +41,12 @@ def line_of(octets: bytes, start: Moment, at: Moment, offset: int, end: int) -> 
 class Partial:
     """The beginning of a line whose end has not come."""
 
-    __slots__ = ("length", "octets", "offset", "start")
-
-    def __init__(self) -> None:
-        self.octets = b""
-        """At most one more than `LINE_LIMIT`, which shows that it is too long."""
-        self.length = 0
-        """Octets of it so far, those beyond the limit included."""
-        self.offset = 0
-        self.start = Moment(0, 0, 0)
+    octets = b""
+    """At most one more than `LINE_LIMIT`, which shows that it is too long."""
+    length = 0
+    """Octets of it so far, those beyond the limit included."""
+    offset = 0
+    start = Moment(0, 0, 0)
 
     def __bool__(self) -> bool:
         return self.length > 0

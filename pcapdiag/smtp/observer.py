@@ -19,6 +19,11 @@ from pcapdiag.smtp.server import ServerStream
 from pcapdiag.smtp.stages import Kind, Reading
 from pcapdiag.smtp.tls import TlsTalk
 
+# Looked up once: members of an enumeration are slow to reach.
+_CLIENT = Side.CLIENT
+_AS_BEFORE, _CONTENT = Reading.AS_BEFORE, Reading.CONTENT
+_DATA = Kind.DATA
+
 _SNAPLEN = "snaplen"
 _MANY = 2000
 """Entries after which the middle of a conversation is forgotten."""
@@ -45,7 +50,7 @@ class SmtpObserver:
             return
         self._clock.set(marks)
         self._seen = True
-        if side is Side.CLIENT:
+        if side is _CLIENT:
             self._client.feed(octets, offset)
         else:
             if self._client.unsure is not None:
@@ -61,7 +66,7 @@ class SmtpObserver:
         self._clock.set_moment(at)
         self._seen = True
         self._client.commit()
-        self._conversation.missing(side, length, str(reason.value), at)
+        self._conversation.entries.missing(side, length, str(reason.value), at)
         segment_end = reason.value == _SNAPLEN
         if side is Side.CLIENT:
             self._client.gap(offset, length, segment_end, at)
@@ -103,15 +108,16 @@ class SmtpObserver:
         reading, sent = conversation.reply(reply)
         if early is not None and early is sent:
             conversation.oddities.add(OddKind.EARLY_REPLY_IN_BODY, reply.at, Side.SERVER, reply.text)
-        if reading is Reading.CONTENT:
+        if reading is _AS_BEFORE:
+            if sent is not None and sent.kind is _DATA:
+                client.content_refused(sent)
+        elif reading is _CONTENT:
             client.content_wanted(sent)
         elif reading is Reading.SASL:
             client.expect_secret()
         elif reading is Reading.RECORDS:
             client.expect_records()
             self._server.expect_records()
-        elif sent is not None and sent.kind is Kind.DATA:
-            client.content_refused(sent)
 
     def client_records(self, offset: int, after_starttls: bool) -> bool:
         """The client's octets look like TLS from `offset` on: are they?"""

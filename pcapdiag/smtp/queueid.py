@@ -7,28 +7,30 @@ from __future__ import annotations
 
 import re
 
+# Words that the form holds, lower case: a search for them costs a tenth of a search for the form.
 _FORMS = (
     # Postfix "2.0.0 Ok: queued as 4Rz1Kx2Jz3z9y"; Haraka "Message Queued (UUID)"; amavis quotes Postfix's.
-    re.compile(rb"queued as ([0-9A-Za-z][0-9A-Za-z._-]{3,63})", re.I),
+    (b"queued as ", re.compile(rb"queued as ([0-9A-Za-z][0-9A-Za-z._-]{3,63})", re.I)),
     # Exim "OK id=1xVW7m-0001KD-0L".
-    re.compile(rb"\bid=([0-9A-Za-z]{6}-[0-9A-Za-z]{6,11}-[0-9A-Za-z]{2,4})"),
+    (b"id=", re.compile(rb"\bid=([0-9A-Za-z]{6}-[0-9A-Za-z]{6,11}-[0-9A-Za-z]{2,4})")),
     # sendmail "3AN... Message accepted for delivery", OpenSMTPD "5a0d7c2b Message accepted for delivery".
-    re.compile(rb"([0-9A-Za-z]{6,32}):? Message accepted"),
+    (b" message accepted", re.compile(rb"([0-9A-Za-z]{6,32}):? Message accepted")),
     # Exchange "2.6.0 <id@host> [InternalId=...] Queued mail for delivery", and its older form with the id behind.
-    re.compile(rb"(<[^<>\s]{1,250}>)[^<]{0,300}Queued mail for delivery", re.I),
-    re.compile(rb"Queued mail for delivery[^<]{0,20}(<[^<>\s]{1,250}>)", re.I),
+    (b"queued mail ", re.compile(rb"(<[^<>\s]{1,250}>)[^<]{0,300}Queued mail for delivery", re.I)),
+    (b"queued mail ", re.compile(rb"Queued mail for delivery[^<]{0,20}(<[^<>\s]{1,250}>)", re.I)),
     # qmail "ok 1700000000 qp 4711".
-    re.compile(rb"\bok \d{6,12} qp (\d{1,10})", re.I),
+    (b" qp ", re.compile(rb"\bok \d{6,12} qp (\d{1,10})", re.I)),
     # Google "OK  1700000000 a1b2c3-d4 - gsmtp".
-    re.compile(rb"\bOK +\d{9,11} +([0-9A-Za-z._-]{6,80}) - gsmtp"),
+    (b" gsmtp", re.compile(rb"\bOK +\d{9,11} +([0-9A-Za-z._-]{6,80}) - gsmtp")),
     # Haraka "Message Queued (1B2C...-1)".
-    re.compile(rb"Message Queued \(([0-9A-F.-]{8,50})\)", re.I),
+    (b"message queued ", re.compile(rb"Message Queued \(([0-9A-F.-]{8,50})\)", re.I)),
 )
 
 
 def queue_id(text: bytes) -> bytes | None:
     """The queue id in the text of a reply, or None where its form is not known."""
-    for form in _FORMS:
-        if found := form.search(text):
+    lower = text.lower()
+    for words, form in _FORMS:
+        if words in lower and (found := form.search(text)):
             return found[1]
     return None

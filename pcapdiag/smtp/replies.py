@@ -16,15 +16,14 @@ LINES_LIMIT = 100
 class ReplyReader:
     """Gathers the lines of one reply. `open` while a ``250-`` waits for its ``250``."""
 
-    __slots__ = ("_code", "_end", "_lines", "_offset", "_start", "open")
+    open = False
+    _code = 0
+    _start = Moment(0, 0, 0)
+    _offset = 0
+    _end = 0
 
     def __init__(self) -> None:
-        self.open = False
-        self._code = 0
         self._lines: list[bytes] = []
-        self._start = Moment(0, 0, 0)
-        self._offset = 0
-        self._end = 0
 
     def line(self, line: Line, words: ReplyLine) -> Reply | None:
         """Add a line; the reply when it was its last."""

@@ -7,21 +7,27 @@ can be a reply; a reply whose end is in the hole counts as complete, because the
 from __future__ import annotations
 
 from pcapdiag.model import Moment, Side
+from pcapdiag.smtp import orderly
 from pcapdiag.smtp.clock import Clock
 from pcapdiag.smtp.conversation import Conversation
 from pcapdiag.smtp.dialogue import OddKind, Reply
-from pcapdiag.smtp.grammar import LINE_LIMIT, TEXT_LIMIT, enhanced_code, reply_line
+from pcapdiag.smtp.grammar import reply_line
 from pcapdiag.smtp.guess import can_greet
 from pcapdiag.smtp.handler import Handler
 from pcapdiag.smtp.lines import Line, Partial, line_of
-from pcapdiag.smtp.replies import LINES_LIMIT, ReplyReader
-from pcapdiag.smtp.tls_records import looks_like_record
-
-_SPACE = ord(" ")
+from pcapdiag.smtp.makers import make_reply
+from pcapdiag.smtp.replies import ReplyReader
+from pcapdiag.smtp.tls_records import RECORD_TYPES, looks_like_record
 
 
 class ServerStream:
     """Reads one direction."""
+
+    _peeked = b""
+    _skipping = False
+    """After a hole: the place in the line is unknown."""
+    _continued = 0
+    """Code of a reply that was cut by a hole: more lines of it may follow."""
 
     def __init__(self, handler: Handler, conversation: Conversation, clock: Clock) -> None:
         self._handler = handler
@@ -30,11 +36,6 @@ class ServerStream:
         self._partial = Partial()
         self._reply = ReplyReader()
         self._mode = self._peek
-        self._peeked = b""
-        self._skipping = False
-        """After a hole: the place in the line is unknown."""
-        self._continued = 0
-        """Code of a reply that was cut by a hole: more lines of it may follow."""
 
     def feed(self, octets: bytes, offset: int) -> None:
         at, size = 0, len(octets)
@@ -47,6 +48,10 @@ class ServerStream:
 
     def _peek(self, octets: bytes, offset: int, at: int) -> int:
         """The first octets, or those behind the 220 to STARTTLS: TLS or text?"""
+        if not self._peeked and octets[at] not in RECORD_TYPES:
+            self._handler.server_speaks_clear()
+            self._mode = self._lines
+            return at
         held = self._peeked + octets[at : at + 3]
         begins = offset + at - len(self._peeked)
         verdict = looks_like_record(held)
@@ -69,39 +74,26 @@ class ServerStream:
         self._handler.tls_octets(Side.SERVER, octets[at:] if at else octets, offset + at)
         return len(octets)
 
-    def _whole(self, octets: bytes, offset: int) -> Reply | None:
-        """The reply, when the octets are exactly one reply by the book; the short way that most replies take."""
-        if octets[-2:] != b"\r\n" or not 5 < len(octets) <= LINE_LIMIT or self._partial.length or self._reply.open:
-            return None
-        if self._continued or not self._conversation.greeted:
-            return None
-        if octets.find(b"\n") == len(octets) - 1:
-            texts: tuple[bytes, ...]
-            code, texts = octets[:3], (octets[4 : min(len(octets) - 2, 4 + TEXT_LIMIT)],)
-            if octets[3] != _SPACE:
-                return None
-        else:
-            lines = octets[:-2].split(b"\r\n")
-            code, last = octets[:3], len(lines) - 1
-            marks = [line[:4] for line in lines]
-            if marks.pop() != code + b" " or marks != [code + b"-"] * last or octets.count(b"\n") != last + 1:
-                return None
-            if last >= LINES_LIMIT:
-                return None
-            texts = tuple([line[4 : 4 + TEXT_LIMIT] for line in lines])
-        if not code.isdigit() or not b"100" <= code < b"600":
-            return None
-        self._skipping = False
-        clock, end = self._clock, offset + len(octets)
-        start = clock.only or clock(offset)
-        at = clock.only or clock(end - 1)
-        return Reply(int(code), enhanced_code(texts[-1]), texts, at, start, offset, end, True, False, False)
+    def _orderly(self, octets: bytes, offset: int, at: Moment) -> int:
+        """The replies by the book at the beginning of a chunk: how many octets they were."""
+        conversation, mode, begins = self._conversation, self._mode, offset
+        for code, enhanced, lines, length in orderly.replies(octets):
+            self._skipping = False
+            if not conversation.greeted and can_greet(code):
+                conversation.settle(at)
+            ends = begins + length
+            self._handler.replied(make_reply((code, enhanced, lines, at, at, begins, ends, True, False, False)))
+            begins = ends
+            if self._mode is not mode:
+                break
+        return begins - offset
 
     def _lines(self, octets: bytes, offset: int, at: int) -> int:
         mode, size, partial = self._mode, len(octets), self._partial
-        if at == 0 and (reply := self._whole(octets, offset)) is not None:
-            self._handler.replied(reply)
-            return size
+        only = self._clock.only
+        inside = at or partial.length or self._reply.open or self._continued
+        if only is not None and not inside and orderly.whole_lines(octets):
+            at = self._orderly(octets, offset, only)
         while at < size and self._mode is mode:
             end = octets.find(b"\n", at)
             if end < 0:

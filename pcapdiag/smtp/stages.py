@@ -36,6 +36,9 @@ class Kind(Enum):
     ALONE = "alone"
     """Leaves the stage alone: NOOP, unknown verbs, junk."""
 
+    # Members are keys of `OUTCOMES`, asked for with every reply; an enumeration's own hash is written in Python.
+    __hash__ = object.__hash__
+
 
 class Reading(Enum):
     """How the client's octets behind a reply are to be read."""

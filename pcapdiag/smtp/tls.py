@@ -11,8 +11,8 @@ from typing import Protocol
 
 from pcapdiag.model import Moment, Side, Stage
 from pcapdiag.smtp.bounded import Bounded
-from pcapdiag.smtp.dialogue import Entry, Tls, TlsEntry
-from pcapdiag.smtp.history import Positions
+from pcapdiag.smtp.dialogue import Tls, TlsEntry
+from pcapdiag.smtp.history import Entries, Positions
 from pcapdiag.smtp.tls_hello import HANDSHAKE_TYPES, alert_words, client_hello, server_hello
 from pcapdiag.smtp.tls_records import ALERT, APPLICATION, CHANGE_CIPHER_SPEC, HANDSHAKE, Record, RecordReader
 
@@ -29,8 +29,13 @@ _ALERTS_KEPT = 16
 class Log(Protocol):
     """Where entries and positions go."""
 
-    entries: Bounded[Entry]
+    entries: Entries
     positions: Positions
+
+
+class _Records(Bounded[TlsEntry]):
+    first = 16
+    last = 32
 
 
 class TlsTalk:
@@ -48,7 +53,7 @@ class TlsTalk:
         self._server_name: bytes | None = None
         self._finished: Moment | None = start if midway else None
         self._alerts: list[tuple[Moment, Side, str, str, int]] = []
-        self._records: Bounded[TlsEntry] = Bounded(16, 32)
+        self._records = _Records()
         self._application = {Side.CLIENT: 0, Side.SERVER: 0}
         self._tail_records = 0
         self._run = 0

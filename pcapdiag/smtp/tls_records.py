@@ -15,6 +15,9 @@ from pcapdiag.model import Moment
 
 CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION, HEARTBEAT = 20, 21, 22, 23, 24
 
+RECORD_TYPES = (CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION)
+"""First octets with which a side may begin to speak TLS."""
+
 _HEADER = 5
 _KEPT = 4096
 """Octets of a hello that are looked at."""
@@ -39,8 +42,8 @@ class Record(NamedTuple):
 def looks_like_record(octets: bytes) -> bool | None:
     """Do these octets begin a TLS record? None: too few to say."""
     if len(octets) >= 3:
-        return octets[0] in (20, 21, 22, 23) and octets[1] == 3 and octets[2] <= 4
-    if not octets or octets[0] not in (20, 21, 22, 23):
+        return octets[0] in RECORD_TYPES and octets[1] == 3 and octets[2] <= 4
+    if not octets or octets[0] not in RECORD_TYPES:
         return None if not octets else False
     return None if len(octets) == 1 or octets[1] == 3 else False
 

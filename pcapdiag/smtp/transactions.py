@@ -3,78 +3,64 @@
 from __future__ import annotations
 
 from pcapdiag.model import Stage
-from pcapdiag.smtp.dialogue import Command, Exchange, MailTransaction, Recipient, Reply
+from pcapdiag.smtp.dialogue import Command, MailTransaction, Reply
 from pcapdiag.smtp.grammar import declared_size, path_of
+from pcapdiag.smtp.makers import make_exchange, make_recipient, make_transaction
 from pcapdiag.smtp.queueid import queue_id
-from pcapdiag.smtp.stages import OUTCOMES, Kind
+from pcapdiag.smtp.stages import Kind
 
 RECIPIENTS_KEPT = 1000
 
 
 class Sent:
-    """A command on its way to its reply."""
+    """A command on its way to its reply. What most commands never change stands in the class."""
 
-    __slots__ = ("command", "due", "kind", "message", "outcomes", "over", "recipient", "reply", "sent", "stage")
+    sent = True
+    """False while octets of a chunk are still to come."""
+    early = False
+    """It came before the greeting."""
+    message: Message | None = None
+    """The transaction that was open; of MAIL the one that it began."""
+    reply: Reply | None = None
+    final: Reply | None = None
+    """RCPT in LMTP: the recipient's own reply to the end of data."""
+    over = False
+    """DATA: the terminator was sent before the reply came."""
+    due = 0
+    """Replies still owed; LMTP's end of data has one for each recipient. 0: not counted yet."""
 
     def __init__(self, command: Command, kind: Kind, stage: Stage | None) -> None:
         self.command = command
         self.kind = kind
         self.stage = stage
-        self.outcomes = OUTCOMES[kind]
-        self.sent = True
-        """False while octets of a chunk are still to come."""
-        self.message: Message | None = None
-        self.recipient: Addressee | None = None
-        self.reply: Reply | None = None
-        self.over = False
-        """DATA: the terminator was sent before the reply came."""
-        self.due = 0
-        """Replies still owed; LMTP's end of data has one for each recipient. 0: not counted yet."""
-
-    def exchange(self, stage: Stage) -> Exchange:
-        return Exchange(self.command, self.reply, self.stage or stage)
-
-
-class Addressee:
-    """One RCPT."""
-
-    __slots__ = ("address", "final", "reply")
-
-    def __init__(self, address: bytes) -> None:
-        self.address = address
-        self.reply: Reply | None = None
-        self.final: Reply | None = None
 
 
 class Message:
     """One transaction while it lasts."""
 
-    __slots__ = (
-        "addressees", "addressees_total", "complete", "finals", "mail", "octets", "previous", "reply", "reset", "terminator"
-    )  # fmt: skip
+    previous: Message | None = None
+    """The transaction that was open when this MAIL came: it goes on when this one is refused."""
+    recipients_total = 0
+    octets: int | None = None
+    complete = False
+    terminator: Command | None = None
+    reply: Reply | None = None
+    reset = False
+    finals = 0
 
-    def __init__(self, mail: Sent, previous: Message | None) -> None:
+    def __init__(self, mail: Sent) -> None:
         self.mail = mail
-        self.previous = previous
-        """The transaction that was open when this MAIL came: it goes on when this one is refused."""
-        self.addressees: list[Addressee] = []
-        self.addressees_total = 0
-        self.octets: int | None = None
-        self.complete = False
-        self.terminator: Command | None = None
-        self.reply: Reply | None = None
-        self.reset = False
-        self.finals = 0
+        self.recipients: list[Sent] = []
+        """The RCPT commands."""
 
-    def address(self, argument: bytes) -> Addressee:
-        addressee = Addressee(path_of(argument))
-        self.addressees_total += 1
-        if len(self.addressees) < RECIPIENTS_KEPT:
-            self.addressees.append(addressee)
-        return addressee
+    def address(self, recipient: Sent) -> None:
+        """A RCPT was sent."""
+        self.recipients_total += 1
+        if len(self.recipients) < RECIPIENTS_KEPT:
+            self.recipients.append(recipient)
 
-    def accepted(self) -> list[Addressee]:
-        return [a for a in self.addressees if a.reply is not None and 200 <= a.reply.code < 300]
+    def accepted(self) -> list[Sent]:
+        return [each for each in self.recipients if each.reply is not None and 200 <= each.reply.code < 300]
 
     def answer(self, reply: Reply, lmtp: bool) -> None:
         """A reply to the end of data. RFC 2033 4.2: one for each recipient accepted before, in their order."""
@@ -86,19 +72,21 @@ class Message:
             self.finals += 1
 
     def frozen(self) -> MailTransaction:
-        argument = self.mail.command.argument
-        reply = self.reply
+        mail, reply = self.mail, self.reply
+        argument = mail.command.argument
         accepted = reply is not None and 200 <= reply.code < 300
-        return MailTransaction(
-            path_of(argument),
-            self.mail.exchange(Stage.MAIL),
-            tuple([Recipient(a.address, a.reply, a.final) for a in self.addressees]),
-            self.addressees_total,
-            declared_size(argument) if b"=" in argument else None,
-            self.octets,
-            self.complete,
-            self.terminator,
-            reply,
-            queue_id(reply.text) if reply is not None and accepted else None,
-            self.reset,
+        return make_transaction(
+            (
+                path_of(argument),
+                make_exchange((mail.command, mail.reply, mail.stage or Stage.MAIL)),
+                tuple([make_recipient((path_of(to.command.argument), to.reply, to.final)) for to in self.recipients]),
+                self.recipients_total,
+                declared_size(argument) if b"=" in argument else None,
+                self.octets,
+                self.complete,
+                self.terminator,
+                reply,
+                queue_id(reply.text) if reply is not None and accepted else None,
+                self.reset,
+            )
         )

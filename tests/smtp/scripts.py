@@ -44,7 +44,7 @@ CASES: dict[str, Case] = {
     "greeting refuses": Case(script("S: 554 5.7.1 no"), "greeting/client"),
     "early talker waits": Case([(C, b"EHLO x\r\n")], "greeting/server", "early-talk"),
     "early talker is refused": Case(
-        [(C, b"EHLO x\r\n"), (S, b"554 5.5.1 pregreet\r\n")], "ehlo/server", "early-talk"
+        [(C, b"EHLO x\r\n"), (S, b"554 5.5.1 pregreet\r\n")], "greeting/server", "early-talk"
     ),
     "EHLO unanswered": Case(script("S: 220 mx ESMTP\nC: EHLO x"), "ehlo/server"),
     "EHLO answered in part": Case(
@@ -127,7 +127,13 @@ CASES: dict[str, Case] = {
     "LF.LF that the server takes": Case(
         [*script(BODY), (C, b"hello\n.\n"), (S, b"250 ok\r\n")], "end-of-data/client", "bare-lf"
     ),
-    "LF.LF that the server does not take": Case([*script(BODY), (C, b"hello\n.\nmore\r\n")], "body/client"),
+    "LF.LF that the server does not take": Case([*script(BODY), (C, b"hello\n.\nmore\r\n")], "body/client", "bare-lf"),
+    "early talker is welcome": Case(
+        [(C, b"EHLO x\r\n"), (S, b"220 mx ESMTP\r\n"), (S, b"250 mx\r\n")], "ehlo/client", "early-talk"
+    ),
+    "early talker goes on": Case(
+        [(C, b"EHLO x\r\n"), (S, b"220 mx ESMTP\r\n"), (C, b"MAIL FROM:<a@b>\r\n")], "ehlo/server", "early-talk"
+    ),
     "HTTP": Case(
         [(S, b"220 mx ESMTP\r\n"), (C, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"), (S, b"221 2.7.0 Error\r\n")],
         "greeting/server",

@@ -1,0 +1,30 @@
+"""Makers of the values that every line brings: a `NamedTuple` from one tuple of all its fields.
+
+``Reply(code, ...)`` goes through a constructor written in Python; ``make_reply((code, ...))`` is a third of that, and a trace
+has tens of thousands of lines. The fields stand in the order of the class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from pcapdiag.model import Moment, Position
+from pcapdiag.smtp.dialogue import Body, Command, Exchange, MailTransaction, Recipient, Reply
+
+T = TypeVar("T")
+
+
+def _maker(kind: type[T]) -> Callable[[tuple[Any, ...]], T]:
+    return partial(tuple.__new__, kind)  # type: ignore[type-var]
+
+
+make_moment = _maker(Moment)
+make_position = _maker(Position)
+make_command = _maker(Command)
+make_reply = _maker(Reply)
+make_body = _maker(Body)
+make_exchange = _maker(Exchange)
+make_recipient = _maker(Recipient)
+make_transaction = _maker(MailTransaction)

@@ -1,0 +1,88 @@
+"""The short way of whole chunks by the book, which most octets take.
+
+A chunk that one frame brought, whole lines that all end in CRLF, verbs in capitals: its commands or replies are told from
+whole slices, without the questions that the readers of `client` and `server` ask about every line. What is not by the book
+is left to them, from the first line on that is not. For any octets the result must be the one that they would have given.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from pcapdiag.model import Moment, Stage
+from pcapdiag.smtp.conversation import Conversation
+from pcapdiag.smtp.grammar import LINE_LIMIT, TEXT_LIMIT, enhanced_code
+from pcapdiag.smtp.makers import make_command
+from pcapdiag.smtp.replies import LINES_LIMIT
+from pcapdiag.smtp.stages import STEPS, Kind
+from pcapdiag.smtp.transactions import Sent
+
+_DATA = Kind.DATA
+CHUNK_LIMIT = LINE_LIMIT
+"""Longer chunks go the long way: then no line can be too long here."""
+
+_STEPS: dict[bytes, tuple[bytes, Kind, Stage | None]] = {
+    verb + space: (verb, *STEPS[verb])
+    for verbs, space in (((b"EHLO", b"HELO", b"LHLO", b"MAIL", b"RCPT"), b" "), ((b"DATA", b"RSET", b"QUIT"), b""))
+    for verb in verbs
+}
+"""The first five octets of a line -> verb, kind and stage; verbs without argument are the whole line."""
+
+_CODES = {b"%d" % code: code for code in range(100, 600)}
+
+
+def whole_lines(octets: bytes) -> bool:
+    """The chunk may go the short way."""
+    return octets[-2:] == b"\r\n" and len(octets) <= CHUNK_LIMIT
+
+
+def take_commands(conversation: Conversation, octets: bytes, offset: int, at: Moment) -> Sent | None:
+    """Hand on the commands at the beginning of a chunk, as far as they are by the book, to DATA: the latest of them."""
+    sent = None
+    for line in octets[:-2].split(b"\r\n"):
+        step = _STEPS.get(line[:5])
+        if step is None or b"\n" in line:
+            break
+        verb, kind, stage = step
+        end = offset + len(line) + 2
+        command = make_command((verb, line[5:].strip()[:TEXT_LIMIT], at, at, offset, end, True, False))
+        sent = conversation.command(command, kind, stage)
+        offset = end
+        if kind is _DATA:
+            break
+    if sent is not None:
+        conversation.settle(at)
+    return sent
+
+
+class Said(NamedTuple):
+    """One reply of a chunk."""
+
+    code: int
+    enhanced: bytes | None
+    lines: tuple[bytes, ...]
+    length: int
+    """Octets of all its lines."""
+
+
+@lru_cache(maxsize=1024)
+def replies(octets: bytes) -> tuple[Said, ...]:
+    """The replies at the beginning of a chunk, as far as they are by the book. Servers repeat themselves: most are known."""
+    found: list[Said] = []
+    texts: list[bytes] = []
+    first, length = b"", 0
+    for line in octets[:-2].split(b"\r\n"):
+        digits, separator = line[:3], line[3:4]
+        if b"\n" in line or digits not in _CODES or (texts and digits != first) or len(texts) == LINES_LIMIT:
+            break
+        texts.append(line[4 : 4 + TEXT_LIMIT])
+        length += len(line) + 2
+        if separator == b" ":
+            found.append(Said(_CODES[digits], enhanced_code(texts[-1]), tuple(texts), length))
+            texts, length = [], 0
+        elif separator == b"-":
+            first = digits
+        else:
+            break
+    return tuple(found)
