@@ -231,9 +231,14 @@ def _given_up(connection: Connection, first: Close) -> Ending | None:
 
 def _unheard(connection: Connection, first: Close) -> Hole | None:
     """The closer never heard what the other side kept repeating: its own close, and what follows, still do not
-    acknowledge it."""
+    acknowledge it. Or nobody heard the closer: what it had said before its FIN is repeated in vain."""
     gap = hole(connection, first.side.other, None)
-    return gap if gap is not None and gap.repeats and gap.repeats[0] < first.at else None
+    if gap is not None and gap.repeats and gap.repeats[0] < first.at:
+        return gap
+    if first.fin is None or first.fin.acked is not None:
+        return None
+    gap = hole(connection, first.side, None)
+    return gap if gap is not None and gap.repeats and gap.offset < first.fin.offset else None
 
 
 def _silence_before(connection: Connection, first: Close) -> Silence | None:
@@ -258,7 +263,8 @@ def _by_close(session: Session, first: Close, closes: list[Close]) -> Ending:
         own = next((each for each in closes if each.side is alert[1]), first)
         return Ending(_kind(own), own.at, alert[1], own.fin, own.reset, alert=alert)
     goodbye = _goodbye(session, first)
-    if goodbye is not None and first.side is Side.CLIENT:
+    drawn = first.reset is not None and goodbye is not None and cause_of(session.connection, first.reset) <= goodbye.at
+    if goodbye is not None and first.side is Side.CLIENT and not drawn:
         own = next((each for each in closes if each.side is Side.SERVER), first)
         return Ending(
             _kind(own) if own.side is Side.SERVER else Kind.FIN,

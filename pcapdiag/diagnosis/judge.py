@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pcapdiag.diagnosis.advice import next_capture
+from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.impact import impact_of
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import rules_for, superseded_by
@@ -59,9 +60,12 @@ def _choose(left: list[Finding]) -> tuple[Finding | None, tuple[Finding, ...], S
 def _nothing(see: Observation, others: tuple[Finding, ...]) -> Finding:
     """The finding that names nobody."""
     parties = tuple(dict.fromkeys(claim.party for claim in others if claim.party is not None))
-    says = "Nobody can be named: " + (
-        "the signs contradict one another" if others else "no rule recognised how this session ended"
-    )
+    if others:
+        says = "Nobody can be named: the signs contradict one another"
+    elif see.ending.kind is Kind.CONNECT:
+        says = "Nobody can be named: the capture ends while the client was connecting"
+    else:
+        says = "Nobody can be named: no rule recognised how this session ended"
     return Finding(
         undetermined.id,
         undetermined.title,

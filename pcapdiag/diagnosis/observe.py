@@ -21,8 +21,9 @@ from pcapdiag.tcp.connection import Connection, Half, Reset
 QUOTED = 60
 """Octets of a line that evidence quotes."""
 
-PATIENCE_NS = 1_000_000_000
-"""Shorter waits are the pace of ordinary software; nobody is said to have stalled anybody..."""
+PATIENCE_NS = {Side.CLIENT: 1_000_000_000, Side.SERVER: 3_000_000_000}
+"""Shorter waits are the pace of ordinary software; nobody is said to have stalled anybody. A server that drops a connection
+after a second or two does not do so by a timer: the shortest in the field is Postfix's 10 s under stress..."""
 
 PATIENCE_RTTS = 10
 """...nor are waits of fewer round trips."""
@@ -168,10 +169,9 @@ class Observation:
         end_ns = self.connection.until_ns if self.ending.kind is Kind.OPEN else end.time_ns
         return max(0, end_ns - last.time_ns)
 
-    @property
-    def patience_ns(self) -> int:
-        """How long a wait must be to count as one."""
-        return max(PATIENCE_NS, PATIENCE_RTTS * (self.connection.handshake.rtt_ns or 0))
+    def patience_ns(self, closer: Side) -> int:
+        """How long a wait of `closer` must be to count as one."""
+        return max(PATIENCE_NS[closer], PATIENCE_RTTS * (self.connection.handshake.rtt_ns or 0))
 
     @cached_property
     def owed_ns(self) -> int:
@@ -198,7 +198,7 @@ class Observation:
 
     def stalled(self, closer: Side) -> Party | None:
         """The other party, when its silence made the closer act: its turn, a long wait, and a closer that listened."""
-        if self.owing is not closer.other or self.owed_ns < self.patience_ns:
+        if self.owing is not closer.other or self.owed_ns < self.patience_ns(closer):
             return None
         if closed_window(self.connection, closer, self.ending.at):
             return None

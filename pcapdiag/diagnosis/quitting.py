@@ -84,13 +84,14 @@ def reset_before(connection: Connection, reset: Reset, offset: int, sent: Moment
 
 
 def _after_early_goodbye(session: Session, command: Command, reply: Reply | None) -> bool:
-    """An unasked 421 came before the QUIT's reply, and the server closed by itself: whatever QUIT crosses it."""
+    """The server announced its close by 421, unasked or in answer to what stood before the QUIT in the pipeline, and then
+    closed without a 221: whatever QUIT crosses it."""
     if _has_221(reply):
         return False
     fins = [fin for fin in session.connection.closing.fins if fin.side is Side.SERVER and fin.accepted]
     for entry in session.dialogue.entries:
-        if isinstance(entry, Reply) and entry.code == 421 and entry.unasked and fins:
-            return fins[0].ack is None or fins[0].ack < command.end
+        if isinstance(entry, Reply) and entry.code == 421 and fins and (entry.unasked or command.at <= entry.at):
+            return True
     return False
 
 

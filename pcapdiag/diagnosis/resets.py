@@ -22,6 +22,9 @@ CLOCK_ERROR_MS = 100.0
 CLOCK_SURE_MS = 250.0
 """Beyond any queue that the connection's other packets did not show."""
 
+TWO_LEGS = 0.8
+"""So large a share of a side's other packets must have been seen at both points of a two-point capture."""
+
 IN_FLIGHT_NS = 5_000_000
 """Frames that close to a reset can have been under way with it."""
 
@@ -143,9 +146,8 @@ def _highest_after(segments: tuple[Segment, ...], reset: Reset) -> int | None:
 
 def _one_leg(connection: Connection, reset: Reset) -> bool:
     half = connection.half(reset.claimed)
-    return (
-        connection.duplicates and reset.copies == 0 and half.packets >= BASELINE and half.copies >= 0.8 * half.packets
-    )
+    others = sum(count for _, count in half.ttls)
+    return connection.duplicates and reset.copies == 0 and others >= BASELINE and half.copies >= TWO_LEGS * others
 
 
 def forged_pair(connection: Connection) -> tuple[Reset, Reset] | None:

@@ -14,7 +14,7 @@ from struct import pack
 from pcapdiag.diagnosis.verdict import Verdict
 from pcapdiag.model import Endpoint
 from pcapdiag.smtp.dialogue import MailTransaction
-from pcapdiag.tcp.connection import Connection, Reset
+from pcapdiag.tcp.connection import Connection, Effect, Reset
 
 
 def community_id(one: Endpoint, other: Endpoint) -> str:
@@ -80,7 +80,9 @@ def accepted(transaction: MailTransaction, unfinished: bool | None = False) -> b
 
 def effect_of(reset: Reset, verdict: Verdict) -> str:
     """``ended``, ``echo``, ``refused``, or ``forged`` where a rule held it for forged."""
-    return "forged" if reset.at in verdict.forged else reset.effect.value
+    if reset.at in verdict.forged:
+        return "forged"
+    return Effect.ENDED.value if reset.at == verdict.end else reset.effect.value
 
 
 def flag_letters(flags: int) -> str:

@@ -27,7 +27,7 @@ def client_closed(see: Observation) -> Iterator[Claim]:
         sends FIN too). A FIN tells nothing about the reason: the position in the dialogue and the client's log do.
 
     What else looks like this:
-        A client that lost patience with a silent server: PD203, which needs three seconds of waiting. A client that
+        A client that lost patience with a silent server: PD203, which needs a second of waiting. A client that
         has nothing more to send after all its mail was answered: PD205. A probe: PD204. A FIN forged by a device:
         PD405 compares its TTL and looks for octets that the client sent behind it.
 

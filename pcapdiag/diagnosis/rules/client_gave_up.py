@@ -19,7 +19,7 @@ def client_gave_up(see: Observation) -> Iterator[Claim]:
 
     What it sees:
         All of the following: the first close that counts is the client's FIN or its own RST; either the server owed a
-        reply for at least three seconds since the last new octet or control flag of anybody, and had acknowledged
+        reply for at least a second and ten round trips, and had acknowledged
         everything the client sent, or the server's last segments before the close kept its receive window at zero
         (then however long). A bare RST without any FIN before it makes the claim possible only.
 
@@ -50,7 +50,9 @@ def client_gave_up(see: Observation) -> Iterator[Claim]:
     if not see.closed_by(Side.CLIENT):
         return
     shut = closed_window(see.connection, Side.SERVER, ending.at)
-    waited = see.owing is Side.SERVER and see.owed_ns >= see.patience_ns
+    waited = see.owing is Side.SERVER and see.owed_ns >= see.patience_ns(Side.CLIENT)
+    if closed_window(see.connection, Side.CLIENT, ending.at):
+        return  # it was the client that did not read
     if not (waited or shut) or not (shut or see.acknowledged(Side.CLIENT)):
         return
     origin = see.end_origin

@@ -29,7 +29,9 @@ def echoes(see: Observation) -> Iterator[Claim]:
     Sources:
         RFC 9293 section 3.10.7.1: a segment that meets no connection "causes a RST to be sent in response".
     """
-    echo = tuple(reset.at for reset in see.connection.closing.resets if reset.effect is Effect.ECHO)
+    echo = tuple(
+        reset.at for reset in see.connection.closing.resets if reset.effect is Effect.ECHO and reset.at != see.ending.at
+    )
     if echo:
         yield Claim(
             (f"{len(echo)} reset{'s' if len(echo) > 1 else ''} after the end: echoes of the close, not its cause",),

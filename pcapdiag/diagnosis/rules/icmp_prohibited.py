@@ -54,7 +54,7 @@ def icmp_prohibited(see: Observation) -> Iterator[Claim]:
         (
             "The device ",
             Address(error.sender),
-            f" rejected the connection {see.step}: ICMPv{error.version} type {error.type} code {error.code},"
+            f" rejected the connection {see.step}, by ICMPv{error.version} type {error.type} code {error.code},"
             " prohibited by policy",
         ),
         (

@@ -24,7 +24,7 @@ def probe(see: Observation) -> Iterator[Claim]:
 
     What it sees:
         All of the following: the handshake was completed; the client sent no octet; it closed first, by FIN or by a
-        RST that nothing shows to be another's; it did so after the greeting, or within five seconds of the handshake.
+        RST that nothing shows to be another's; it did so after the greeting, or within a second of the handshake.
 
     What it means:
         A health check of a load balancer, a monitoring system or a port scanner. Postfix logs it as "lost connection

@@ -58,7 +58,7 @@ def server_gave_up(see: Observation) -> Iterator[Claim]:
     waited = end.time_ns - asked.at.time_ns
     _, owing = see.position_at(asked.at)
     said = farewell.offset if farewell is not None else see.half(Side.SERVER).octets
-    if owing is not Side.CLIENT or waited < see.patience_ns or see.half(Side.SERVER).acked < said:
+    if owing is not Side.CLIENT or waited < see.patience_ns(Side.SERVER) or see.half(Side.SERVER).acked < said:
         return
     evidence = [Evidence(("the last new octets before the wait",), words.frames(asked.at))]
     if farewell is not None:
@@ -86,7 +86,7 @@ def server_gave_up(see: Observation) -> Iterator[Claim]:
 
 
 def _farewell(see: Observation) -> tuple[Segment | None, Segment | None]:
-    """The first segment of what the server said by itself right before it closed, and the last new octets before that."""
+    """What the server said by itself right before it closed (its first segment), and the last new octets before."""
     end = see.ending.at
     news = [seg for seg in see.connection.segments if seg.new and seg.at <= end]
     farewell = None

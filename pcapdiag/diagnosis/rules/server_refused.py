@@ -11,6 +11,8 @@ from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import Party, Side, Strength, Wire
 
 SOON_NS = 5_000_000_000
+FLIGHT_NS = 50_000_000
+"""A close within this time, or a round trip, of the refusal belongs to it, whatever the client had asked since."""
 
 
 @rule("PD303", "Server refused and closed", Party.SERVER, supersedes=("PD301", "PD302"), ends=(Kind.FIN, Kind.RST))
@@ -48,8 +50,12 @@ def server_refused(see: Observation) -> Iterator[Claim]:
         return
     if reply is None or reply.code < 400 or not reply.complete:
         return
-    if ending.goodbye is None and ending.at.time_ns - reply.at.time_ns > SOON_NS:
+    late_ns = ending.at.time_ns - reply.at.time_ns
+    if ending.goodbye is None and late_ns > SOON_NS:
         return
+    flight_ns = max(FLIGHT_NS, see.connection.handshake.rtt_ns or 0)
+    if ending.goodbye is None and see.owing is Side.SERVER and late_ns > flight_ns:
+        return  # something newer was asked, and got no answer
     origin = see.end_origin
     if origin is not None and origin.shape is Shape.REPLY:
         return

@@ -54,7 +54,7 @@ def server_rejects_icmp(see: Observation) -> Iterator[Claim]:
     yield Claim(
         (
             *words.The(see.session, Side.SERVER),
-            f" rejected the connection {see.step} by ICMPv{error.version} type {error.type} code {error.code}",
+            f" rejected the connection {see.step}, by ICMPv{error.version} type {error.type} code {error.code}",
         ),
         (Evidence(("the ICMP error comes from the server's own address",), words.frames(at)),),
         (Evidence(("a device that translates the server's address would answer with it too",)),),

@@ -10,6 +10,8 @@ from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import Duration, How, Party, Says, Side, Strength
 
 SILENT_NS = 60_000_000_000
+DOUBT_NS = 3_000_000_000
+"""After so long without a word something may have happened that this capture point cannot see."""
 
 
 @rule("PD103", "Not ended in this capture", Party.NOBODY, ends=(Kind.OPEN,))
@@ -56,10 +58,14 @@ def still_open(see: Observation) -> Iterator[Claim]:
         if ending.quit
         else ()
     )
+    doubtful = waited > DOUBT_NS and ending.quit is None
+    owing = {Side.CLIENT: (Party.CLIENT,), Side.SERVER: (Party.SERVER,), None: ()}[see.owing]
     yield Claim(
         summary,
         (*quit_, Evidence(("the last frame of the session; neither side closed it",), words.frames(ending.at))),
+        (Evidence(("what was sent behind this capture point and lost there would not be seen",)),) if doubtful else (),
         how=How.OPEN,
-        strength=Strength.LIKELY,
+        strength=Strength.POSSIBLE if doubtful else Strength.LIKELY,
+        could_also_be=tuple(dict.fromkeys((Party.PATH, *owing))) if doubtful else (),
         end=ending.at,
     )
