@@ -83,22 +83,23 @@ def _tempered(see: Observation, finding: Finding) -> Finding:
     """Lower a claim about somebody by one step when the capture itself is suspect."""
     drops = see.around.capture_drops or 0
     missing = sum(half.missing for half in see.connection.halves)
-    if not (drops or missing) or finding.strength not in (Strength.PROVEN, Strength.LIKELY):
+    unread = not see.dialogue.recognised and any(half.cut for half in see.connection.halves)
+    if not (drops or missing or unread) or finding.strength not in (Strength.PROVEN, Strength.LIKELY):
         return finding
     lower = Strength.LIKELY if finding.strength is Strength.PROVEN else Strength.POSSIBLE
-    if lower is Strength.POSSIBLE and (finding.party is Party.NOBODY or not drops):
+    if lower is Strength.POSSIBLE and (finding.party is Party.NOBODY or not (drops or unread)):
         return finding
-    lost = (
-        f"the capture lost packets ({drops} by its own count)"
-        if drops
-        else f"the capture missed {missing} octets of this session"
-    )
-    doubt = Evidence((f"{lost}: an earlier close may be among them",))
+    if drops:
+        doubt = f"the capture lost packets ({drops} by its own count): an earlier close may be among them"
+    elif unread:
+        doubt = "the packets were cut so short that nothing could be read of what was said"
+    else:
+        doubt = f"the capture missed {missing} octets of this session: an earlier close may be among them"
     could = finding.could_also_be or (tuple(each for each in (Party.CLIENT, Party.SERVER) if each is not finding.party))
     return replace(
         finding,
         strength=lower,
-        against=(*finding.against, doubt),
+        against=(*finding.against, Evidence((doubt,))),
         could_also_be=could if lower is Strength.POSSIBLE else finding.could_also_be,
     )
 

@@ -92,7 +92,9 @@ def test_lmtp_answers_for_each_recipient() -> None:
 
 def test_effect_of_a_reset_is_forged_where_the_verdict_says_so() -> None:
     reset = make_reset(effect=Effect.ECHO)
-    assert effect_of(reset, make_verdict()) == "echo"
+    later = reset.at._replace(time_ns=reset.at.time_ns + 1)
+    assert effect_of(reset, make_verdict(end=later)) == "echo"
+    assert effect_of(reset, make_verdict(end=reset.at)) == "ended", "what ended the session is no echo of its end"
     assert effect_of(reset, make_verdict(dropped_by=Party.MIDDLEBOX, forged=frozenset({reset.at}))) == "forged"
 
 
