@@ -36,7 +36,7 @@ def quit_that_counts(session: Session) -> Quit | None:
     for index in range(len(exchanges) - 1, -1, -1):
         command, reply, _ = exchanges[index]
         if command.verb == b"QUIT":
-            if client.packets and not all(_answered(session.connection, each) for each in exchanges[:index]):
+            if not all(_answered(session.connection, each) for each in exchanges[:index]):
                 return None
             if not _has_221(reply) and (
                 _crossed_by_fin(session.connection, command) or _crossed_by_reset(session, command)
@@ -100,7 +100,7 @@ def _goodbye_alone(session: Session) -> Quit | None:
     client = session.connection.halves[0]
     if client.packets and client.octets and not (client.missing or client.cut):
         return None
-    if not all(_answered(session.connection, each) for each in session.dialogue.exchanges):
+    if client.packets and not all(_answered(session.connection, each) for each in session.dialogue.exchanges):
         return None
     for entry in reversed(session.dialogue.entries):
         if isinstance(entry, Reply):
