@@ -17,6 +17,8 @@ LOOKED_AT = 4096
 """Octets at the beginning of a message in which line feeds without CR are looked for: who sends such does so all along, and
 to look at every line would cost more than all else."""
 _BARE = re.compile(rb"\n(?<!\r\n)")
+_COMMANDS = re.compile(rb"\Z|[A-Za-z]{4}[ \r]")
+"""What may stand behind a terminator in the same write: nothing, or the next command."""
 _BLOCK = 4096
 _HOP = 512
 """So many octets can be searched for the terminator in the time of one hop to the next dot."""
@@ -35,16 +37,15 @@ def find_terminator(octets: bytes, at: int) -> int:
         if found >= 0 or at >= size:
             return found
         block *= 2
-        credit = _HOP * 2
-        while credit >= 0:
-            dot = find(b".", at)
-            if dot < 0:
-                return -1
+        begin, credit = at, _HOP
+        while (dot := find(b".", at)) - begin >= credit:
             if octets[dot - 2 : dot + 3] == TERMINATOR:
                 return dot - 2
-            credit += dot - at - _HOP
             at = dot + 1
-        at -= 2
+            credit += _HOP
+        if dot < 0:
+            return -1
+        at = dot - 2
 
 
 class End(NamedTuple):
@@ -82,6 +83,9 @@ class DataScanner:
         """
         tail, size = self._tail, len(octets)
         found = (tail + octets[at : at + 4]).find(TERMINATOR)
+        if found >= 0 and self.gap_end == offset + at and not _COMMANDS.match(octets, at + 3):
+            found, self._tail = -1, b""  # a full stop at the head of a line whose beginning is in the hole
+            tail = b""
         if found >= 0:
             behind = at + found + 5 - len(tail)
         else:

@@ -34,10 +34,6 @@ class ClientStream:
     _peeked = b""
     _header_left = 0
     """Octets of a PROXY header still to come."""
-    _starttls: Sent | None = None
-    _secret_next = False
-    _skipping = False
-    """After a hole: the place in the line is unknown."""
     unknown_run = 0
     """Lines in a row that were no commands, since the server last spoke."""
     _six: Sent | None = None
@@ -51,19 +47,26 @@ class ClientStream:
         self._clock = clock
         self.content = Content(conversation, clock)
         self._partial = Partial()
-        self._mode = self._peek
+        # A function and not a method: bound to its object it would be a circle that only the collector can free.
+        self._mode = ClientStream._peek
+        self._starttls: Sent | None = None
+        self._secret_next = False
+        self._skipping = False
+        """After a hole: the place in the line is unknown."""
         self.unsure: list[Line] | None = []
         """Lines kept back at the beginning of a capture; None once it is clear what they are."""
 
     def feed(self, octets: bytes, offset: int) -> None:
-        self._end = offset + len(octets)
-        self._read(octets, offset)
-
-    def _read(self, octets: bytes, offset: int) -> None:
-        """Read octets, or those that were held back again."""
         at, size = 0, len(octets)
+        self._end = offset + size
         while at < size:
-            at = self._mode(octets, offset, at)
+            at = self._mode(self, octets, offset, at)
+
+    def _read_again(self, octets: bytes, offset: int) -> None:
+        """Read octets that were held back."""
+        at = 0
+        while at < len(octets):
+            at = self._mode(self, octets, offset, at)
 
     # --- What the server's replies change ----------------------------------------------------------------------------
 
@@ -74,20 +77,20 @@ class ClientStream:
     def expect_records(self) -> None:
         """STARTTLS was accepted."""
         self._starttls = None
-        if self._mode == self._lines:
+        if self._mode is ClientStream._lines:
             self._partial.clear()
-            self._mode = self._peek
+            self._mode = ClientStream._peek
 
     def ignore_rest(self) -> None:
         """What this side sends cannot mean anything to the server."""
-        self._mode = self._ignored
+        self._mode = ClientStream._ignored
 
     def content_wanted(self, data: Sent | None) -> None:
         """354. `data` is None when the DATA was not captured."""
         self.content.wanted(data, self._end)
         if self.content.inside:
             self._partial.clear()
-            self._mode = self._content
+            self._mode = ClientStream._content
 
     def content_refused(self, data: Sent) -> None:
         """DATA was refused."""
@@ -109,7 +112,7 @@ class ClientStream:
     def _peek(self, octets: bytes, offset: int, at: int) -> int:
         """The first octets, or those behind STARTTLS: PROXY header, TLS or commands?"""
         if self._conversation.entries and not self._peeked and octets[at] not in RECORD_TYPES:
-            self._mode = self._lines
+            self._mode = ClientStream._lines
             return at
         held = self._peeked + octets[at : at + _PEEK]
         begins = offset + at - len(self._peeked)
@@ -122,13 +125,13 @@ class ClientStream:
             return len(octets)
         self._peeked = b""
         if not records:
-            self._mode = self._lines
+            self._mode = ClientStream._lines
         elif self._handler.client_records(begins, self._conversation.starttls_seen):
-            self._mode = self._records
+            self._mode = ClientStream._records
         else:
             self._stray_hello(begins)
         if begins < offset + at:
-            self._read(held[: offset + at - begins], begins)
+            self._read_again(held[: offset + at - begins], begins)
         return at
 
     def _skip_header(self, header: proxy.Header, held: bytes, octets: bytes, offset: int, at: int) -> int:
@@ -141,21 +144,21 @@ class ClientStream:
         self._peeked = b""
         self._header_left = max(0, behind - len(octets))
         if self._header_left:
-            self._mode = self._rest_of_header
+            self._mode = ClientStream._rest_of_header
         return min(behind, len(octets))
 
     def _rest_of_header(self, octets: bytes, offset: int, at: int) -> int:
         taken = min(self._header_left, len(octets) - at)
         self._header_left -= taken
         if not self._header_left:
-            self._mode = self._peek
+            self._mode = ClientStream._peek
         return at + taken
 
     def _stray_hello(self, begins: int) -> None:
         """A TLS hello to a server that has greeted in clear: one line of junk to it."""
         moment = self._clock(begins)
         self._conversation.oddities.once(OddKind.NOT_SMTP, moment, Side.CLIENT, b"TLS ClientHello")
-        self._mode = self._ignored
+        self._mode = ClientStream._ignored
         self._send(Line(b"", moment, moment, begins, begins), b"", b"", known=False)
 
     # --- Other modes -------------------------------------------------------------------------------------------------
@@ -177,12 +180,12 @@ class ClientStream:
     def _after_content(self) -> None:
         """Content ended, or was none: read on with lines, and first what had been taken for it."""
         reader = self.content
-        if reader.inside or self._mode != self._content:
+        if reader.inside or self._mode is not ClientStream._content:
             return
-        self._mode = self._lines
+        self._mode = ClientStream._lines
         if reader.rest is not None:
             (offset, octets), reader.rest = reader.rest, None
-            self._read(octets, offset)
+            self._read_again(octets, offset)
 
     # --- Lines -------------------------------------------------------------------------------------------------------
 
@@ -217,7 +220,7 @@ class ClientStream:
         self.unknown_run = 0
         if sent.kind is _DATA:
             self.content.expect(sent)
-            self._mode = self._content
+            self._mode = ClientStream._content
         return sent.command.end - offset
 
     def _line(self, line: Line) -> None:
@@ -265,7 +268,7 @@ class ClientStream:
         if kind is Kind.CHUNK:
             self.content.announce(line, argument)
             if self.content.inside:
-                self._mode = self._content
+                self._mode = ClientStream._content
             return
         if kind is Kind.AUTH:
             conversation.auth_seen = True
@@ -277,10 +280,10 @@ class ClientStream:
         if kind is Kind.TLS:
             self._starttls = sent
             conversation.starttls_seen = True
-            self._mode = self._peek
+            self._mode = ClientStream._peek
         elif kind is Kind.DATA:
             self.content.expect(sent)
-            self._mode = self._content
+            self._mode = ClientStream._content
 
     def _answers_auth(self) -> bool:
         """AUTH waits for its reply: a line that is no command belongs to it (its 334 may not have been captured)."""
@@ -322,7 +325,7 @@ class ClientStream:
         conversation.begin_midway()
         conversation.content_open = True
         self.content.began(unsure[0], line)
-        self._mode = self._content
+        self._mode = ClientStream._content
         conversation.settle(unsure[0].start)
 
     def commit(self) -> None:
@@ -338,20 +341,20 @@ class ClientStream:
     def gap(self, offset: int, length: int, segment_end: bool, at: Moment) -> None:
         """A hole; `segment_end` says that it ends where a segment ended (cut by the snap length)."""
         self._end = offset + length
-        if self._mode == self._records:
+        if self._mode is ClientStream._records:
             self._handler.tls_gap(Side.CLIENT, offset, length, at)
             return
-        if self._mode == self._content:
+        if self._mode is ClientStream._content:
             taken = self.content.gap(offset, length, segment_end, at)
             self._after_content()
             offset, length = offset + taken, length - taken
-        if length and self._mode != self._ignored:
+        if length and self._mode is not ClientStream._ignored:
             self._line_gap(offset, offset + length, segment_end, at)
 
     def _line_gap(self, offset: int, end: int, segment_end: bool, at: Moment) -> None:
         """A hole between or inside commands."""
         self._peeked = b""
-        self._mode = self._lines
+        self._mode = ClientStream._lines
         self._skipping = False
         self._conversation.client_gap(at)
         if self._partial:
@@ -371,7 +374,7 @@ class ClientStream:
             self._six = None
             conversation.content_open = True
             self.content.begin(line.offset)
-            self._mode = self._content
+            self._mode = ClientStream._content
             conversation.settle(line.at)
             self.content.gap(line.offset, length, True, line.at)
             return
@@ -385,7 +388,7 @@ class ClientStream:
         """No more octets will come."""
         self.content.finish()
         partial, conversation = self._partial, self._conversation
-        if self._mode != self._lines or not partial:
+        if self._mode is not ClientStream._lines or not partial:
             return
         if grammar.is_binary(partial.octets) and not conversation.auth_seen:
             conversation.oddities.once(OddKind.NOT_SMTP, partial.start, Side.CLIENT, partial.octets[:32])

@@ -30,7 +30,7 @@ class Clock:
 
     def __init__(self) -> None:
         self._marks: Marks | None = None
-        self.only: Moment | None = Moment(0, 0, 0)
+        self.only: Moment | None = None
         """The frame of all octets of the call, when one frame brought them: spares the question."""
 
     def set(self, marks: Marks) -> None:
@@ -44,9 +44,9 @@ class Clock:
         self.only = moment
 
     @property
-    def latest(self) -> Moment:
-        """The last frame of the latest call."""
-        return self.only or self(1 << 62)
+    def latest(self) -> Moment | None:
+        """The last frame of the latest call; None before the first."""
+        return self.only or (self(1 << 62) if self._marks is not None else None)
 
     def __call__(self, offset: int) -> Moment:
         """The frame that brought the octet at `offset` (of earlier calls: the first frame of this one)."""

@@ -35,28 +35,14 @@ _CONTENT = Reading.CONTENT
 
 
 class Conversation:
-    """What was said so far. What most conversations never change stands in the class."""
+    """What was said so far. What most conversations never change and seldom read stands in the class."""
 
     greeting: Reply | None = None
-    greeted = False
-    """The greeting is complete, or must have been before the capture began."""
     alien = False
     """The server speaks something that is no SMTP."""
-    content_open = False
-    """354 was said, or seems to have been, and the terminator was not seen."""
-    client_lost = False
-    """Octets of the client are missing: a reply may belong to a command that was not captured."""
-    lost_replies = 0
-    """How many of the oldest outstanding commands were sent before a hole in the server's octets."""
     auth_seen = False
     starttls_seen = False
-    smtp = False
     lmtp = False
-    message: Message | None = None
-    _done = Stage.GREETING
-    """The step completed last."""
-    _turn: Side | None = _CLIENT
-    """Who owes when nothing is outstanding."""
     _beyond = 0
     """Commands that are outstanding beyond the limit."""
     _transactions_total = 0
@@ -69,6 +55,20 @@ class Conversation:
         self.oddities = Oddities()
         self.outstanding: deque[Sent] = deque()
         self.secrets = auth.Secrets()
+        self.greeted = False
+        """The greeting is complete, or must have been before the capture began."""
+        self.content_open = False
+        """354 was said, or seems to have been, and the terminator was not seen."""
+        self.client_lost = False
+        """Octets of the client are missing: a reply may belong to a command that was not captured."""
+        self.lost_replies = 0
+        """How many of the oldest outstanding commands were sent before a hole in the server's octets."""
+        self.smtp = False
+        self.message: Message | None = None
+        self._done = Stage.GREETING
+        """The step completed last."""
+        self._turn: Side | None = _CLIENT
+        """Who owes when nothing is outstanding."""
         self._exchanges: Bounded[Sent] = Bounded()
         self._transactions: deque[Message] = deque(maxlen=_TRANSACTIONS)
 
@@ -87,10 +87,10 @@ class Conversation:
             stage, owing = (_OTHER, None) if self.alien else (Stage.GREETING, owing)
         elif self.outstanding:
             head = self.outstanding[0]
-            if not head.sent or head.early or head.kind is _CHUNK:
-                stage, owing = self._awaited(head)
-            else:
+            if head.plain:
                 stage = head.stage or self._done
+            else:
+                stage, owing = self._awaited(head)
         elif self.content_open:
             stage, owing = _BODY, _CLIENT
         else:
@@ -102,7 +102,7 @@ class Conversation:
         if not head.sent:
             return _BODY, _CLIENT
         if head.early and self.outstanding[-1].early:
-            # Talking early does not leave the greeting: RFC 5321 4.3.1 has the client wait for it before its first command.
+            # RFC 5321 4.3.1: the sender "SHOULD wait for this greeting message before sending any commands".
             return Stage.GREETING, _SERVER
         if head.kind is _CHUNK and any(s.kind is _LAST and s.sent for s in self.outstanding):
             # A terminator that was sent makes it end-of-data, whichever chunk's reply is awaited.
@@ -142,7 +142,7 @@ class Conversation:
         elif self.client_lost or self.lost_replies:
             self.greeted = True
         else:
-            sent.early = True
+            sent.early, sent.plain = True, False
             self.oddities.once(OddKind.EARLY_TALK, command.at, _CLIENT, command.verb)
 
     def begin_midway(self) -> None:
@@ -184,17 +184,35 @@ class Conversation:
 
     def reply(self, reply: Reply) -> tuple[Reading, Sent | None]:
         """The server said something complete: how the client's octets behind it are to be read, and what it answered."""
-        if reply.code == 334 or self.secrets.words or self.client_lost or not self.greeted:
+        greeted = self.greeted
+        if not greeted or self.client_lost or reply.code == 334 or self.secrets.words:
             reply = self.cleaned(reply)
-        if not self.greeted and self._greets(reply):
-            return Reading.AS_BEFORE, None
+            if not greeted and self._greets(reply):
+                return Reading.AS_BEFORE, None
         if self.lost_replies:
             self._resynchronise(reply)
         if not self.outstanding:
             return self._without_command(reply), None
         sent = self.outstanding[0]
+        kind = sent.kind
         self.entries.append(reply)
-        return self._answer(sent, reply), sent
+        stage, owing, reading = OUTCOMES[kind][reply.code // 100]
+        if (kind is _DOT or kind is _LAST) and self._more_due(sent, reply):
+            # LMTP: the reply of one recipient; the others are still owed.
+            return Reading.AS_BEFORE, sent
+        sent.reply = reply
+        self.outstanding.popleft()
+        if self.lost_replies:
+            self.lost_replies -= 1
+        if stage is not None:
+            self._done = stage
+        self._turn = owing
+        if kind is _MAIL or kind is _HELLO or kind is _RESET:
+            self._effects(sent, reply)
+        if reading is _CONTENT and not sent.over:
+            self.content_open = True
+        self.settle(reply.at)
+        return reading, sent
 
     def cleaned(self, reply: Reply) -> Reply:
         """The reply without what may be a credential."""
@@ -224,27 +242,6 @@ class Conversation:
         self.settle(reply.at)
         return True
 
-    def _answer(self, sent: Sent, reply: Reply) -> Reading:
-        """Pair a reply with the oldest command."""
-        kind = sent.kind
-        stage, owing, reading = OUTCOMES[kind][reply.code // 100]
-        if (kind is _DOT or kind is _LAST) and self._more_due(sent, reply):
-            # LMTP: the reply of one recipient; the others are still owed.
-            return Reading.AS_BEFORE
-        sent.reply = reply
-        self.outstanding.popleft()
-        if self.lost_replies:
-            self.lost_replies -= 1
-        if stage is not None:
-            self._done = stage
-        self._turn = owing
-        if kind is _MAIL or kind is _HELLO or kind is _RESET:
-            self._effects(sent, reply)
-        if reading is _CONTENT and not sent.over:
-            self.content_open = True
-        self.settle(reply.at)
-        return reading
-
     def _more_due(self, sent: Sent, reply: Reply) -> bool:
         message = sent.message
         if not sent.due:
@@ -266,7 +263,7 @@ class Conversation:
                 self._give_up(message)
         elif message is not None:
             # RFC 5321 3.3: a MAIL that is refused begins nothing; a transaction that was open before goes on.
-            before, message.previous = message.previous, None
+            sent.message, before, message.previous = None, message.previous, None
             if refused and self.message is message:
                 self.message = before if before is not None and not (before.complete or before.reset) else None
 

@@ -91,10 +91,9 @@ def enhanced_code(text: bytes) -> bytes | None:
 
 def path_of(argument: bytes) -> bytes:
     """The path in the argument of MAIL or RCPT, without brackets; empty for ``<>`` and where none is found."""
-    opened = argument.find(b"<")
-    if opened >= 0 and b'"' not in argument:
-        closed = argument.find(b">", opened)
-        return argument[opened + 1 : closed] if closed > 0 else argument[opened + 1 :]
+    _, opened, rest = argument.partition(b"<")
+    if opened and b'"' not in argument:
+        return rest.partition(b">")[0]
     found = _PATH.match(argument)
     path = (found[1] or b"") if found else b""
     return path.removeprefix(b"<").removesuffix(b">")

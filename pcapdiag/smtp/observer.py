@@ -40,7 +40,6 @@ class SmtpObserver:
         self._server = ServerStream(self, self._conversation, self._clock)
         self._tls: TlsTalk | None = None
         self._server_clear = False
-        self._seen = False
 
     # --- What the tracker calls --------------------------------------------------------------------------------------
 
@@ -49,7 +48,6 @@ class SmtpObserver:
         if not octets:
             return
         self._clock.set(marks)
-        self._seen = True
         if side is _CLIENT:
             self._client.feed(octets, offset)
         else:
@@ -64,7 +62,6 @@ class SmtpObserver:
         if length <= 0:
             return
         self._clock.set_moment(at)
-        self._seen = True
         self._client.commit()
         self._conversation.entries.missing(side, length, str(reason.value), at)
         segment_end = reason.value == _SNAPLEN
@@ -74,9 +71,9 @@ class SmtpObserver:
             self._server.gap(offset, length, segment_end, at)
 
     def finish(self) -> Dialogue:
-        """Freeze the conversation as far as it came."""
-        if self._seen:
-            latest = self._clock.latest
+        """Freeze the conversation as far as it came. No more calls of `data` and `gap` are allowed."""
+        latest = self._clock.latest
+        if latest is not None:
             self._client.commit()
             entries = self._conversation.entries
             before = len(entries)
@@ -87,6 +84,8 @@ class SmtpObserver:
                 entries.sort(key=attrgetter("at"))
             if self._tls is None:
                 self._conversation.settle(latest)
+        # They know the observer: a circle that only the garbage collector could free.
+        del self._client, self._server
         return self._conversation.dialogue(self._tls.result() if self._tls is not None else None)
 
     @property

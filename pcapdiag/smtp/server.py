@@ -26,8 +26,6 @@ class ServerStream:
     _peeked = b""
     _skipping = False
     """After a hole: the place in the line is unknown."""
-    _continued = 0
-    """Code of a reply that was cut by a hole: more lines of it may follow."""
 
     def __init__(self, handler: Handler, conversation: Conversation, clock: Clock) -> None:
         self._handler = handler
@@ -35,22 +33,24 @@ class ServerStream:
         self._clock = clock
         self._partial = Partial()
         self._reply = ReplyReader()
-        self._mode = self._peek
+        self._mode = ServerStream._peek
+        self._continued = 0
+        """Code of a reply that was cut by a hole: more lines of it may follow."""
 
     def feed(self, octets: bytes, offset: int) -> None:
         at, size = 0, len(octets)
         while at < size:
-            at = self._mode(octets, offset, at)
+            at = self._mode(self, octets, offset, at)
 
     def expect_records(self) -> None:
         """STARTTLS was accepted: what follows is TLS."""
-        self._mode = self._peek
+        self._mode = ServerStream._peek
 
     def _peek(self, octets: bytes, offset: int, at: int) -> int:
         """The first octets, or those behind the 220 to STARTTLS: TLS or text?"""
         if not self._peeked and octets[at] not in RECORD_TYPES:
             self._handler.server_speaks_clear()
-            self._mode = self._lines
+            self._mode = ServerStream._lines
             return at
         held = self._peeked + octets[at : at + 3]
         begins = offset + at - len(self._peeked)
@@ -61,13 +61,13 @@ class ServerStream:
         self._peeked = b""
         if verdict:
             self._handler.server_records(begins)
-            self._mode = self._records
+            self._mode = ServerStream._records
         else:
             self._handler.server_speaks_clear()
-            self._mode = self._lines
+            self._mode = ServerStream._lines
         before = held[: offset + at - begins]
         if before:
-            self._mode(before, begins, 0)
+            self._mode(self, before, begins, 0)
         return at
 
     def _records(self, octets: bytes, offset: int, at: int) -> int:
@@ -146,11 +146,11 @@ class ServerStream:
 
     def gap(self, offset: int, length: int, segment_end: bool, at: Moment) -> None:
         """A hole; `segment_end` says that it ends where a segment ended (cut by the snap length)."""
-        if self._mode == self._records:
+        if self._mode is ServerStream._records:
             self._handler.tls_gap(Side.SERVER, offset, length, at)
             return
         self._peeked = b""
-        self._mode = self._lines
+        self._mode = ServerStream._lines
         self._skipping = not segment_end
         seen = self._reply.open or bool(self._partial)
         reply = self._unfinished(at)
@@ -174,7 +174,7 @@ class ServerStream:
 
     def finish(self, at: Moment) -> None:
         """No more octets will come."""
-        if self._mode == self._records or not (self._partial or self._reply.open or self._peeked):
+        if self._mode is ServerStream._records or not (self._partial or self._reply.open or self._peeked):
             return
         conversation = self._conversation
         shown = conversation.secrets.scrub(self._partial.octets[:200])

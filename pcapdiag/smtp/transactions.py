@@ -10,6 +10,7 @@ from pcapdiag.smtp.queueid import queue_id
 from pcapdiag.smtp.stages import Kind
 
 RECIPIENTS_KEPT = 1000
+_CHUNK, _LAST = Kind.CHUNK, Kind.LAST
 
 
 class Sent:
@@ -20,7 +21,7 @@ class Sent:
     early = False
     """It came before the greeting."""
     message: Message | None = None
-    """The transaction that was open; of MAIL the one that it began."""
+    """The transaction that was open; of MAIL, until its reply comes, the one that it began."""
     reply: Reply | None = None
     final: Reply | None = None
     """RCPT in LMTP: the recipient's own reply to the end of data."""
@@ -33,6 +34,8 @@ class Sent:
         self.command = command
         self.kind = kind
         self.stage = stage
+        self.plain = kind is not _CHUNK and kind is not _LAST
+        """The dialogue stands at its stage while it waits for its reply."""
 
 
 class Message:
