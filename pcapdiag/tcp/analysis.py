@@ -96,8 +96,6 @@ def window(packet: Packet, flow: Flow) -> int:
 
 def count(flow: Flow, odd: int) -> None:
     """Count what was odd."""
-    if not odd:
-        return
     if odd & RETRANSMISSION:
         flow.retransmissions += 1
     if odd & OUT_OF_ORDER:

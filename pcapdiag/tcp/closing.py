@@ -7,6 +7,7 @@ sent after the reset, or when the crossing time is over.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from pcapdiag.capture.table import ACK, SYN
@@ -20,6 +21,7 @@ from pcapdiag.tcp.seq import MASK
 MAX_RESETS = 50
 MAX_FINS = 16
 _COMMON = frozenset("AaDd")
+_ORDINARY = "SHADFshadf"
 CROSSING_NS = 300_000_000
 """How long a segment may still be on its way when no round trip was measured."""
 
@@ -81,7 +83,9 @@ class Ledger:
 
     def add_letters(self, letters: str) -> None:
         """Add the letters of many segments, the server's in lower case already."""
-        self.history = "".join(dict.fromkeys(self.history + letters))
+        history = self.history
+        first = [(letters.find(letter), letter) for letter in _ORDINARY if letter not in history]
+        self.history = history + "".join([letter for at, letter in sorted(first) if at >= 0])
 
     @property
     def lacks_letters(self) -> bool:
@@ -91,7 +95,7 @@ class Ledger:
     @property
     def reset(self) -> bool:
         """A reset stands that was not outlived so far."""
-        return any(not note.refused for note in self.notes)
+        return bool(self.notes) and any(not note.refused for note in self.notes)
 
     def fin(self, flow: Flow, packet: Packet, at: Moment, offset: int, ack: int | None, accepted: bool) -> bool:
         """Note a FIN. Returns True when it was not a retransmission of one already noted."""
@@ -189,20 +193,25 @@ class Ledger:
 
     def closing(self) -> Closing:
         """The ledger as evidence, effects settled in time order."""
+        resets = tuple(self._settled()) if self.notes else ()
+        fins = tuple(
+            [
+                Fin(note.at, SIDES[note.index], note.offset, note.seq, note.ack, note.ttl, note.acked, note.accepted)
+                for note in self.fins
+            ]
+        )
+        return Closing(fins, resets, self.resets_total, self.history)
+
+    def _settled(self) -> Iterator[Reset]:
+        """The resets, with what each of them did."""
         events: list[FinNote | ResetNote] = [*self.fins, *self.notes]
         events.sort(key=lambda event: event.at if isinstance(event, FinNote) else event.reset.at)
         closed = [False, False]
-        resets = []
         for event in events:
             if isinstance(event, FinNote):
                 closed[event.index] |= event.accepted
-            else:
-                effect = Effect.REFUSED if event.refused else Effect.ECHO if closed[event.index] else Effect.ENDED
-                if effect is not Effect.REFUSED:
-                    closed = [True, True]
-                resets.append(replace(event.reset, effect=effect, copies=event.copies))
-        fins = tuple(
-            Fin(note.at, SIDES[note.index], note.offset, note.seq, note.ack, note.ttl, note.acked, note.accepted)
-            for note in self.fins
-        )
-        return Closing(fins, tuple(resets), self.resets_total, self.history)
+                continue
+            effect = Effect.REFUSED if event.refused else Effect.ECHO if closed[event.index] else Effect.ENDED
+            if effect is not Effect.REFUSED:
+                closed = [True, True]
+            yield replace(event.reset, effect=effect, copies=event.copies)

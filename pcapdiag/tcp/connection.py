@@ -171,8 +171,7 @@ class Reset:
         return self.window == 0 and self.tsval < 0 and (not self.flags & ACK or self.seq == 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Fin:
+class Fin(NamedTuple):
     """The first FIN of a side (not its retransmissions)."""
 
     at: Moment
@@ -190,8 +189,7 @@ class Fin:
     """False when its receiver went on as if it had not come (PAWS, out of window)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Closing:
+class Closing(NamedTuple):
     """The FIN and RST ledger of a connection, in time order."""
 
     fins: tuple[Fin, ...]
@@ -203,8 +201,7 @@ class Closing:
     """Zeek's letters: S h A D F R, lower case for the responder (conn.log history)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Handshake:
+class Handshake(NamedTuple):
     """The opening (RFC 9293 3.5)."""
 
     syns: tuple[Moment, ...]
@@ -224,8 +221,7 @@ class Handshake:
     """Both sides sent SYN first (RFC 9293 3.5 figure 7)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Half:
+class Half(NamedTuple):
     """What one side sent."""
 
     side: Side

@@ -7,6 +7,8 @@ about a segment is decided in `analysis`; runs of ordinary segments take the sho
 
 from __future__ import annotations
 
+from functools import partial
+
 from pcapdiag.capture.table import ACK, FIN, RST, SYN, IcmpError
 from pcapdiag.model import Endpoint, Moment
 from pcapdiag.tcp import analysis
@@ -25,6 +27,11 @@ from pcapdiag.tcp.seq import MASK, offset_near
 MAX_ICMP = 50
 _FAR = 1 << 30
 """An acknowledgement this far beyond everything that was sent is not believed."""
+
+
+# `NamedTuple`s are made by Python functions; where many are made, `tuple` itself does it.
+_moment = partial(tuple.__new__, Moment)
+_raw = partial(tuple.__new__, Raw)
 
 
 class Conversation:
@@ -90,14 +97,15 @@ class Conversation:
     def take(self, packet: Packet, index: int, octets: bytes | memoryview) -> None:
         """Take in the next packet of side `index`."""
         flow, other = self.flows[index], self.flows[1 - index]
-        if self.copies.is_copy(packet, index, flow.brings_news(packet, other)):
+        copies = self.copies
+        if copies.is_copy(packet, index, copies.ran is not None and flow.brings_news(packet, other)):
             flow.copies += 1
             if packet.flags & RST:
                 self.ledger.copied(packet, index)
             return
         if self.delivery.stuck_since is not None:
             self.delivery.overdue(packet.time_ns)
-        at = Moment(packet.time_ns, packet.capture, packet.frame)
+        at = _moment((packet.time_ns, packet.capture, packet.frame))
         self.last = max(self.last, at)
         flow.packets += 1
         if flow.first is None:
@@ -192,7 +200,8 @@ class Conversation:
         odd |= analysis.window(packet, flow)
         if ack is not None and ack <= max(other.next, other.acked) + _FAR:
             self._acknowledge(at, flow, other, ack)
-        analysis.count(flow, odd)
+        if odd:
+            analysis.count(flow, odd)
         if packet.tsval >= 0 and not analysis.stale(packet, flow):
             flow.clock_last = (packet.time_ns, packet.tsval)
             flow.clock_first = flow.clock_first or flow.clock_last
@@ -243,11 +252,13 @@ class Conversation:
         return first
 
     def _acknowledge(self, at: Moment, flow: Flow, other: Flow, ack: int) -> None:
-        self.opening.acknowledges(flow.index, at, other.isn is not None)
+        if self.opening.complete is None:
+            self.opening.acknowledges(flow.index, at, other.isn is not None)
         if ack > other.acked:
             flow.last_advance = at
             other.acknowledged(ack)
-            self.ledger.fin_acked(other, at)
+            if self.ledger.fins:
+                self.ledger.fin_acked(other, at)
         flow.last_ack = max(flow.last_ack, ack)
 
     def _reset(self, packet: Packet, at: Moment, flow: Flow, other: Flow) -> None:
@@ -294,10 +305,10 @@ class Conversation:
                 for left, right in sack_blocks(options_of(octets, packet.tcp_at, packet.payload_at))
             )
         self.sample.add(
-            Raw(
+            _raw((
                 at, index, packet.flags, offset, ack, packet.length, new, packet.window, packet.ttl, packet.ip_id,
                 packet.tsval, packet.tsecr, sack, packet.ip_len, packet.dont_fragment, odd,
-            )
+            ))
         )  # fmt: skip
 
     # --- The end ----------------------------------------------------------------------------------------------------
@@ -311,21 +322,9 @@ class Conversation:
         """Give up what is missing, and settle the account."""
         self.delivery.finish(self.last)
         midway = not self.opening.syns and not self.opening.synacks
+        client, server = self.flows
         return Connection(
-            serial=serial,
-            trace=trace,
-            client=self.ends[0],
-            server=self.ends[1],
-            sides_seen=self.sides_seen,
-            first=self.first,
-            last=self.last,
-            until_ns=max(until_ns, self.last.time_ns),
-            reused=reused,
-            handshake=self.opening.handshake(self.first if midway else None),
-            halves=(self.flows[0].half(), self.flows[1].half()),
-            closing=self.ledger.closing(),
-            icmp=tuple(self.icmp),
-            segments=self.sample.kept(),
-            sampled=self.sample.left_out,
-            duplicates=self.copies.systematic,
-        )
+            serial, trace, *self.ends, self.sides_seen, self.first, self.last, max(until_ns, self.last.time_ns), reused,
+            self.opening.handshake(self.first if midway else None), (client.half(), server.half()), self.ledger.closing(),
+            tuple(self.icmp), self.sample.left_out, self.copies.systematic, self.sample.kept(),
+        )  # fmt: skip

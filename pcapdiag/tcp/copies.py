@@ -7,8 +7,6 @@ in a connection that is known to be captured twice; otherwise fast duplicate ACK
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 from pcapdiag.tcp.packet import Packet
 from pcapdiag.tcp.rows import find_numbers
 
@@ -28,11 +26,12 @@ _Traits = tuple[int, int, int, int, int]
 class Copies:
     """Recognises copies within one connection."""
 
-    __slots__ = ("_recent", "_went_by", "found", "originals")
+    __slots__ = ("_recent", "found", "originals", "ran")
 
     def __init__(self) -> None:
-        self._recent: OrderedDict[_Key, _Traits] = OrderedDict()
-        self._went_by: tuple[bytes, bool] | None = None
+        self._recent: dict[_Key, _Traits] = {}
+        self.ran: tuple[bytes, bool] | None = None
+        """The last segments that went by in a run."""
         self.found = 0
         self.originals = 0
 
@@ -43,13 +42,13 @@ class Copies:
 
     def went_by(self, rows: bytes, client_is_lower: bool, count: int) -> None:
         """A run of `count` segments: none of them is a copy, but what comes next may be a copy of the last `rows`."""
-        self._went_by = rows, client_is_lower
+        self.ran = rows, client_is_lower
         self.originals += count
 
     def is_copy(self, packet: Packet, index: int, news: bool) -> bool:
         """True when this packet was seen before; otherwise it is remembered. `news`: it holds what no packet before held."""
-        if self._went_by is not None and not news:
-            self._look_back(packet, index, *self._went_by)
+        if self.ran is not None and not news:
+            self._look_back(packet, index, *self.ran)
         key = (index, packet.seq, packet.ack, packet.flags, packet.length, packet.ip_id, packet.window, packet.tsval)
         traits = (packet.time_ns, packet.tsecr, packet.ttl, packet.interface, packet.outgoing)
         first = self._recent.get(key)
@@ -59,7 +58,7 @@ class Copies:
         self.originals += 1
         self._recent[key] = traits
         if len(self._recent) > _REMEMBERED:
-            self._recent.popitem(last=False)
+            del self._recent[next(iter(self._recent))]
         return False
 
     def _look_back(self, packet: Packet, index: int, rows: bytes, client_is_lower: bool) -> None:

@@ -41,6 +41,9 @@ class Delivery:
         """Hand out what can be handed out; give up after too many packets."""
         while self._advance(0) or self._advance(1):
             pass
+        if not self.flows[0].reassembly.pieces and not self.flows[1].reassembly.pieces:
+            self.stuck_since = None
+            return
         if self.waiting > MAX_WAITING or any(len(flow.reassembly.pieces) > MAX_PIECES for flow in self.flows):
             self.spill(MAX_WAITING // 2 if self.waiting > MAX_WAITING else 0)
         flows = self.flows
@@ -72,9 +75,11 @@ class Delivery:
 
     def finish(self, at: Moment) -> None:
         """The connection is over: nothing more will come."""
-        self.spill(-1)
+        if self.flows[0].reassembly.pieces or self.flows[1].reassembly.pieces:
+            self.spill(-1)
         for flow in self.flows:
-            self._missing(flow, self._end(flow), at)
+            if flow.acked > flow.reassembly.next:
+                self._missing(flow, self._end(flow), at)
 
     def _heads(self) -> list[tuple[Piece, int]]:
         return [(flow.reassembly.pieces[0], flow.index) for flow in self.flows if flow.reassembly.pieces]

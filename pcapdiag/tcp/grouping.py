@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -39,20 +40,20 @@ class Grouped:
 def group(table: PacketTable) -> Grouped:
     """Group all rows of a table."""
     columns, forward = _ends(table)
-    order = _sorted(columns)
-    same = np.ones(max(len(order) - 1, 0), np.bool_)
-    for column in columns:
-        ordered = column[order]
-        same &= ordered[1:] == ordered[:-1]
+    order, same = _sorted(columns)
     starts = np.flatnonzero(np.concatenate(([True], ~same))) if len(order) else np.zeros(0, np.int64)
     first = order[starts]
     keys: list[Key] = list(zip(*(column[first].tolist() for column in columns), strict=True))
     return Grouped(order, forward[order], np.append(starts, len(order)), keys)
 
 
+address_of = lru_cache(1 << 16)(address_text)
+"""The text of an address; most come again and again."""
+
+
 def endpoints(key: Key) -> tuple[Endpoint, Endpoint]:
     """The lower and the higher end of a key."""
-    return Endpoint(address_text(key[0], key[1]), key[2]), Endpoint(address_text(key[3], key[4]), key[5])
+    return Endpoint(address_of(key[0], key[1]), key[2]), Endpoint(address_of(key[3], key[4]), key[5])
 
 
 def _ends(table: PacketTable) -> tuple[list[npt.NDArray[np.uint64]], npt.NDArray[np.bool_]]:
@@ -67,7 +68,8 @@ def _ends(table: PacketTable) -> tuple[list[npt.NDArray[np.uint64]], npt.NDArray
     return [*lower, *higher], forward
 
 
-def _sorted(columns: list[npt.NDArray[np.uint64]]) -> npt.NDArray[np.int64]:
+def _sorted(columns: list[npt.NDArray[np.uint64]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Row numbers in connection order, and which of them (the first left out) belong to the connection before them."""
     count = len(columns[0])
     mixed = np.zeros(count, np.uint64)
     for column, salt in zip(columns, _SALT, strict=True):
@@ -77,15 +79,18 @@ def _sorted(columns: list[npt.NDArray[np.uint64]]) -> npt.NDArray[np.int64]:
     numbered = (mixed >> bits << bits) | np.arange(count, dtype=np.uint64)
     numbered.sort()
     order = (numbered & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
-    if _mingled(mixed[order] >> bits, [column[order] for column in columns]):
-        return np.lexsort(columns)
-    return order
+    same, hashes = _same_ends(columns, order), numbered >> bits
+    if np.any((hashes[1:] == hashes[:-1]) & ~same):  # two connections fell together
+        order = np.lexsort(columns)
+        same = _same_ends(columns, order)
+    return order, same
 
 
-def _mingled(hashes: npt.NDArray[np.uint64], columns: list[npt.NDArray[np.uint64]]) -> bool:
-    """Whether two connections have the same hash."""
-    same_hash = hashes[1:] == hashes[:-1]
-    same_ends = np.ones(len(same_hash), np.bool_)
+def _same_ends(columns: list[npt.NDArray[np.uint64]], order: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Whether each row, in this order and the first left out, has the ends of the row before it."""
+    same = np.ones(max(len(order) - 1, 0), np.bool_)
     for column in columns:
-        same_ends &= column[1:] == column[:-1]
-    return bool(np.any(same_hash & ~same_ends))
+        if len(column) and (column != column[0]).any():
+            ordered = column[order]
+            same &= ordered[1:] == ordered[:-1]
+    return same

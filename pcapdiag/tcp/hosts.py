@@ -10,8 +10,9 @@ from typing import Protocol
 
 import numpy as np
 
-from pcapdiag.capture.table import I64, RST, U8, U64, PacketTable, address_text
+from pcapdiag.capture.table import RST, PacketTable
 from pcapdiag.model import Moment
+from pcapdiag.tcp.grouping import Grouped, address_of
 
 
 class Hosts(Protocol):
@@ -59,29 +60,34 @@ class HostLedger:
     def __init__(self) -> None:
         self._hosts: dict[str, _Host] = {}
 
-    def feed(self, batch: PacketTable) -> None:
-        """Take in the rows of a batch, resets left out."""
-        rows = np.flatnonzero(batch.flags & RST == 0)
+    def feed(self, batch: PacketTable, grouped: Grouped) -> None:
+        """Take in the rows of a batch, resets left out.
+
+        What one end of a connection sends without a pause and with the same TTL is one stretch of rows; the stretches, a
+        few of each connection, are then taken in by address and time.
+        """
+        kept = batch.flags[grouped.order] & RST == 0
+        lower, higher = np.flatnonzero(kept & grouped.forward), np.flatnonzero(kept & ~grouped.forward)
+        rows = np.concatenate((lower, higher))
         if not len(rows):
             return
-        order = rows[np.lexsort((batch.time_ns[rows], batch.src[rows, 1], batch.src[rows, 0]))]
-        high, low, time, ttl = batch.src[order, 0], batch.src[order, 1], batch.time_ns[order], batch.ttl[order]
-        other = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
-        edges = np.flatnonzero(np.concatenate(([True], other | (np.diff(time) >= MERGE_NS), [True])))
-        starts, lasts = edges[:-1], edges[1:] - 1
-        for at_high, at_low, begin, end in zip(
-            high[starts].tolist(), low[starts].tolist(), time[starts].tolist(), time[lasts].tolist(), strict=True
-        ):
-            self._host(address_text(at_high, at_low)).alive(begin, end)
-        self._ttls(high, low, time, ttl)
-
-    def _ttls(self, high: U64, low: U64, time: I64, ttl: U8) -> None:
-        new = np.concatenate(([True], (high[1:] != high[:-1]) | (low[1:] != low[:-1]) | (ttl[1:] != ttl[:-1])))
-        for at_high, at_low, value, when in zip(
-            high[new].tolist(), low[new].tolist(), ttl[new].tolist(), time[new].tolist(), strict=True
-        ):
-            ttls = self._host(address_text(at_high, at_low)).ttls
-            ttls[value] = min(when, ttls.get(value, when))
+        group = np.searchsorted(grouped.starts, rows, side="right")
+        order = grouped.order[rows]
+        time, ttl = batch.time_ns[order], batch.ttl[order]
+        other = (group[1:] != group[:-1]) | (ttl[1:] != ttl[:-1]) | (np.abs(np.diff(time)) >= MERGE_NS)
+        if len(higher):
+            other[len(lower) - 1 : len(lower)] = True
+        starts = np.flatnonzero(np.concatenate(([True], other)))
+        ends = batch.src[order[starts]]
+        begin, last = np.minimum.reduceat(time, starts), np.maximum.reduceat(time, starts)
+        sorting = np.lexsort((begin, ends[:, 1], ends[:, 0]))
+        columns = ends[:, 0], ends[:, 1], begin, last, ttl[starts]
+        for high, low, since, until, value in zip(*(column[sorting].tolist() for column in columns), strict=True):
+            host = self._host(address_of(high, low))
+            host.alive(since, until)
+            seen = host.ttls.get(value)
+            if seen is None or since < seen:
+                host.ttls[value] = since
 
     def _host(self, address: str) -> _Host:
         host = self._hosts.get(address)

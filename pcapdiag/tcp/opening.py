@@ -49,19 +49,24 @@ class Opening:
         """SYN to SYN+ACK plus SYN+ACK to ACK, when each was sent once."""
         if self.complete is None or len(self.syns) != 1 or len(self.synacks) != 1:
             return None
-        return self.complete.time_ns - self.syns[0].time_ns
+        return _passed(self.syns[0], self.complete)
 
     def handshake(self, midway: Moment | None) -> Handshake:
         """The final account; `midway` is the first segment of a capture that holds no SYN."""
-        once = len(self.syns) == 1 and len(self.synacks) == 1
+        syns, synacks, complete = self.syns, self.synacks, self.complete
+        answered = len(synacks) == 1
         return Handshake(
-            syns=tuple(self.syns),
-            synacks=tuple(self.synacks),
-            complete=self.complete or midway,
-            rtt_ns=self.rtt_ns,
-            server_leg_ns=self.synacks[0].time_ns - self.syns[0].time_ns if once else None,
-            client_leg_ns=self.complete.time_ns - self.synacks[0].time_ns
-            if self.complete and len(self.synacks) == 1
-            else None,
-            simultaneous=self.simultaneous,
+            tuple(syns),
+            tuple(synacks),
+            complete or midway,
+            self.rtt_ns,
+            _passed(syns[0], synacks[0]) if answered and len(syns) == 1 else None,
+            _passed(synacks[0], complete) if answered and complete is not None else None,
+            self.simultaneous,
         )
+
+
+def _passed(earlier: Moment, later: Moment) -> int | None:
+    """Nanoseconds between the two; None where the capture's clock went back in between."""
+    passed = later.time_ns - earlier.time_ns
+    return passed if passed >= 0 else None

@@ -5,6 +5,7 @@ It must leave the conversation exactly as the walk segment by segment would; the
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import accumulate
 
 import numpy as np
@@ -14,23 +15,30 @@ from pcapdiag.tcp.closing import FinNote
 from pcapdiag.tcp.connection import Marks
 from pcapdiag.tcp.conversation import Conversation
 from pcapdiag.tcp.flow import SIDES, Flow
+from pcapdiag.tcp.rows import Ints
 from pcapdiag.tcp.runs import Run, Runs, RunSide
 from pcapdiag.tcp.seq import MASK, distance, offset_near
 
+# `NamedTuple`s are made by Python functions; where many are made, `tuple` itself does it.
+_moment = partial(tuple.__new__, Moment)
+_marks = partial(tuple.__new__, Marks)
 
-def open_run(conversation: Conversation, run: Run, runs: Runs, octets: bytes | memoryview) -> None:
-    """Take in SYN and SYN+ACK of a run that opens a new conversation; `take_run` must follow."""
-    columns, begin = runs.columns, run.begin
-    flows = conversation.flows
-    for flow, row in zip(flows, (begin, begin + 1), strict=True):
-        flow.isn = int(columns.seq[row])
-        flow.number_from(flow.isn + 1)
-        at = columns.order[row]
-        conversation.offered(flow, octets, int(columns.table.tcp_at[at]), int(columns.table.payload_at[at]))
-        moment = Moment(int(columns.time_ns[row]), run.capture, int(columns.frame[row]))
-        conversation.opening.syn(flow.index, flow.index == 1, moment)
-    third = begin + 2
-    conversation.opening.complete = Moment(int(columns.time_ns[third]), run.capture, int(columns.frame[third]))
+
+def open_run(conversation: Conversation, run: Run, client_is_lower: bool, octets: bytes | memoryview) -> None:
+    """Take in the opening of a run that begins a new conversation; `take_run` must follow."""
+    client, server = conversation.flows
+    first, second = (run.lower, run.higher) if client_is_lower else (run.higher, run.lower)
+    client.isn, server.isn = first.first_seq, second.first_seq
+    client.number_from(first.first_seq + 1)
+    server.number_from(second.first_seq + 1)
+    conversation.offered(client, octets, run.syn_at, run.syn_end)
+    conversation.offered(server, octets, run.synack_at, run.synack_end)
+    opening, capture = conversation.opening, run.capture
+    client.first = conversation.first
+    server.first = answered = _moment((second.first_ns, capture, second.first_frame))
+    opening.syn(0, False, conversation.first)
+    opening.syn(1, True, answered)
+    opening.complete = _moment((run.complete_ns, capture, run.complete_frame))
 
 
 def continues(conversation: Conversation, run: Run, client_is_lower: bool) -> bool:
@@ -70,10 +78,9 @@ def take_run(
 ) -> None:
     """Take in a run that continues or opens the conversation."""
     client, server = conversation.flows
-    rows = runs.rows[run.begin : run.end]
     numbering = ((client.base or 0, client.top), (server.base or 0, server.top))
-    last = conversation.sample.add_run(rows, client_is_lower, numbering)
-    conversation.copies.went_by(last, client_is_lower, run.end - run.begin)
+    kept = conversation.sample.add_run(runs.rows, run.begin, run.end, client_is_lower, numbering)
+    conversation.copies.went_by(kept, client_is_lower, run.end - run.begin)
     if run.closes or conversation.ledger.lacks_letters:
         letters = runs.letters[run.begin : run.end].decode("ascii")
         conversation.ledger.add_letters(letters if client_is_lower else letters.swapcase())
@@ -91,8 +98,10 @@ def take_run(
         if side.packets:
             _largest(flow, side, run, runs)
     if run.closes:
-        _close(conversation, run, runs, first, second)
-    conversation.last = max([conversation.last, *[flow.last for flow in (client, server) if flow.last is not None]])
+        _close(conversation, run, first, second)
+    for last in client.last, server.last:
+        if last is not None and last > conversation.last:
+            conversation.last = last
 
 
 def _hand_out(
@@ -100,33 +109,34 @@ def _hand_out(
 ) -> None:
     """Consecutive payloads of one side become one call of the observer."""
     payload, begin_chunk, end_chunk = runs.payload, run.chunk, run.chunk_end
-    spans, lengths, times, frames = payload.spans, payload.lengths, payload.times_ns, payload.frames
-    capture, data = run.capture, conversation.delivery.observer.data
+    starts, stops, lengths = payload.starts, payload.stops, payload.lengths
+    times, frames, capture = payload.times_ns, payload.frames, run.capture
+    data, cut = conversation.delivery.observer.data, octets.__getitem__
     flows = conversation.flows if client_is_lower else conversation.flows[::-1]
-    tops = [flows[0].top, flows[1].top]
-    sides = SIDES[flows[0].index], SIDES[flows[1].index]
-    passed: tuple[list[tuple[int, bytes]], list[tuple[int, bytes]]] = ([], [])
+    higher, lower = flows[1], flows[0]
+    tops = [higher.top, lower.top]
+    sides = SIDES[higher.index], SIDES[lower.index]
+    passed: tuple[list[bytes], list[bytes]] = ([], [])
     chunks = payload.chunks[begin_chunk : end_chunk + 1]
     begin = chunks[0]
-    for lower, end in zip(payload.lower[begin_chunk:end_chunk], chunks[1:], strict=True):
-        which = 0 if lower else 1
-        start = tops[which]
+    for which, end in zip(payload.lower[begin_chunk:end_chunk], chunks[1:], strict=True):
+        offset = tops[which]
         if end - begin == 1:
-            joined = bytes(octets[spans[begin]])
-            marks = Marks((start,), (times[begin],), (frames[begin],), capture)
-            tops[which] = start + lengths[begin]
+            joined = bytes(octets[starts[begin] : stops[begin]])
+            tops[which] = offset + lengths[begin]
+            marks = _marks(((offset,), (times[begin],), (frames[begin],), capture))
         else:
-            edges = list(accumulate(lengths[begin:end], initial=start))
-            joined = b"".join([octets[span] for span in spans[begin:end]])
-            tops[which] = edges.pop()
-            marks = Marks(edges, times[begin:end], frames[begin:end], capture)
-        data(sides[which], start, joined, marks)
-        passed[which].append((start, joined))
+            joined = b"".join(map(cut, map(slice, starts[begin:end], stops[begin:end])))
+            offsets = list(accumulate(lengths[begin:end], initial=offset))
+            tops[which] = offsets.pop()
+            marks = _marks((offsets, times[begin:end], frames[begin:end], capture))
+        data(sides[which], offset, joined, marks)
+        passed[which].append(joined)
         begin = end
-    for flow, top, octets_of in zip(flows, tops, passed, strict=True):
-        if octets_of:
+    for flow, top, pieces in zip((higher, lower), tops, passed, strict=True):
+        if pieces:
             flow.top = top
-            flow.reassembly.passed_by(octets_of, top)
+            flow.reassembly.passed_by(pieces, top)
 
 
 def _account(flow: Flow, other: Flow, side: RunSide, run: Run, runs: Runs) -> None:
@@ -137,15 +147,17 @@ def _account(flow: Flow, other: Flow, side: RunSide, run: Run, runs: Runs) -> No
     ttls[side.ttl] = ttls.get(side.ttl, 0) + side.packets
     flow.ip_id_zero += side.zero_ids
     if flow.first is None:
-        flow.first = Moment(side.first_ns, capture, side.first_frame)
-    flow.last = Moment(side.last_ns, capture, side.last_frame)
+        flow.first = _moment((side.first_ns, capture, side.first_frame))
+    flow.last = _moment((side.last_ns, capture, side.last_frame))
     if side.news_ns >= 0:
-        flow.last_news = Moment(side.news_ns, capture, side.news_frame)
+        same = side.news_frame == side.last_frame
+        flow.last_news = flow.last if same else _moment((side.news_ns, capture, side.news_frame))
     flow.window = side.last_window
-    if flow.scale is not None:
-        flow.max_window = max(flow.max_window, side.widest << flow.scale)
+    if flow.scale is not None and side.widest << flow.scale > flow.max_window:
+        flow.max_window = side.widest << flow.scale
     if side.last_tsval >= 0:
-        flow.clock_first = flow.clock_first or (side.first_ns, side.first_tsval)
+        if flow.clock_first is None:
+            flow.clock_first = (side.first_ns, side.first_tsval)
         flow.clock_last = (side.last_ns, side.last_tsval)
     full = flow.full_segment(other)
     if side.largest > full:
@@ -155,11 +167,13 @@ def _account(flow: Flow, other: Flow, side: RunSide, run: Run, runs: Runs) -> No
 
 def _acknowledge(conversation: Conversation, flow: Flow, other: Flow, side: RunSide, run: Run) -> None:
     assert other.base is not None
-    first = Moment(side.first_ns, run.capture, side.first_frame)
-    conversation.opening.acknowledges(flow.index, first, other.isn is not None)
+    if conversation.opening.complete is None:
+        first = _moment((side.first_ns, run.capture, side.first_frame))
+        conversation.opening.acknowledges(flow.index, first, other.isn is not None)
     ack = offset_near(side.last_ack, other.base, other.top)
     if ack > other.acked:
-        flow.last_advance = first if side.advance_ns < 0 else Moment(side.advance_ns, run.capture, side.advance_frame)
+        at = (side.first_ns, side.first_frame) if side.advance_ns < 0 else (side.advance_ns, side.advance_frame)
+        flow.last_advance = _moment((at[0], run.capture, at[1]))
         other.acknowledged(ack)
     flow.last_ack = ack
 
@@ -169,34 +183,46 @@ def _largest(flow: Flow, side: RunSide, run: Run, runs: Runs) -> None:
     flow.largest_acked = max(flow.largest_acked, side.acked)
     if not side.waiting:
         return
-    lengths = runs.columns.length[_own_rows(side, run, runs)]
-    waiting = lengths[lengths > 0][-side.waiting :].tolist()
+    payload, ours = runs.payload, runs.columns.forward[side.first_row]
+    waiting: list[int] = []
+    for chunk in range(run.chunk_end - 1, run.chunk - 1, -1):
+        if payload.lower[chunk] == ours:
+            begin, end = payload.chunks[chunk], payload.chunks[chunk + 1]
+            waiting[:0] = payload.lengths[max(begin, end - side.waiting + len(waiting)) : end]
+            if len(waiting) == side.waiting:
+                break
     end = flow.top - sum(waiting)
     for length in waiting:
         end += length
         flow.sent_one(end, length)
 
 
-def _own_rows(side: RunSide, run: Run, runs: Runs) -> np.ndarray:
+def _own_rows(side: RunSide, run: Run, runs: Runs) -> Ints:
     """Positions of one side's rows of a run."""
     forward = runs.columns.forward[run.begin : run.end]
-    return run.begin + np.flatnonzero(forward == forward[side.first_row - run.begin])
+    own: Ints = run.begin + np.flatnonzero(forward == runs.columns.forward[side.first_row])
+    return own
 
 
-def _close(conversation: Conversation, run: Run, runs: Runs, *sides: RunSide) -> None:
+def _close(conversation: Conversation, run: Run, *sides: RunSide) -> None:
     """The FINs of a run, in the order they came, and who acknowledged them."""
-    columns = runs.columns
-    closed = [
-        (side, flow) for side, flow in zip(sides, conversation.flows, strict=True) if side.packets and side.fin_row >= 0
-    ]
-    for side, flow in sorted(closed, key=lambda one: one[0].fin_row):
-        row, other = side.fin_row, conversation.flows[1 - flow.index]
+    capture, flows = run.capture, conversation.flows
+    closed = [index for index in (0, 1) if sides[index].packets and sides[index].fin_row >= 0]
+    if len(closed) == 2 and sides[1].fin_row < sides[0].fin_row:
+        closed.reverse()
+    for index in closed:
+        flow, other, side, answer = flows[index], flows[1 - index], sides[index], sides[1 - index]
         assert other.base is not None
-        at = Moment(int(columns.time_ns[row]), run.capture, int(columns.frame[row]))
-        ack = offset_near(int(columns.ack[row]), other.base, other.top)
         flow.fin = flow.top
-        conversation.ledger.fins.append(FinNote(at, flow.index, flow.top, int(columns.seq[row]), ack, side.ttl))
-        answer = sides[1 - flow.index]
-        if answer.packets and answer.fin_acked_row >= 0:
-            row = answer.fin_acked_row
-            conversation.ledger.fins[-1].acked = Moment(int(columns.time_ns[row]), run.capture, int(columns.frame[row]))
+        acked = answer.packets and answer.acks_fin_ns >= 0
+        conversation.ledger.fins.append(
+            FinNote(
+                _moment((side.fin_ns, capture, side.fin_frame)),
+                index,
+                flow.top,
+                side.fin_seq,
+                offset_near(side.fin_ack, other.base, other.top),
+                side.ttl,
+                _moment((answer.acks_fin_ns, capture, answer.acks_fin_frame)) if acked else None,
+            )
+        )

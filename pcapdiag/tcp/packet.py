@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
@@ -45,6 +46,8 @@ class Packet(NamedTuple):
         """Octets of the IP packet on the wire."""
         return self.payload_at - self.ip_at + self.length
 
+
+_packet = partial(tuple.__new__, Packet)
 
 _COLUMNS = (
     "time_ns",
@@ -97,4 +100,4 @@ class Walked:
     def _packets(self, positions: Rows) -> Iterator[tuple[Packet, bool]]:
         rows = self._order[positions]
         columns = (getattr(self._table, name)[rows].tolist() for name in _COLUMNS)
-        return zip(map(Packet._make, zip(*columns, strict=True)), self._forward[positions].tolist(), strict=True)
+        return zip(map(_packet, zip(*columns, strict=True)), self._forward[positions].tolist(), strict=True)

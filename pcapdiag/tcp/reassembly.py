@@ -72,18 +72,20 @@ class Reassembly:
         self.next = end
         self._shrink()
 
-    def passed_by(self, chunks: list[tuple[int, bytes]], end: int) -> None:
-        """Octets up to `end` were handed out, offset and octets of each piece: remember the last of them."""
-        needed = MEMORY
-        for number in range(len(chunks) - 1, -1, -1):
-            needed -= len(chunks[number][1])
-            if needed <= 0:
-                self._recent.clear()
-                self._kept = 0
-                chunks = chunks[number:]
+    def passed_by(self, pieces: list[bytes], end: int) -> None:
+        """Octets up to `end` were handed out in these pieces: remember the last of them."""
+        last: list[tuple[int, bytes]] = []
+        offset, kept = end, 0
+        for octets in reversed(pieces):
+            offset -= len(octets)
+            kept += len(octets)
+            last.append((offset, octets))
+            if kept >= MEMORY:
+                self.forget()
                 break
-        self._recent.extend(chunks)
-        self._kept += sum([len(octets) for _, octets in chunks])
+        last.reverse()
+        self._recent.extend(last)
+        self._kept += kept
         self.next = end
         self._shrink()
 

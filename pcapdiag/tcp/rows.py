@@ -14,12 +14,10 @@ import numpy.typing as npt
 from pcapdiag.capture.table import PacketTable
 from pcapdiag.tcp.grouping import Grouped
 
-Packed = npt.NDArray[np.void]
-"""Rows of type `ROW`."""
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-ROW = np.dtype(
+_ROW = np.dtype(
     [
         ("time_ns", "<i8"),
         ("frame_number", "<i8"),
@@ -42,22 +40,23 @@ ROW = np.dtype(
 )
 """What is kept of a segment in a run; ``lower``: the lower end of the key sent it."""
 _FIELDS = Struct("<qqIIiiqqiHHHBBb??")
+ROW_SIZE = _FIELDS.size
 _NUMBERS = Struct("<II")
 _NUMBERS_AT = 16
 """Where ``seq`` and ``ack`` stand in a row."""
 
 
 def unpack(rows: bytes) -> Iterator[tuple[int, ...]]:
-    """Rows that were kept as octets, each in the order of `ROW`'s fields."""
+    """Rows that were kept as octets, each in the order of `_FIELDS`."""
     return _FIELDS.iter_unpack(rows)
 
 
 def find_numbers(rows: bytes, seq: int, ack: int) -> Iterator[tuple[int, ...]]:
     """The rows with these sequence and acknowledgement numbers, latest first."""
-    numbers, size = _NUMBERS.pack(seq, ack), _FIELDS.size
+    numbers = _NUMBERS.pack(seq, ack)
     end = len(rows)
     while (at := rows.rfind(numbers, 0, end)) >= 0:
-        if at % size == _NUMBERS_AT:
+        if at % ROW_SIZE == _NUMBERS_AT:
             yield _FIELDS.unpack_from(rows, at - _NUMBERS_AT)
         end = at + len(numbers) - 1
 
@@ -102,10 +101,10 @@ class Columns:
     def __len__(self) -> int:
         return len(self.order)
 
-    def packed(self) -> Packed:
-        """All rows as records to keep."""
+    def packed(self) -> memoryview:
+        """All rows as octets to copy what is kept from, each of `ROW_SIZE`."""
         table, order = self.table, self.order
-        rows = np.empty(len(order), ROW)
+        rows = np.empty(len(order), _ROW)
         rows["time_ns"], rows["frame_number"], rows["capture"] = self.time_ns, self.frame, self.capture
         rows["seq"], rows["ack"], rows["seg_len"] = self.seq, self.ack, self.length
         rows["ip_len"] = (table.payload_at - table.ip_at + table.seg_len)[order]
@@ -113,4 +112,4 @@ class Columns:
         rows["ip_id"], rows["interface"], rows["window"] = self.ip_id, table.interface[order], self.window
         rows["flags"], rows["ttl"], rows["outgoing"] = self.flags, self.ttl, table.outgoing[order]
         rows["dont_fragment"], rows["lower"] = table.dont_fragment[order], self.forward
-        return rows
+        return rows.view(np.uint8).data

@@ -6,8 +6,11 @@ rows of a run fit what came before the run is for the conversation to check: `Ru
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +18,13 @@ import numpy.typing as npt
 from pcapdiag.capture.table import ACK, PacketTable
 from pcapdiag.tcp.grouping import Grouped
 from pcapdiag.tcp.ordinary import Ordinary, stretches
-from pcapdiag.tcp.rows import Bools, Columns, Ints, Packed
+from pcapdiag.tcp.rows import Bools, Columns, Ints
 
 MIN_ROWS = 5
 """Shorter runs are walked: the account of a run costs as much."""
 _AHEAD = 1 << 31
+
+Numbers: TypeAlias = "array[int]"
 
 
 class RunSide(NamedTuple):
@@ -57,9 +62,14 @@ class RunSide(NamedTuple):
     """Of its last segment that acknowledged more than the one before it in the run."""
     advance_frame: int
     fin_row: int
-    """Of its FIN, -1 without one."""
-    fin_acked_row: int
-    """Of the first segment of it that acknowledges the other side's FIN, -1 without one."""
+    """Position of its FIN, -1 without one."""
+    fin_ns: int
+    fin_frame: int
+    fin_seq: int
+    fin_ack: int
+    acks_fin_ns: int
+    """Of its first segment that acknowledges the other side's FIN."""
+    acks_fin_frame: int
 
 
 class Run(NamedTuple):
@@ -81,23 +91,38 @@ class Run(NamedTuple):
     chunk: int
     """First of its chunks in `Payload.chunks`."""
     chunk_end: int
+    syn_at: int
+    """Where the TCP header of its first row begins, the SYN of a run that opens a connection."""
+    syn_end: int
+    synack_at: int
+    synack_end: int
+    complete_ns: int
+    """Time of its third row."""
+    complete_frame: int
     lower: RunSide
     higher: RunSide
 
 
+# `NamedTuple`s are made by Python functions; where many are made, `tuple` itself does it.
+_run = partial(tuple.__new__, Run)
+_run_side = partial(tuple.__new__, RunSide)
+
+
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """The rows of runs that carry octets, as lists."""
+    """The rows of runs that carry octets. (The cyclic garbage collector would look at every number of a list, again and
+    again; into an `array` it does not look.)"""
 
-    chunks: list[int]
+    chunks: Numbers
     """Where each chunk begins: the octets that one side sends until the other side does; and the number of rows."""
-    lower: list[bool]
-    """By chunk: the lower end sends it."""
-    spans: list[slice]
-    """Where each row's payload stands in the octets of the batch."""
-    lengths: list[int]
-    times_ns: list[int]
-    frames: list[int]
+    lower: bytes
+    """By chunk: 1 where the lower end sends it."""
+    starts: Numbers
+    """Where each row's payload begins in the octets of the batch."""
+    stops: Numbers
+    lengths: Numbers
+    times_ns: Numbers
+    frames: Numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +133,8 @@ class Runs:
     payload: Payload
     left: Bools
     """Rows of no run."""
-    rows: Packed
-    """All rows in grouped order, to keep."""
+    rows: memoryview
+    """All rows in grouped order, packed; what is kept must be copied."""
     letters: bytes
     """The letter of each row in the history, upper case for the lower end."""
     columns: Columns
@@ -138,9 +163,21 @@ def find(table: PacketTable, grouped: Grouped, min_rows: int, calm_ns: int) -> R
         columns.ack[turn - 1],
         chunk,
         chunk_end,
+        *_opening(columns, begins),
     )
-    runs = list(map(Run._make, zip(*(field.tolist() for field in fields), lower, higher, strict=True)))
+    runs = list(map(_run, zip(*(field.tolist() for field in fields), lower, higher, strict=True)))
     return Runs(runs, payload, ~inside, columns.packed(), _letters(ordinary), columns)
+
+
+def _opening(columns: Columns, begins: Ints) -> Iterator[npt.NDArray[np.generic]]:
+    """Where the headers of the first two rows stand, and time and frame of the third (as far as there are so many rows)."""
+    table, beyond = columns.table, len(columns) - 1
+    for row in columns.order[begins], columns.order[np.minimum(begins + 1, beyond)]:
+        yield table.tcp_at[row]
+        yield table.payload_at[row]
+    third = np.minimum(begins + 2, beyond)
+    yield columns.time_ns[third]
+    yield columns.frame[third]
 
 
 def _payload(columns: Columns, inside: Bools, begins: Ints, ends: Ints) -> tuple[Payload, Ints, Ints]:
@@ -150,15 +187,22 @@ def _payload(columns: Columns, inside: Bools, begins: Ints, ends: Ints) -> tuple
     at = columns.table.payload_at[columns.order[carrying]]
     length = columns.length[carrying]
     payload = Payload(
-        chunks=[*chunks.tolist(), len(carrying)],
-        lower=columns.forward[carrying[chunks]].tolist(),
-        spans=list(map(slice, at.tolist(), (at + length).tolist())),
-        lengths=length.tolist(),
-        times_ns=columns.time_ns[carrying].tolist(),
-        frames=columns.frame[carrying].tolist(),
+        chunks=_numbers(np.append(chunks, len(carrying))),
+        lower=columns.forward[carrying[chunks]].tobytes(),
+        starts=_numbers(at),
+        stops=_numbers(at + length),
+        lengths=_numbers(length),
+        times_ns=_numbers(columns.time_ns[carrying]),
+        frames=_numbers(columns.frame[carrying]),
     )
     starts = carrying[chunks]
     return payload, np.searchsorted(starts, begins), np.searchsorted(starts, ends)
+
+
+def _numbers(column: npt.NDArray[np.integer]) -> Numbers:
+    numbers = array("q")
+    numbers.frombytes(column.astype(np.int64, copy=False).tobytes())
+    return numbers
 
 
 def _chunks(carrying: Ints, begins: Ints, forward: Bools) -> Ints:
@@ -219,7 +263,7 @@ class _Own:
         return np.where(earliest == beyond, -1, earliest)
 
     def _padded(self, column: npt.NDArray[np.generic], filling: int) -> npt.NDArray[np.generic]:
-        values = column[self.rows]
+        values: npt.NDArray[np.generic] = column[self.rows]
         values[-1] = filling
         return values
 
@@ -241,6 +285,7 @@ def _side(ordinary: Ordinary, own: _Own, other: _Own) -> list[RunSide]:
     news = own.latest(carries | ordinary.syn | ordinary.fin)
     advance = own.latest(ordinary.advances & ~ordinary.opens)
     advance[advance == first] = -1
+    fin, acks_fin = own.latest(ordinary.fin), own.earliest(ordinary.acks_fin, count)
     final = np.repeat(columns.ack[other.last], own.counts)
     rows = own.rows[:-1]
     acked = np.zeros(count, np.bool_)
@@ -263,7 +308,9 @@ def _side(ordinary: Ordinary, own: _Own, other: _Own) -> list[RunSide]:
         frame[news],
         np.where(advance < 0, -1, time_ns[advance]),
         frame[advance],
-        own.latest(ordinary.fin),
-        own.earliest(ordinary.acks_fin, count),
+        fin,
+        *(column[fin] for column in (time_ns, frame, columns.seq, columns.ack)),
+        np.where(acks_fin < 0, -1, time_ns[acks_fin]),
+        frame[acks_fin],
     )
-    return list(map(RunSide._make, zip(*(field.tolist() for field in fields), strict=True)))
+    return list(map(_run_side, zip(*(field.tolist() for field in fields), strict=True)))

@@ -11,7 +11,7 @@ from pcapdiag.capture.table import ACK
 from pcapdiag.model import Moment
 from pcapdiag.tcp.connection import Odd, Segment
 from pcapdiag.tcp.flow import SIDES
-from pcapdiag.tcp.rows import ROW, Packed, unpack
+from pcapdiag.tcp.rows import ROW_SIZE, unpack
 from pcapdiag.tcp.seq import offset_near
 
 HEAD = 32
@@ -43,17 +43,19 @@ class Raw(NamedTuple):
     odd: int
 
 
-@dataclass(frozen=True, slots=True)
 class Stretch:
-    """In-order segments, packed."""
+    """Ordinary segments, packed."""
 
-    rows: bytes
-    """Of type `ROW`. (Copying an array of records takes a hundred times longer than copying its octets.)"""
-    client_is_lower: bool
-    numbering: Numbering
+    __slots__ = ("client_is_lower", "numbering", "rows")
+
+    def __init__(self, rows: bytes, client_is_lower: bool, numbering: Numbering) -> None:
+        self.rows = rows
+        """See `pcapdiag.tcp.rows`."""
+        self.client_is_lower = client_is_lower
+        self.numbering = numbering
 
     def __len__(self) -> int:
-        return len(self.rows) // ROW.itemsize
+        return len(self.rows) // ROW_SIZE
 
     def __iter__(self) -> Iterator[Raw]:
         (client, client_near), (server, server_near) = self.numbering
@@ -124,21 +126,24 @@ class Sample:
             self._weight += 1
             self._trim()
 
-    def add_run(self, rows: Packed, client_is_lower: bool, numbering: Numbering) -> bytes:
-        """Take in a run of in-order segments. Returns the last of them, copied out of their batch."""
+    def add_run(self, rows: memoryview, begin: int, end: int, client_is_lower: bool, numbering: Numbering) -> bytes:
+        """Take in ordinary segments: rows `begin` to `end` of packed ones. Returns the last of them."""
         if self._room:
-            first = Stretch(rows[: self._room].tobytes(), client_is_lower, numbering)
-            self._head.append(first)
-            self._room -= len(first)
-            if len(first) == len(rows):
-                return first.rows
-            rows = rows[len(first) :]
-        self.left_out |= len(rows) > TAIL
-        last = Stretch(rows[-TAIL:].tobytes(), client_is_lower, numbering)
-        self._tail.append(last)
-        self._weight += len(last)
+            taken = min(self._room, end - begin)
+            head = rows[begin * ROW_SIZE : (begin + taken) * ROW_SIZE].tobytes()
+            self._head.append(Stretch(head, client_is_lower, numbering))
+            self._room -= taken
+            begin += taken
+            if begin == end:
+                return head
+        if end - begin > TAIL:
+            self.left_out = True
+            begin = end - TAIL
+        tail = rows[begin * ROW_SIZE : end * ROW_SIZE].tobytes()
+        self._tail.append(Stretch(tail, client_is_lower, numbering))
+        self._weight += end - begin
         self._trim()
-        return last.rows
+        return tail
 
     def backwards(self) -> Iterator[Raw]:
         """The last segments, latest first."""
@@ -165,7 +170,7 @@ class Sample:
             self.left_out = True
             self._weight -= min(excess, len(oldest))
             if len(oldest) > excess:
-                rest = oldest.rows[excess * ROW.itemsize :]
+                rest = oldest.rows[excess * ROW_SIZE :]
                 self._tail.appendleft(Stretch(rest, oldest.client_is_lower, oldest.numbering))
 
 

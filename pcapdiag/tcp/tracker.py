@@ -94,8 +94,8 @@ class Tracker(Generic[O]):
 
     def feed(self, batch: PacketTable) -> None:
         """Take in the next batch of the trace."""
-        self.hosts.feed(batch)
         grouped = group(batch)
+        self.hosts.feed(batch, grouped)
         runs = find(batch, grouped, MIN_ROWS if self._fast else len(batch) + 1, self._calm_ns)
         ordinary = iter(runs.runs)
         run = next(ordinary, None)
@@ -141,7 +141,7 @@ class Tracker(Generic[O]):
                 entry = None
             ready = entry is None
             if entry is None:
-                entry = self._begin_open(key, run, runs, octets)
+                entry = self._begin_open(key, run, octets)
         else:
             ready = (
                 entry is not None
@@ -157,7 +157,7 @@ class Tracker(Generic[O]):
         if run.closes:
             self._mind(entry, run.last_ns)
 
-    def _begin_open(self, key: Key, run: Run, runs: Runs, octets: bytes | memoryview) -> _Entry[O]:
+    def _begin_open(self, key: Key, run: Run, octets: bytes | memoryview) -> _Entry[O]:
         """A connection whose SYN, SYN+ACK and ACK stand at the beginning of a run."""
         client_is_lower = run.lower.first_row == run.begin
         opener = run.lower if client_is_lower else run.higher
@@ -165,28 +165,34 @@ class Tracker(Generic[O]):
         entry = self._begin(key, first)
         entry.embryo = None
         conversation = self._converse(entry, client_is_lower, True, first)
-        open_run(conversation, run, runs, octets)
+        open_run(conversation, run, client_is_lower, octets)
         return entry
 
     def _walk(self, key: Key, rows: Iterable[tuple[Packet, bool]], octets: bytes | memoryview) -> None:
         """Some packets of one connection, segment by segment."""
         entry = self._open.get(key)
         for packet, lower in rows:
-            if entry is not None and self._superseded(entry, packet, lower):
+            if (
+                entry is not None
+                and (entry.over_at is not None or packet.flags & SYN)
+                and self._superseded(entry, packet, lower)
+            ):
                 entry = None
             if entry is None:
                 if key in self._gone and not packet.flags & SYN:
                     continue
                 entry = self._begin(key, Moment(packet.time_ns, packet.capture, packet.frame))
-            if entry.conversation is None:
+            conversation = entry.conversation
+            if conversation is None:
                 assert entry.embryo is not None
                 sides = entry.embryo.take(packet, lower, octets, key, self._side_ports)
                 if sides is not None:
                     self._hatch(entry, *sides)
                 else:
                     self._unborn[key] = entry
-            else:
-                entry.conversation.take(packet, 0 if lower == entry.client_is_lower else 1, octets)
+                continue
+            conversation.take(packet, 0 if lower == entry.client_is_lower else 1, octets)
+            if entry.over_at is not None or conversation.over or conversation.delivery.waiting:
                 self._mind(entry, packet.time_ns)
 
     def _superseded(self, entry: _Entry[O], packet: Packet, lower: bool) -> bool:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pcapdiag.model import Moment
+from pcapdiag.tcp.grouping import group
 from pcapdiag.tcp.hosts import HostLedger
 from pcapdiag.tcp.options import sack_blocks, syn_options
 from pcapdiag.tcp.reassembly import Piece, Reassembly
@@ -36,6 +37,9 @@ def test_offsets_come_back(offset: int, base: int, drift: int) -> None:
         (bytes([2, 0, 3, 3]), None, None, False),
         (bytes([0, 2, 4, 5, 180]), None, None, False),
         (b"", None, None, False),
+        (bytes([2, 4, 5, 180, 4, 2, 8, 10, *range(8), 1, 3, 3, 7]), 1460, 7, True),
+        (bytes([2, 4, 5, 180, 4, 2, 8, 10, *range(8), 1, 3, 3, 99]), 1460, 14, True),
+        (bytes([2, 4, 5, 180, 4, 2, 8, 10, *range(8), 1, 1, 3, 3]), 1460, None, True),
     ],
 )
 def test_syn_options(octets: bytes, mss: int | None, scale: int | None, sack: bool) -> None:
@@ -73,7 +77,8 @@ def test_reassembly_is_a_map_of_octets(pieces: list[tuple[int, int]], seed: int)
 
 def test_hosts_know_only_the_past() -> None:
     hosts = HostLedger()
-    hosts.feed(table(talk("C SYN\nS SYN\n+5 C ACK | ttl=9\n+10 C RST | ttl=200")))
+    batch = table(talk("C SYN\nS SYN\n+5 C ACK | ttl=9\n+10 C RST | ttl=200"))
+    hosts.feed(batch, group(batch))
     begin, later, end = Moment(START_NS, 0, 0), Moment(START_NS + 10**9, 0, 3), Moment(START_NS + 60 * 10**9, 0, 9)
     assert hosts.ttls(CLIENT, later) == {64}
     assert hosts.ttls(CLIENT, end) == {64, 9}
