@@ -190,9 +190,10 @@ class ClientStream:
     # --- Lines -------------------------------------------------------------------------------------------------------
 
     def _lines(self, octets: bytes, offset: int, at: int) -> int:
-        mode, size, partial = self._mode, len(octets), self._partial
-        if not at and orderly.whole_lines(octets):
+        size, mode = len(octets), self._mode
+        if not at and octets[-2:] == b"\r\n" and size <= orderly.CHUNK_LIMIT:
             at = self._orderly(octets, offset)
+        partial = self._partial
         while at < size and self._mode is mode:
             end = octets.find(b"\n", at)
             if end < 0:

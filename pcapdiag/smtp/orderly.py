@@ -20,7 +20,7 @@ from pcapdiag.smtp.transactions import Sent
 
 _DATA = Kind.DATA
 CHUNK_LIMIT = LINE_LIMIT
-"""Longer chunks go the long way: then no line can be too long here."""
+"""Chunks that end in CRLF and are not longer go the short way: no line can be too long in them."""
 
 _STEPS: dict[bytes, tuple[bytes, Kind, Stage | None]] = {
     verb + space: (verb, *STEPS[verb])
@@ -30,11 +30,6 @@ _STEPS: dict[bytes, tuple[bytes, Kind, Stage | None]] = {
 """The first five octets of a line -> verb, kind and stage; verbs without argument are the whole line."""
 
 _CODES = {b"%d" % code: code for code in range(100, 600)}
-
-
-def whole_lines(octets: bytes) -> bool:
-    """The chunk may go the short way."""
-    return octets[-2:] == b"\r\n" and len(octets) <= CHUNK_LIMIT
 
 
 def take_commands(conversation: Conversation, octets: bytes, offset: int, at: Moment) -> Sent | None:

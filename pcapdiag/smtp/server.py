@@ -74,26 +74,32 @@ class ServerStream:
         self._handler.tls_octets(Side.SERVER, octets[at:] if at else octets, offset + at)
         return len(octets)
 
-    def _orderly(self, octets: bytes, offset: int, at: Moment) -> int:
+    def _orderly(self, octets: bytes, offset: int) -> int:
         """The replies by the book at the beginning of a chunk: how many octets they were."""
+        at = self._clock.only
+        if at is None or self._partial.length or self._reply.open or self._continued:
+            return 0
         conversation, mode, begins = self._conversation, self._mode, offset
         for code, enhanced, lines, length in orderly.replies(octets):
-            self._skipping = False
+            ends = begins + length
+            reply = make_reply((code, enhanced, lines, at, at, begins, ends, True, False, False))
+            begins = ends
             if not conversation.greeted and can_greet(code):
                 conversation.settle(at)
-            ends = begins + length
-            self._handler.replied(make_reply((code, enhanced, lines, at, at, begins, ends, True, False, False)))
-            begins = ends
+            self._handler.replied(reply)
             if self._mode is not mode:
                 break
+        if begins > offset:
+            self._skipping = False
         return begins - offset
 
     def _lines(self, octets: bytes, offset: int, at: int) -> int:
-        mode, size, partial = self._mode, len(octets), self._partial
-        only = self._clock.only
-        inside = at or partial.length or self._reply.open or self._continued
-        if only is not None and not inside and orderly.whole_lines(octets):
-            at = self._orderly(octets, offset, only)
+        size, mode = len(octets), self._mode
+        if not at and octets[-2:] == b"\r\n" and size <= orderly.CHUNK_LIMIT:
+            at = self._orderly(octets, offset)
+            if at == size:
+                return at
+        partial = self._partial
         while at < size and self._mode is mode:
             end = octets.find(b"\n", at)
             if end < 0:
