@@ -31,6 +31,8 @@ def refused(packet: Packet, flow: Flow, other: Flow, offset: int) -> bool:
     """Whether its receiver cannot have accepted it (RFC 9293 3.10.7.4, first check)."""
     if packet.flags & SYN:
         return False
+    if offset >= -1 and offset + packet.length <= flow.top + _SLACK:  # no window is too small for that
+        return bool(packet.flags & FIN) and stale(packet, flow)
     expected = max(flow.next, flow.acked)
     far = offset + packet.length > expected + other.offered + _SLACK
     before = flow.isn is not None and offset < -1

@@ -32,6 +32,7 @@ _FAR = 1 << 30
 # `NamedTuple`s are made by Python functions; where many are made, `tuple` itself does it.
 _moment = partial(tuple.__new__, Moment)
 _raw = partial(tuple.__new__, Raw)
+_piece = partial(tuple.__new__, Piece)
 
 
 class Conversation:
@@ -83,6 +84,18 @@ class Conversation:
     def over(self) -> bool:
         """Somebody has closed or reset it, as far as known."""
         return self.flows[0].fin is not None or self.flows[1].fin is not None or self.ledger.reset
+
+    @property
+    def watched(self) -> bool:
+        """The clock decides about it: it may be over, or octets wait."""
+        client, server = self.flows
+        return bool(
+            client.reassembly.pieces
+            or server.reassembly.pieces
+            or client.fin is not None
+            or server.fin is not None
+            or self.ledger.notes
+        )
 
     def is_new(self, packet: Packet, index: int) -> bool:
         """True when this SYN begins another connection between the same ends."""
@@ -198,7 +211,7 @@ class Conversation:
         if news or new:
             flow.last_news = at
         odd |= analysis.window(packet, flow)
-        if ack is not None and ack <= max(other.next, other.acked) + _FAR:
+        if ack is not None and (ack <= other.top + _FAR or ack <= max(other.next, other.acked) + _FAR):
             self._acknowledge(at, flow, other, ack)
         if odd:
             analysis.count(flow, odd)
@@ -228,7 +241,7 @@ class Conversation:
             flow.fin = None
         known = bytes(octets[packet.payload_at : packet.payload_at + packet.payload_len])
         top = flow.top
-        new, conflict = flow.reassembly.add(Piece(offset, end, known, at, ack or 0))
+        new, conflict = flow.reassembly.add(_piece((offset, end, known, at, ack or 0)))
         odd = analysis.data(packet, flow, other, offset, new)
         if conflict:
             odd |= analysis.OVERLAP_CONFLICT
@@ -307,7 +320,7 @@ class Conversation:
         self.sample.add(
             _raw((
                 at, index, packet.flags, offset, ack, packet.length, new, packet.window, packet.ttl, packet.ip_id,
-                packet.tsval, packet.tsecr, sack, packet.ip_len, packet.dont_fragment, odd,
+                packet.tsval, packet.tsecr, sack, packet.payload_at - packet.ip_at + packet.length, packet.dont_fragment, odd,
             ))
         )  # fmt: skip
 

@@ -8,6 +8,8 @@ as long as the connection is open: the path lost them, and they may be sent agai
 
 from __future__ import annotations
 
+from functools import partial
+
 from pcapdiag.model import Moment
 from pcapdiag.tcp.connection import GapReason, Marks, StreamObserver
 from pcapdiag.tcp.flow import SIDES, Flow
@@ -18,6 +20,9 @@ GRACE_PACKETS = 64
 MAX_WAITING = 1 << 20
 """Octets that may wait in one connection; then what is missing before them is given up."""
 MAX_PIECES = 4096
+
+
+_marks = partial(tuple.__new__, Marks)
 
 
 class Delivery:
@@ -89,7 +94,9 @@ class Delivery:
         reassembly, moved = flow.reassembly, False
         while reassembly.pieces:
             piece = reassembly.pieces[0]
-            if piece.offset != reassembly.next or min(piece.needs, self._end(other)) > other.reassembly.next:
+            if piece.offset != reassembly.next:
+                break
+            if piece.needs > other.reassembly.next < self._end(other):  # it answers to octets that are still to come
                 break
             self._hand_out(flow)
             moved = True
@@ -99,7 +106,8 @@ class Delivery:
         piece = flow.reassembly.pop()
         side = SIDES[flow.index]
         if piece.octets:
-            marks = Marks((piece.offset,), (piece.at.time_ns,), (piece.at.frame,), piece.at.capture)
+            time_ns, capture, frame = piece.at
+            marks = _marks(((piece.offset,), (time_ns,), (frame,), capture))
             self.observer.data(side, piece.offset, piece.octets, marks)
         captured = piece.offset + len(piece.octets)
         if captured < piece.end:

@@ -41,11 +41,6 @@ class Packet(NamedTuple):
     tsval: int
     tsecr: int
 
-    @property
-    def ip_len(self) -> int:
-        """Octets of the IP packet on the wire."""
-        return self.payload_at - self.ip_at + self.length
-
 
 _packet = partial(tuple.__new__, Packet)
 

@@ -192,7 +192,7 @@ class Tracker(Generic[O]):
                     self._unborn[key] = entry
                 continue
             conversation.take(packet, 0 if lower == entry.client_is_lower else 1, octets)
-            if entry.over_at is not None or conversation.over or conversation.delivery.waiting:
+            if entry.over_at is not None or conversation.watched:
                 self._mind(entry, packet.time_ns)
 
     def _superseded(self, entry: _Entry[O], packet: Packet, lower: bool) -> bool:

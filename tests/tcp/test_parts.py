@@ -11,6 +11,7 @@ from pcapdiag.tcp.grouping import group
 from pcapdiag.tcp.hosts import HostLedger
 from pcapdiag.tcp.options import sack_blocks, syn_options
 from pcapdiag.tcp.reassembly import Piece, Reassembly
+from pcapdiag.tcp.runs import MIN_ROWS, find
 from pcapdiag.tcp.seq import distance, offset_near
 from tests.tcp.conversation import CLIENT, START_NS, table, talk
 
@@ -86,3 +87,19 @@ def test_hosts_know_only_the_past() -> None:
     assert not hosts.alive_since(CLIENT, Moment(START_NS + 6 * 10**9, 0, 5), end)
     assert hosts.alive_since(CLIENT, begin, later)
     assert hosts.ttls("203.0.113.1", end) == frozenset()
+
+
+def test_an_orderly_conversation_is_one_run() -> None:
+    """From SYN to the acknowledged FINs nothing of it is left for the walk."""
+    batch = table(talk("C SYN\nS SYN\nC ACK\nS data 220 hi\nC data QUIT\nS data 221 Bye\nS FIN\nC FIN\nS ACK"))
+    found = find(batch, group(batch), MIN_ROWS, 10**9)
+    (run,) = found.runs
+    assert (run.begin, run.end, run.opens, run.closes) == (0, 9, True, True)
+    assert not found.left.any()
+
+
+def test_a_long_pause_after_a_fin_ends_the_run() -> None:
+    """What comes then may belong to another connection between the same ends."""
+    batch = table(talk("C SYN\nS SYN\nC ACK\nS data 220 hi\nC data QUIT\nS FIN\n+6 C FIN\nS ACK"))
+    (run,) = find(batch, group(batch), MIN_ROWS, 5 * 10**9).runs
+    assert (run.begin, run.end) == (0, 6)

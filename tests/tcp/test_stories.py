@@ -360,3 +360,13 @@ def test_waiting_octets_have_a_budget(fast: bool) -> None:
     connection, heard = told(story.strip(), fast)
     assert (Side.CLIENT, 21, "path") in heard.heard
     assert len(heard.streams[Side.CLIENT]) == connection.half(Side.CLIENT).octets == 21 + 10 + 900 * 1400
+
+
+def test_no_round_trip_is_negative(fast: bool) -> None:
+    """The capture's clock was set back between SYN and SYN+ACK."""
+    frames = talk(HELLO + GOODBYE)
+    back = [frames[0], *(replace(frame, time_ns=frame.time_ns - 3_000_000_000) for frame in frames[1:])]
+    handshake = only(back, fast=fast)[0].handshake
+    assert handshake.rtt_ns is None
+    assert handshake.server_leg_ns is None
+    assert handshake.client_leg_ns == 10_000_000
