@@ -10,15 +10,19 @@ AnalysisBuilder   judged sessions     -> the analysis, which every report is mad
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 
-from pcapdiag.analysis import Analysis, AnalysisBuilder, InputError, Judged, KeepDialogue
+from pcapdiag.analysis import Analysis, AnalysisBuilder, InputError, Judged, KeepDialogue, stripped
 from pcapdiag.capture import CaptureSet, Trace, open_captures
 from pcapdiag.diagnosis import judge
 from pcapdiag.model import Endpoint, Vantage
 from pcapdiag.session import Session, Surroundings
+from pcapdiag.shares import in_shares
 from pcapdiag.smtp.dialogue import Dialogue
 from pcapdiag.smtp.observer import SmtpObserver
 from pcapdiag.tcp.connection import Connection
@@ -28,8 +32,30 @@ DEFAULT_PORTS = frozenset({25, 465, 587, 2525})
 SMTPS_PORT = 465
 """Implicit TLS (RFC 8314 section 3)."""
 
+LARGE = 64 << 20
+"""Octets of input from which on it is worth to start other processes (half a second each)."""
+MOST_PROCESSES = 4
+"""Each takes about 150 MiB, and writing the report is the work of one."""
+
 COLLECTIONS = (100_000, 20, 100)
 """Thresholds of the cyclic garbage collector while captures are analysed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be analysed, and how: all that another process has to know."""
+
+    paths: tuple[str, ...]
+    ports: frozenset[int] | None
+    merge: bool
+    engine: str
+    captured_at: Vantage | None
+    keep_dialogue: KeepDialogue
+
+    def open(self, progress: Callable[[int, int | None], None] | None = None) -> CaptureSet:
+        return open_captures(
+            list(self.paths), ports=self.ports, merge=self.merge, engine=self.engine, progress=progress
+        )
 
 
 def analyze(
@@ -40,6 +66,7 @@ def analyze(
     engine: str = "auto",
     captured_at: Vantage | None = None,
     keep_dialogue: KeepDialogue = KeepDialogue.ATTENTION,
+    processes: int | None = None,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Analysis:
     """Analyse captures and say who dropped which connection.
@@ -52,20 +79,57 @@ def analyze(
         engine: ``own``, ``tshark``, or ``auto``: tshark only for packets that ours does not know.
         captured_at: Where the captures were taken, when the user knows.
         keep_dialogue: Whose dialogue is kept.
+        processes: How many share the connections among them; None: as many as there are cores, at most four, for large
+            files. The result is the same.
         progress: Called with octets read and octets in all.
 
     Raises:
         PcapdiagError: nothing could be read at all because of the options; a file that cannot be read stands in
             `Analysis.errors` instead.
     """
-    captures = open_captures([str(path) for path in paths], ports=ports, merge=merge, engine=engine, progress=progress)
+    job = Job(tuple(str(path) for path in paths), ports, merge, engine, captured_at, keep_dialogue)
+    captures = job.open(progress)
     builder = AnalysisBuilder(keep_dialogue)
-    serials = count(1)
+    shares = processes_for(job) if processes is None else processes
     with rare_collections():
-        for trace in captures.traces:
-            for session, around in sessions_of(trace, captures, ports, captured_at, serials):
-                builder.add(Judged(session.connection.serial, session, judge(session, around)))
+        if shares > 1:
+            everything = in_shares(share_of(job, captures, 0, shares), partial(help_with, job), shares)
+            for number, judged in enumerate(everything, 1):
+                builder.add(replace(judged, id=number))
+        else:
+            for judged in judged_in(captures, job, (0, 1)):
+                builder.add(judged)
     return builder.finish(captures.infos(), (InputError(path, says) for path, says in captures.errors))
+
+
+def judged_in(captures: CaptureSet, job: Job, share: tuple[int, int]) -> Iterator[Judged]:
+    """The sessions of all traces as they end (of this share of the connections), judged."""
+    serials = count(1)
+    for trace in captures.traces:
+        for session, around in sessions_of(trace, captures, job.ports, job.captured_at, serials, share):
+            yield Judged(session.connection.serial, session, judge(session, around))
+
+
+def share_of(job: Job, captures: CaptureSet, share: int, shares: int) -> Iterator[tuple[tuple[int, ...], Judged]]:
+    """The same for one process of several: small, and with the key that orders sessions by trace and first frame."""
+    for judged in judged_in(captures, job, (share, shares)):
+        connection = judged.session.connection
+        kept = job.keep_dialogue.keeps(judged.verdict)
+        yield (connection.trace, *connection.first), judged if kept else stripped(judged)
+
+
+def help_with(job: Job, share: int, shares: int) -> Iterator[tuple[tuple[int, ...], Judged]]:
+    """What another process does: it reads the same files, and follows its share of the connections."""
+    with rare_collections():
+        yield from share_of(job, job.open(), share, shares)
+
+
+def processes_for(job: Job) -> int:
+    """How many processes are worth starting: several only for large files that each of them can read for itself."""
+    if job.ports is None or job.engine == "tshark" or "-" in job.paths:
+        return 1
+    octets = sum(os.path.getsize(path) for path in job.paths if os.path.isfile(path))
+    return min(os.cpu_count() or 1, MOST_PROCESSES) if octets >= LARGE else 1
 
 
 def sessions_of(
@@ -74,6 +138,7 @@ def sessions_of(
     ports: frozenset[int] | None,
     captured_at: Vantage | None,
     serials: Iterator[int],
+    share: tuple[int, int] = (0, 1),
 ) -> Iterator[tuple[Session, Surroundings]]:
     """The sessions of one trace as they end, each with what the capture knew by then."""
     ended: list[tuple[Connection, SmtpObserver]] = []
@@ -83,6 +148,7 @@ def sessions_of(
         ports=ports,
         trace=trace.index,
         serials=serials,
+        share=share,
     )
 
     def drain() -> Iterator[tuple[Session, Surroundings]]:

@@ -70,6 +70,12 @@ if TYPE_CHECKING:
 @click.option("--tz", "zone", callback=zone, metavar="NAME", help="Times in this zone, such as Europe/Berlin.")
 @click.option("--utc", is_flag=True, help="Times in UTC.")
 @click.option("--exit-code", is_flag=True, help="End with status 1 when a session needs attention.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Share the work among N processes; by default as many as there are cores, at most 4, for large files.",
+)
 @click.option("--no-progress", is_flag=True, help="No progress bar.")
 @colour_option
 @debug_option
@@ -118,6 +124,7 @@ def _analyze(given: dict[str, Any]) -> Analysis:
             engine=given["engine"],
             captured_at=Vantage(given["captured_at"]) if given["captured_at"] else None,
             keep_dialogue=_keep(given),
+            processes=given["processes"],
             progress=progress,
         )
 

@@ -11,6 +11,8 @@ from pcapdiag.model import Moment, Side
 from pcapdiag.tcp.connection import Connection, Odd, Segment
 
 REPEATED = Odd.RETRANSMISSION | Odd.KEEP_ALIVE | Odd.ZERO_WINDOW_PROBE
+ORDINARY = Odd.NONE
+"""What nearly every segment is: compared by identity first, since operations on flags are slow."""
 LEAST_REPEATS = 2
 LEAST_SPAN_NS = 900_000_000
 """Fewer repeats in a shorter time are ordinary loss recovery (RFC 6298: the first timeout is a second, backed off)."""
@@ -56,10 +58,10 @@ def silence(connection: Connection, sender: Side, before: Moment | None) -> Sile
     mine, theirs = _split(connection.segments, sender, before)
     last_sign = theirs[-1].at if theirs else None
     pending = [seg for seg in mine if last_sign is None or seg.at > last_sign]
-    needing = [seg for seg in pending if seg.length or seg.is_syn or seg.is_fin or seg.odd & REPEATED]
+    needing = [seg for seg in pending if seg.length or seg.is_syn or seg.is_fin or _repeated(seg)]
     if not needing:
         return None
-    repeats = tuple(seg.at for seg in needing if seg.odd & REPEATED)
+    repeats = tuple(seg.at for seg in needing if _repeated(seg))
     first = needing[0]
     if theirs and not (first.odd & REPEATED):
         first_offset = first.offset
@@ -134,13 +136,17 @@ def closed_window(connection: Connection, receiver: Side, before: Moment | None)
     return tuple(reversed(shut))
 
 
+def _repeated(seg: Segment) -> bool:
+    return seg.odd is not ORDINARY and bool(seg.odd & REPEATED)
+
+
 def _split(segments: tuple[Segment, ...], sender: Side, before: Moment | None) -> tuple[list[Segment], list[Segment]]:
     mine: list[Segment] = []
     theirs: list[Segment] = []
     for seg in segments:
         if before is not None and seg.at >= before:
             break
-        if seg.odd & Odd.REFUSED or (seg.is_rst and seg.side is sender):
+        if (seg.odd is not ORDINARY and seg.odd & Odd.REFUSED) or (seg.is_rst and seg.side is sender):
             continue
         (mine if seg.side is sender else theirs).append(seg)
     return mine, theirs

@@ -67,9 +67,11 @@ class Tracker(Generic[O]):
         linger_ns: int = LINGER_NS,
         max_lingering: int = 20_000,
         max_open: int = 200_000,
+        share: tuple[int, int] = (0, 1),
         _fast: bool = True,
     ) -> None:
         self._fast = _fast
+        self._share, self._shares = share
         self._observer = observer
         self._finished = finished
         self._ports = ports
@@ -129,6 +131,8 @@ class Tracker(Generic[O]):
         self._emit()
 
     def _wanted(self, key: Key) -> bool:
+        if self._shares > 1 and hash(key) % self._shares != self._share:
+            return False  # another process follows it
         if self._ports is None:
             return key[2] != IDENT and key[5] != IDENT
         return key[2] in self._ports or key[5] in self._ports
