@@ -59,6 +59,14 @@ ENDS: dict[str, tuple[Script, str]] = {
         [*script(BODY), (C, b"Subject"), Gap(C, 1400, CUT), (C, b".\r\n")],
         "end-of-data/server",
     ),
+    "a body cut by the snap length, and a segment that begins with a full stop": (
+        [*script(BODY), (C, b"Subject"), Gap(C, 1400, CUT), (C, b".\r\nThe quick brown fox"), Gap(C, 1400, CUT)],
+        "body/client",
+    ),
+    "a body cut by the snap length, and a segment that begins with the dot and QUIT": (
+        [*script(BODY), (C, b"Subject"), Gap(C, 1400, CUT), (C, b".\r\nQUIT\r\n")],
+        "end-of-data/server",
+    ),
     "a body cut by the snap length, CRLF.CRLF in a segment of its own": (
         [*script(BODY), (C, b"Subject"), Gap(C, 1400, CUT), (C, b"\r\n.\r\n")],
         "end-of-data/server",
