@@ -9,10 +9,7 @@ AnalysisBuilder   judged sessions     -> the analysis, which every report is mad
 
 from __future__ import annotations
 
-import gc
-import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -31,14 +28,6 @@ from pcapdiag.tcp.tracker import Tracker
 DEFAULT_PORTS = frozenset({25, 465, 587, 2525})
 SMTPS_PORT = 465
 """Implicit TLS (RFC 8314 section 3)."""
-
-LARGE = 64 << 20
-"""Octets of input from which on it is worth to start other processes (half a second each)."""
-MOST_PROCESSES = 4
-"""Each takes about 150 MiB, and writing the report is the work of one."""
-
-COLLECTIONS = (100_000, 20, 100)
-"""Thresholds of the cyclic garbage collector while captures are analysed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +55,7 @@ def analyze(
     engine: str = "auto",
     captured_at: Vantage | None = None,
     keep_dialogue: KeepDialogue = KeepDialogue.ATTENTION,
-    processes: int | None = None,
+    processes: int = 1,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Analysis:
     """Analyse captures and say who dropped which connection.
@@ -79,8 +68,8 @@ def analyze(
         engine: ``own``, ``tshark``, or ``auto``: tshark only for packets that ours does not know.
         captured_at: Where the captures were taken, when the user knows.
         keep_dialogue: Whose dialogue is kept.
-        processes: How many share the connections among them; None: as many as there are cores, at most four, for large
-            files. The result is the same.
+        processes: How many share the connections among them. The result is the same; each needs its own memory, and it
+            pays where most sessions are no orderly ones.
         progress: Called with octets read and octets in all.
 
     Raises:
@@ -90,15 +79,13 @@ def analyze(
     job = Job(tuple(str(path) for path in paths), ports, merge, engine, captured_at, keep_dialogue)
     captures = job.open(progress)
     builder = AnalysisBuilder(keep_dialogue)
-    shares = processes_for(job) if processes is None else processes
-    with rare_collections():
-        if shares > 1:
-            everything = in_shares(share_of(job, captures, 0, shares), partial(help_with, job), shares)
-            for number, judged in enumerate(everything, 1):
-                builder.add(replace(judged, id=number))
-        else:
-            for judged in judged_in(captures, job, (0, 1)):
-                builder.add(judged)
+    if processes > 1:
+        everything = in_shares(share_of(job, captures, 0, processes), partial(help_with, job), processes)
+        for number, judged in enumerate(everything, 1):
+            builder.add(replace(judged, id=number))
+    else:
+        for judged in judged_in(captures, job, (0, 1)):
+            builder.add(judged)
     return builder.finish(captures.infos(), (InputError(path, says) for path, says in captures.errors))
 
 
@@ -120,16 +107,7 @@ def share_of(job: Job, captures: CaptureSet, share: int, shares: int) -> Iterato
 
 def help_with(job: Job, share: int, shares: int) -> Iterator[tuple[tuple[int, ...], Judged]]:
     """What another process does: it reads the same files, and follows its share of the connections."""
-    with rare_collections():
-        yield from share_of(job, job.open(), share, shares)
-
-
-def processes_for(job: Job) -> int:
-    """How many processes are worth starting: several only for large files that each of them can read for itself."""
-    if job.ports is None or job.engine == "tshark" or "-" in job.paths:
-        return 1
-    octets = sum(os.path.getsize(path) for path in job.paths if os.path.isfile(path))
-    return min(os.cpu_count() or 1, MOST_PROCESSES) if octets >= LARGE else 1
+    return share_of(job, job.open(), share, shares)
 
 
 def sessions_of(
@@ -169,18 +147,6 @@ def sessions_of(
         yield from drain()
     tracker.finish()
     yield from drain()
-
-
-@contextmanager
-def rare_collections() -> Iterator[None]:
-    """Let the cyclic garbage collector run a hundred times less often: nearly all that passes through here is freed by
-    its reference count, and going through the living objects cost a quarter of the time."""
-    before = gc.get_threshold()
-    gc.set_threshold(*COLLECTIONS)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def observer_for(client: Endpoint, server: Endpoint) -> SmtpObserver:

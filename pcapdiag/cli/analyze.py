@@ -74,7 +74,9 @@ if TYPE_CHECKING:
     "--processes",
     type=click.IntRange(1),
     metavar="N",
-    help="Share the work among N processes; by default as many as there are cores, at most 4, for large files.",
+    default=1,
+    show_default=True,
+    help="Share the work among N processes.",
 )
 @click.option("--no-progress", is_flag=True, help="No progress bar.")
 @colour_option
