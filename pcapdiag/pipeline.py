@@ -9,7 +9,7 @@ AnalysisBuilder   judged sessions     -> the analysis, which every report is mad
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -17,6 +17,7 @@ from itertools import count
 from pcapdiag.analysis import Analysis, AnalysisBuilder, InputError, Judged, KeepDialogue, stripped
 from pcapdiag.capture import CaptureSet, Trace, open_captures
 from pcapdiag.diagnosis import judge
+from pcapdiag.errors import UsageError
 from pcapdiag.model import Endpoint, Vantage
 from pcapdiag.session import Session, Surroundings
 from pcapdiag.shares import in_shares
@@ -48,7 +49,7 @@ class Job:
 
 
 def analyze(
-    paths: Iterable[str],
+    paths: Sequence[str],
     *,
     ports: frozenset[int] | None = DEFAULT_PORTS,
     merge: bool = False,
@@ -76,6 +77,8 @@ def analyze(
         PcapdiagError: nothing could be read at all because of the options; a file that cannot be read stands in
             `Analysis.errors` instead.
     """
+    if processes > 1 and "-" in paths:
+        raise UsageError("several processes cannot share standard input: name a file, or leave --processes at 1")
     job = Job(tuple(str(path) for path in paths), ports, merge, engine, captured_at, keep_dialogue)
     captures = job.open(progress)
     builder = AnalysisBuilder(keep_dialogue)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import subprocess
+from collections import deque
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,14 @@ def _ours(path: Path) -> dict[int, tuple[object, ...]]:
     return rows
 
 
+def path_says(path: Path) -> str:
+    """The notes about a capture: where the times are no witness of the order, ours differ from those of the file."""
+    captures = open_captures([str(path)], ports=None, engine="own")
+    for trace in captures.traces:
+        deque(trace.batches(), maxlen=0)
+    return " ".join(note.says for info in captures.infos() for note in info.notes)
+
+
 @pytest.mark.tshark
 @pytest.mark.parametrize("folder", ["odd", "smtp", "lab"])
 def test_every_segment_is_as_tshark_says(corpus: Path, tshark: str, folder: str) -> None:
@@ -96,6 +105,8 @@ def test_every_segment_is_as_tshark_says(corpus: Path, tshark: str, folder: str)
         if path.name in FOREIGN or path.name in HEADLESS:
             continue
         theirs, ours = _tshark(path), _ours(path)
+        if "go back all the time" in path_says(path):
+            theirs, ours = ({frame: row[:-1] for frame, row in rows.items()} for rows in (theirs, ours))
         frames = [frame for frame in theirs.keys() | ours.keys() if theirs.get(frame) != ours.get(frame)]
         wrong += [(path.name, frame, theirs.get(frame), ours.get(frame)) for frame in sorted(frames)[:2]]
     assert wrong == []

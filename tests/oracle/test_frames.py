@@ -74,6 +74,10 @@ def test_every_packet_is_counted(reader: Reader) -> None:
     assert not misses, "\n".join(["", *misses])
 
 
+TIMELESS = {"OISF_suricata-verify__smtp-extract-url-schemes__input.pcap"}
+"""Each direction has one constant time: no witness of the order, so ours are moved up to the latest before."""
+
+
 def test_every_header_reads_as_in_tshark(reader: Reader) -> None:
     misses = []
     total = 0
@@ -87,7 +91,11 @@ def test_every_header_reads_as_in_tshark(reader: Reader) -> None:
             )
         for number in sorted(theirs_by.keys() & ours_by.keys()):
             pairs = zip(Frame._fields, theirs_by[number], ours_by[number], strict=True)
-            different = [f"{name} {their!s} / {our!s}" for name, their, our in pairs if their != our]
+            different = [
+                f"{name} {their!s} / {our!s}"
+                for name, their, our in pairs
+                if their != our and not (name == "time_ns" and path.name in TIMELESS)
+            ]
             if different:
                 misses.append(f"{reader.name(path)} frame {number}: tshark / we: {', '.join(different)}")
     assert total > 10_000

