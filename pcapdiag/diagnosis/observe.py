@@ -129,7 +129,9 @@ class Observation:
     @property
     def step(self) -> str:
         """The position in words."""
-        if self.stage is Stage.BODY and self.dialogue.transactions and not self.dialogue.transactions[-1].octets:
+        command, messages = self.last_command, self.dialogue.transactions
+        begun = not messages or bool(messages[-1].octets)
+        if self.stage is Stage.BODY and command is not None and command.verb == b"DATA" and not begun:
             return "right after the go-ahead (354), before any of the message was sent"
         return words.step(*self.position, refused=self._refused)
 
