@@ -69,8 +69,8 @@ def analyze(
         engine: ``own``, ``tshark``, or ``auto``: tshark only for packets that ours does not know.
         captured_at: Where the captures were taken, when the user knows.
         keep_dialogue: Whose dialogue is kept.
-        processes: How many share the connections among them. The result is the same; each needs its own memory, and it
-            pays where most sessions are no orderly ones.
+        processes: How many share the connections among them. The result is the same (but for the gaps of ids where
+            `ports` is None); each needs its own memory.
         progress: Called with octets read and octets in all.
 
     Raises:

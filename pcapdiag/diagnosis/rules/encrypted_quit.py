@@ -15,12 +15,12 @@ def encrypted_quit(see: Observation) -> Iterator[Claim]:
     """The encrypted session ended the way QUIT and 221 end one.
 
     What it sees:
-        All of the following: the session ended by a close; the TLS handshake was finished; of the application records
-        before the close (alerts not counted) the last is the server's and does not come before the last of the client;
-        the close follows it within a second; the client's last record has exactly the length of QUIT, alone or behind
-        the end of data, under one of the usual ciphers, or has at least 200 octets, so that it can hold the end of a
-        message with QUIT pipelined behind it. Likely with the exact length or with two server records behind the
-        client's last one, otherwise possible.
+        All of the following: the TLS handshake was finished; a close follows the last application record (alerts not
+        counted) within a second; the client's last record has exactly the length of QUIT, alone or behind the end of
+        data, under one of the usual ciphers, or has at least 200 octets, so that it can hold the end of a message with
+        QUIT pipelined behind it; the server answered it, or it has QUIT's length and the client's record before it was
+        content (200 octets or more). Likely with two server records behind the client's last one, or with the exact
+        length, content before it and an answer; otherwise possible.
 
     What it means:
         Most probably an orderly end. Without keys the words cannot be read, so this is never more than likely.
