@@ -23,9 +23,9 @@ def forged_fin(see: Observation) -> Iterator[Claim]:
 
     What it sees:
         The first close is a FIN, and at least one of these holds: that side sent octets of its stream, or another FIN,
-        beyond its own FIN afterwards (proven); or the FIN's TTL differs from at least three earlier packets of that side in this
-        connection that all had one TTL, and no later packet of that side has the FIN's TTL (likely). Resets are not
-        compared.
+        beyond its own FIN afterwards (proven); or the FIN's TTL differs from at least three earlier packets of that
+        side in this connection that all had one TTL, and no later packet of that side has the FIN's TTL (likely).
+        Resets are not compared.
 
     What it means:
         A device on the path closed the connection in that host's name.
