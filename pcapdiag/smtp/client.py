@@ -16,7 +16,8 @@ from pcapdiag.smtp.content import Content
 from pcapdiag.smtp.conversation import Conversation
 from pcapdiag.smtp.dialogue import Command, OddKind, Reply
 from pcapdiag.smtp.handler import Handler
-from pcapdiag.smtp.lines import Line, Partial, line_of
+from pcapdiag.smtp.lines import Line, Partial
+from pcapdiag.smtp.linewise import Linewise
 from pcapdiag.smtp.stages import SASL_LINE, STEPS, UNKNOWN, Kind
 from pcapdiag.smtp.tls_records import RECORD_TYPES, looks_like_record
 from pcapdiag.smtp.transactions import Sent
@@ -28,7 +29,7 @@ _PEEK = 128
 """More than any PROXY v1 header."""
 
 
-class ClientStream:
+class ClientStream(Linewise):
     """Reads one direction. What most streams never change stands in the class."""
 
     _peeked = b""
@@ -188,26 +189,6 @@ class ClientStream:
             self._read_again(octets, offset)
 
     # --- Lines -------------------------------------------------------------------------------------------------------
-
-    def _lines(self, octets: bytes, offset: int, at: int) -> int:
-        size, mode = len(octets), self._mode
-        if not at and octets[-2:] == b"\r\n" and size <= orderly.CHUNK_LIMIT:
-            at = self._orderly(octets, offset)
-        partial = self._partial
-        while at < size and self._mode is mode:
-            end = octets.find(b"\n", at)
-            if end < 0:
-                partial.add(octets[at:], offset + at, self._clock(offset + at))
-                return size
-            ends = self._clock(offset + end)
-            if partial.length:
-                line = partial.take(octets[at:end], ends, offset + end + 1)
-            else:
-                begins = offset + at
-                line = line_of(octets[at:end], self._clock(begins), ends, begins, offset + end + 1)
-            at = end + 1
-            self._line(line)
-        return at
 
     def _orderly(self, octets: bytes, offset: int) -> int:
         """The commands by the book at the beginning of a chunk: how many octets they were."""

@@ -14,13 +14,14 @@ from pcapdiag.smtp.dialogue import OddKind, Reply
 from pcapdiag.smtp.grammar import reply_line
 from pcapdiag.smtp.guess import can_greet
 from pcapdiag.smtp.handler import Handler
-from pcapdiag.smtp.lines import Line, Partial, line_of
+from pcapdiag.smtp.lines import Line, Partial
+from pcapdiag.smtp.linewise import Linewise
 from pcapdiag.smtp.makers import make_reply
 from pcapdiag.smtp.replies import ReplyReader
 from pcapdiag.smtp.tls_records import RECORD_TYPES, looks_like_record
 
 
-class ServerStream:
+class ServerStream(Linewise):
     """Reads one direction."""
 
     _peeked = b""
@@ -92,28 +93,6 @@ class ServerStream:
         if begins > offset:
             self._skipping = False
         return begins - offset
-
-    def _lines(self, octets: bytes, offset: int, at: int) -> int:
-        size, mode = len(octets), self._mode
-        if not at and octets[-2:] == b"\r\n" and size <= orderly.CHUNK_LIMIT:
-            at = self._orderly(octets, offset)
-            if at == size:
-                return at
-        partial = self._partial
-        while at < size and self._mode is mode:
-            end = octets.find(b"\n", at)
-            if end < 0:
-                partial.add(octets[at:], offset + at, self._clock(offset + at))
-                return size
-            ends = self._clock(offset + end)
-            if partial.length:
-                line = partial.take(octets[at:end], ends, offset + end + 1)
-            else:
-                begins = offset + at
-                line = line_of(octets[at:end], self._clock(begins), ends, begins, offset + end + 1)
-            at = end + 1
-            self._line(line)
-        return at
 
     def _line(self, line: Line) -> None:
         conversation = self._conversation

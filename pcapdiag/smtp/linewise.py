@@ -1,0 +1,49 @@
+"""Octets of one side -> its lines, one by one: what the readers of both sides have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from pcapdiag.smtp import orderly
+from pcapdiag.smtp.clock import Clock
+from pcapdiag.smtp.lines import Line, Partial, line_of
+
+
+class Linewise(ABC):
+    """A reader that takes its stream line by line as long as its mode does not change."""
+
+    _clock: Clock
+    _partial: Partial
+    _mode: Callable[..., int]
+    """Who reads on: called with the reader, octets, stream offset and place; returns how far it came."""
+
+    @abstractmethod
+    def _orderly(self, octets: bytes, offset: int) -> int:
+        """The short way for whole lines by the book: how far it came."""
+
+    @abstractmethod
+    def _line(self, line: Line) -> None:
+        """Take in one line."""
+
+    def _lines(self, octets: bytes, offset: int, at: int) -> int:
+        size, mode = len(octets), self._mode
+        if not at and octets[-2:] == b"\r\n" and size <= orderly.CHUNK_LIMIT:
+            at = self._orderly(octets, offset)
+            if at == size:
+                return at
+        partial = self._partial
+        while at < size and self._mode is mode:
+            end = octets.find(b"\n", at)
+            if end < 0:
+                partial.add(octets[at:], offset + at, self._clock(offset + at))
+                return size
+            ends = self._clock(offset + end)
+            if partial.length:
+                line = partial.take(octets[at:end], ends, offset + end + 1)
+            else:
+                begins = offset + at
+                line = line_of(octets[at:end], self._clock(begins), ends, begins, offset + end + 1)
+            at = end + 1
+            self._line(line)
+        return at
