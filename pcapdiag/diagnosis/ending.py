@@ -257,7 +257,7 @@ def _hole(connection: Connection, before: Moment | None) -> Hole | None:
 def _by_close(session: Session, first: Close, closes: list[Close]) -> Ending:
     gone = _gone_already(first, closes)
     if gone is not None:
-        return Ending(Kind.RST, gone.at, gone.side, reset=gone.reset, later=None)
+        return Ending(Kind.RST, gone.at, gone.side, reset=gone.reset)
     alert = _fatal_alert(session, first)
     if alert is not None:
         own = next((each for each in closes if each.side is alert[1]), first)

@@ -91,7 +91,11 @@ def _worst(analysis: Analysis) -> Iterator[str]:
     )
     if sessions < 2 or sessions * OUTSTANDING < dropped:
         return
-    often = "Each time" if sessions == dropped else f"Most often ({sessions:,} of {dropped:,})"
+    unnamed = analysis.dropped_by.get(Party.UNDETERMINED, 0)
+    if sessions == dropped:
+        often = f"{sessions:,} times" if unnamed else "Each time"
+    else:
+        often = f"Most often ({sessions:,} of {dropped:,})"
     yield f"{often} {_who(party, groups)} by {HOW[how]}, {STAGE[stage]}."
 
 
