@@ -2,22 +2,24 @@
 
 `AnalysisBuilder` turns judged sessions, one by one as they end, into an `Analysis`; `select` makes a smaller one of it.
 Sessions are iterated, as often as wanted, in the order of their first frames; finished ones lie in a spool, orderly ones
-without their dialogue, so that memory does not grow with what has passed.
+without their dialogue, so that memory does not grow with what has passed. `Counts` needs no more of each than its `Digest`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
-from pcapdiag.diagnosis.patterns import Pattern, PatternFinder
+from pcapdiag.diagnosis.patterns import Pattern, PatternFinder, Try, try_of
 from pcapdiag.diagnosis.verdict import Verdict
 from pcapdiag.model import CaptureInfo, How, Moment, Party, Says, Stage
 from pcapdiag.session import Session
 from pcapdiag.smtp.dialogue import DOT, Command, Dialogue, Entry, Reply
 from pcapdiag.spool import BUDGET, Spool
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,49 @@ class Sessions(Protocol):
 
     def __iter__(self) -> Iterator[Judged]: ...
     def __len__(self) -> int: ...
+
+    def each(self, tell: Callable[[Judged], T], numbers: Iterable[int] | None = None) -> Iterator[T]:
+        """What `tell` says of each session, or of those with these ids in the order given.
+
+        It is called where the session lies, perhaps in another process: a function of a module, or a partial of one.
+        """
+
+
+class Digest(NamedTuple):
+    """What counting needs of a judged session."""
+
+    server: str
+    dropped_by: Party
+    how: How
+    stage: Stage
+    rule: str
+    attention: bool
+    ended_ns: int
+    """`Verdict.end`."""
+    attempt: Try
+
+    @property
+    def id(self) -> int:
+        return self.attempt.id
+
+    def numbered(self, id: int) -> Digest:
+        """The same of a session whose id was given later."""
+        return self._replace(attempt=self.attempt._replace(id=id))
+
+
+def digest_of(judged: Judged) -> Digest:
+    """See `Digest`."""
+    session, verdict = judged.session, judged.verdict
+    return Digest(
+        session.connection.server.address,
+        verdict.dropped_by,
+        verdict.how,
+        verdict.stage,
+        verdict.rule,
+        verdict.attention,
+        verdict.end.time_ns,
+        try_of(judged.id, session, verdict),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +141,20 @@ class Groups:
     def __init__(self) -> None:
         self._rows: dict[tuple[str, Party, How, Stage, str], list[int]] = {}
 
-    def add(self, judged: Judged) -> None:
-        verdict = judged.verdict
-        rest = (verdict.dropped_by, verdict.how, verdict.stage, verdict.rule)
-        key = (judged.session.connection.server.address, *rest)
-        at = verdict.end.time_ns
+    def add(self, digest: Digest) -> None:
+        key = digest[:5]
+        at = digest.ended_ns
         row = self._rows.get(key)
         if row is None and len(self._rows) >= MAX_GROUPS:
-            key = (OTHER_SERVERS, *rest)
+            key = (OTHER_SERVERS, *key[1:])
             row = self._rows.get(key)
         if row is None:
-            self._rows[key] = [1, at, at, judged.id]
+            self._rows[key] = [1, at, at, digest.id]
             return
         row[0] += 1
         row[1] = min(row[1], at)
         row[2] = max(row[2], at)
-        row[3] = min(row[3], judged.id)
+        row[3] = min(row[3], digest.id)
 
     def finish(self) -> tuple[Group, ...]:
         rows = sorted(self._rows.items(), key=lambda item: (-item[1][0], item[1][1], item[1][3]))
@@ -129,41 +172,31 @@ class KeepDialogue(Enum):
         return self is KeepDialogue.ALL or (self is KeepDialogue.ATTENTION and verdict.attention)
 
 
-@dataclass
-class AnalysisBuilder:
-    """Takes judged sessions in the order in which they end, at some microseconds each, and counts as it goes."""
+class Counts:
+    """Everything an analysis says about its sessions together, at some microseconds each."""
 
-    keep_dialogue: KeepDialogue = KeepDialogue.ATTENTION
-    budget: int = BUDGET
-    """Octets of memory for sessions; what is beyond goes to a temporary file."""
-    _groups: Groups = field(default_factory=Groups)
-    _patterns: PatternFinder = field(default_factory=PatternFinder)
-    _total: int = 0
-    _attention: int = 0
-    _dropped_by: dict[Party, int] = field(default_factory=lambda: dict.fromkeys(Party, 0))
+    def __init__(self) -> None:
+        self._groups = Groups()
+        self._patterns = PatternFinder()
+        self._total = 0
+        self._attention = 0
+        self._dropped_by = dict.fromkeys(Party, 0)
 
-    def __post_init__(self) -> None:
-        self._spool: Spool[Judged] = Spool(self.budget)
-
-    def add(self, judged: Judged) -> None:
-        """Count a session and put it away."""
-        verdict = judged.verdict
+    def add(self, digest: Digest) -> None:
+        """Count a session."""
         self._total += 1
-        self._attention += verdict.attention
-        self._dropped_by[verdict.dropped_by] += 1
-        self._groups.add(judged)
-        self._patterns.add(judged.id, judged.session, verdict)
-        if not self.keep_dialogue.keeps(verdict):
-            judged = stripped(judged)
-        self._spool.add(judged.id, judged, _octets(judged))
+        self._attention += digest.attention
+        self._dropped_by[digest.dropped_by] += 1
+        self._groups.add(digest)
+        self._patterns.add(digest.attempt)
 
-    def finish(self, captures: Iterable[CaptureInfo] = (), errors: Iterable[InputError] = ()) -> Analysis:
-        """The analysis of all that was added; nothing may be added afterwards."""
+    def analysis(self, sessions: Sessions, captures: Iterable[CaptureInfo], errors: Iterable[InputError]) -> Analysis:
+        """The analysis of all that was counted; nothing may be counted afterwards."""
         ended = self._total - self._dropped_by[Party.NOBODY] - self._dropped_by[Party.UNDETERMINED]
         return Analysis(
             captures=tuple(captures),
             errors=tuple(errors),
-            sessions=self._spool,
+            sessions=sessions,
             groups=self._groups.finish(),
             patterns=self._patterns.finish(),
             total=self._total,
@@ -171,6 +204,35 @@ class AnalysisBuilder:
             dropped=ended,
             dropped_by=dict(self._dropped_by),
         )
+
+
+@dataclass
+class AnalysisBuilder:
+    """Takes judged sessions in the order in which they end, and counts as it goes."""
+
+    keep_dialogue: KeepDialogue = KeepDialogue.ATTENTION
+    budget: int = BUDGET
+    """Octets of memory for sessions; what is beyond goes to a temporary file."""
+    _counts: Counts = field(default_factory=Counts)
+
+    def __post_init__(self) -> None:
+        self._spool: Spool[Judged] = Spool(self.budget)
+
+    def add(self, judged: Judged) -> None:
+        """Count a session and put it away."""
+        self._counts.add(digest_of(judged))
+        put_away(judged, self._spool, self.keep_dialogue)
+
+    def finish(self, captures: Iterable[CaptureInfo] = (), errors: Iterable[InputError] = ()) -> Analysis:
+        """The analysis of all that was added; nothing may be added afterwards."""
+        return self._counts.analysis(self._spool, captures, errors)
+
+
+def put_away(judged: Judged, spool: Spool[Judged], keep_dialogue: KeepDialogue) -> None:
+    """Into the spool by its id, and small where nobody will ask for more."""
+    if not keep_dialogue.keeps(judged.verdict):
+        judged = stripped(judged)
+    spool.add(judged.id, judged, _octets(judged))
 
 
 def stripped(judged: Judged) -> Judged:
@@ -224,6 +286,8 @@ def _octets(judged: Judged) -> int:
 __all__ = [
     "Analysis",
     "AnalysisBuilder",
+    "Counts",
+    "Digest",
     "Group",
     "Groups",
     "InputError",
@@ -233,7 +297,9 @@ __all__ = [
     "Pattern",
     "Says",
     "Sessions",
+    "digest_of",
     "last_command",
     "last_reply",
+    "put_away",
     "stripped",
 ]

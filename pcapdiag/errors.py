@@ -26,6 +26,10 @@ class CaptureError(PcapdiagError):
         self.path = path
         self.says = says
 
+    def __reduce__(self) -> tuple[type[CaptureError], tuple[str, str]]:
+        """It travels between processes: `Exception` would be made again from its text alone."""
+        return type(self), (self.path, self.says)
+
 
 class NotACapture(CaptureError):
     """The content of the file is no capture format that pcapdiag knows."""

@@ -9,18 +9,21 @@ AnalysisBuilder   judged sessions     -> the analysis, which every report is mad
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 
-from pcapdiag.analysis import Analysis, AnalysisBuilder, InputError, Judged, KeepDialogue, stripped
+from pcapdiag.analysis import Analysis, AnalysisBuilder, InputError, Judged, KeepDialogue
 from pcapdiag.capture import CaptureSet, Trace, open_captures
 from pcapdiag.diagnosis import judge
 from pcapdiag.errors import UsageError
+from pcapdiag.garbage import collected_rarely
 from pcapdiag.model import Endpoint, Vantage
+from pcapdiag.parts import Here, Part, weave
 from pcapdiag.session import Session, Surroundings
-from pcapdiag.shares import in_shares
+from pcapdiag.shares import Elsewhere
 from pcapdiag.smtp.dialogue import Dialogue
 from pcapdiag.smtp.observer import SmtpObserver
 from pcapdiag.tcp.connection import Connection
@@ -29,6 +32,11 @@ from pcapdiag.tcp.tracker import Tracker
 DEFAULT_PORTS = frozenset({25, 465, 587, 2525})
 SMTPS_PORT = 465
 """Implicit TLS (RFC 8314 section 3)."""
+
+WORTH_SHARING = 64 << 20
+"""Octets of input: with less, another process takes longer to start than it saves."""
+MOST_PROCESSES = 4
+"""Unless more are asked for: each reads the whole input and holds up to 150 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,7 @@ class Job:
         )
 
 
+@collected_rarely()
 def analyze(
     paths: Sequence[str],
     *,
@@ -56,40 +65,57 @@ def analyze(
     engine: str = "auto",
     captured_at: Vantage | None = None,
     keep_dialogue: KeepDialogue = KeepDialogue.ATTENTION,
-    processes: int = 1,
+    processes: int | None = 1,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Analysis:
     """Analyse captures and say who dropped which connection.
 
     Args:
         paths: Files and directories; ``-`` is standard input.
-        ports: Ports on which sessions are looked for; None: also finds SMTP on any other port, by its dialogue (ids then
-            count all connections, so that they may have gaps).
+        ports: Ports on which sessions are looked for; None: also finds SMTP on any other port, by its dialogue.
         merge: Files that overlap in time are one trace.
         engine: ``own``, ``tshark``, or ``auto``: tshark only for packets that ours does not know.
         captured_at: Where the captures were taken, when the user knows.
         keep_dialogue: Whose dialogue is kept.
-        processes: How many share the connections among them. The result is the same (but for the gaps of ids where
-            `ports` is None); each needs its own memory.
+        processes: How many share the connections among them; None: as many as pay. The result is the same; each needs
+            its own memory.
         progress: Called with octets read and octets in all.
 
     Raises:
         PcapdiagError: nothing could be read at all because of the options; a file that cannot be read stands in
             `Analysis.errors` instead.
     """
-    if processes > 1 and "-" in paths:
-        raise UsageError("several processes cannot share standard input: name a file, or leave --processes at 1")
+    if processes is not None and processes > 1 and "-" in paths:
+        raise UsageError("several processes cannot share standard input: name a file, or leave --processes away")
     job = Job(tuple(str(path) for path in paths), ports, merge, engine, captured_at, keep_dialogue)
     captures = job.open(progress)
+    shares = processes or worthwhile(captures.total)
+    if shares > 1 or ports is None:  # which connections are sessions, and so their numbers, is then known at the end
+        others = [Elsewhere(partial(part_of, job, share, shares)) for share in range(1, shares)]
+        own = Part(judged_in(captures, job, (0, shares)), keep_dialogue, shares)
+        return weave([Here(own), *others], captures.infos(), _errors(captures))
     builder = AnalysisBuilder(keep_dialogue)
-    if processes > 1:
-        everything = in_shares(share_of(job, captures, 0, processes), partial(help_with, job), processes)
-        for number, judged in enumerate(everything, 1):
-            builder.add(replace(judged, id=number))
-    else:
-        for judged in judged_in(captures, job, (0, 1)):
-            builder.add(judged)
-    return builder.finish(captures.infos(), (InputError(path, says) for path, says in captures.errors))
+    for judged in judged_in(captures, job, (0, 1)):
+        builder.add(judged)
+    return builder.finish(captures.infos(), _errors(captures))
+
+
+def worthwhile(octets: int | None) -> int:
+    """How many processes pay for an input of so many octets (None: nobody knows before its end)."""
+    if octets is None or octets < WORTH_SHARING:
+        return 1
+    mine = getattr(os, "sched_getaffinity", None)
+    return min(len(mine(0)) if mine else os.cpu_count() or 1, MOST_PROCESSES)
+
+
+@collected_rarely()
+def part_of(job: Job, share: int, shares: int) -> Part:
+    """What another process does: it reads the same files, and follows its share of the connections."""
+    return Part(judged_in(job.open(), job, (share, shares)), job.keep_dialogue, shares)
+
+
+def _errors(captures: CaptureSet) -> Iterator[InputError]:
+    return (InputError(path, says) for path, says in captures.errors)
 
 
 def judged_in(captures: CaptureSet, job: Job, share: tuple[int, int]) -> Iterator[Judged]:
@@ -98,19 +124,6 @@ def judged_in(captures: CaptureSet, job: Job, share: tuple[int, int]) -> Iterato
     for trace in captures.traces:
         for session, around in sessions_of(trace, captures, job.ports, job.captured_at, serials, share):
             yield Judged(session.connection.serial, session, judge(session, around))
-
-
-def share_of(job: Job, captures: CaptureSet, share: int, shares: int) -> Iterator[tuple[tuple[int, ...], Judged]]:
-    """The same for one process of several: small, and with the key that orders sessions by trace and first frame."""
-    for judged in judged_in(captures, job, (share, shares)):
-        connection = judged.session.connection
-        kept = job.keep_dialogue.keeps(judged.verdict)
-        yield (connection.trace, *connection.first), judged if kept else stripped(judged)
-
-
-def help_with(job: Job, share: int, shares: int) -> Iterator[tuple[tuple[int, ...], Judged]]:
-    """What another process does: it reads the same files, and follows its share of the connections."""
-    return share_of(job, job.open(), share, shares)
 
 
 def sessions_of(

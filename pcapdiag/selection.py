@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import ipaddress
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TypeVar
 
-from pcapdiag.analysis import Analysis, Groups, Judged, Sessions
+from pcapdiag.analysis import Analysis, Groups, Judged, Sessions, digest_of
 from pcapdiag.model import Party
-from pcapdiag.spool import Spool
 
+T = TypeVar("T")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -109,11 +110,15 @@ class Selection:
         return len(self._ids)
 
     def __iter__(self) -> Iterator[Judged]:
-        if isinstance(self._whole, Spool):
-            yield from self._whole.pick(self._ids)
-            return
-        wanted = frozenset(self._ids)
-        yield from (judged for judged in self._whole if judged.id in wanted)
+        return self.each(_itself)
+
+    def each(self, tell: Callable[[Judged], T], numbers: Iterable[int] | None = None) -> Iterator[T]:
+        """See `Sessions`."""
+        return self._whole.each(tell, self._ids if numbers is None else numbers)
+
+
+def _itself(judged: Judged) -> Judged:
+    return judged
 
 
 def select(analysis: Analysis, wanted: Callable[[Judged], bool]) -> Analysis:
@@ -123,7 +128,7 @@ def select(analysis: Analysis, wanted: Callable[[Judged], bool]) -> Analysis:
     for judged in analysis.sessions:
         if wanted(judged):
             ids.append(judged.id)
-            groups.add(judged)
+            groups.add(digest_of(judged))
     chosen = frozenset(ids)
     patterns = tuple([pattern for pattern in analysis.patterns if not chosen.isdisjoint(pattern.sessions)])
     return replace(analysis, sessions=Selection(analysis.sessions, ids), groups=groups.finish(), patterns=patterns)

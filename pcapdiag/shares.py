@@ -1,112 +1,132 @@
-"""One piece of work done by several processes, each doing its share; what they find comes back in one order.
+"""`Elsewhere`: a thing that another process makes and holds, and that can be asked about.
 
-`work(share, shares)` goes over the same input in every other process and yields the things of its share with keys that
-order them over all shares; this process does share 0 itself. What is found lies in temporary files, so that memory does
-not grow with what has passed. What it refuses to know: what the work is.
+A question is a function of the thing that yields answers; it runs where the thing is, a handful of answers ahead of who reads
+them, and they come back in its order. Several questions may be open at once, and one that is dropped costs nothing more.
+What it refuses to know: what the thing is, and what is asked. Questions and answers are pickled: functions of modules,
+or partials of them. It belongs to one thread.
 """
 
 from __future__ import annotations
 
 import multiprocessing
-import os
-import pickle
-import tempfile
-from collections.abc import Callable, Iterator
-from heapq import merge
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from itertools import count, islice
 from multiprocessing.connection import Connection
-from typing import IO, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from pcapdiag.errors import PcapdiagError, SpoolFull
+from pcapdiag.errors import PcapdiagError
 
 T = TypeVar("T")
-Key = tuple[int, ...]
-Work = Callable[[int, int], Iterator[tuple[Key, T]]]
-Index = list[tuple[Key, int]]
-"""Key of each thing, and where its pickle begins in the file."""
+A = TypeVar("A")
+
+HANDFUL = 32
+"""Answers that travel together: each alone would cost more to send than to find."""
 
 
-def in_shares(own: Iterator[tuple[Key, T]], work: Work[T], shares: int) -> Iterator[T]:
-    """What all shares of the work find, in the order of the keys; `own` is share 0.
+class Elsewhere(Generic[T]):
+    """Another process, which makes a thing as soon as this object exists, and then answers."""
 
-    Raises:
-        SpoolFull: a temporary file cannot be written.
-        PcapdiagError: whatever the work raises in any process; a process that was ended from outside.
-    """
-    helpers = [_Helper(work, share, shares) for share in range(1, shares)]
-    try:
-        with tempfile.TemporaryFile(prefix="pcapdiag-") as file:
-            files: list[tuple[Index, IO[bytes]]] = [(_write(own, file), file)]
-            files += [(helper.index(), helper.file) for helper in helpers]
-            ordered = merge(
-                *([(key, number, at) for key, at in sorted(index)] for number, (index, _) in enumerate(files))
-            )
-            for _, number, at in ordered:
-                files[number][1].seek(at)
-                thing: T = pickle.load(files[number][1])  # our own octets: nobody else writes this file
-                yield thing
-    finally:
-        for helper in helpers:
-            helper.end()
-
-
-class _Helper(Generic[T]):
-    """Another process, and the file that it fills."""
-
-    def __init__(self, work: Work[T], share: int, shares: int) -> None:
-        handle, self._path = tempfile.mkstemp(prefix="pcapdiag-")
-        os.close(handle)
-        self._told, tells = multiprocessing.Pipe(duplex=False)
-        self._process = multiprocessing.Process(
-            target=_help, args=(work, share, shares, self._path, tells), daemon=True
-        )
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._numbers = count()
+        self._open: dict[int, deque[_Answers | BaseException]] = {}
+        self._pipe, theirs = multiprocessing.Pipe()
+        self._process = multiprocessing.Process(target=_serve, args=(make, self._pipe, theirs), daemon=True)
         self._process.start()
-        tells.close()
-        self.file: IO[bytes] = open(self._path, "rb")  # noqa: SIM115 - closed by `end`
+        theirs.close()
 
-    def index(self) -> Index:
-        """What it found; waits until it is done."""
+    def ask(self, question: Callable[[T], Iterable[A]]) -> Iterator[A]:
+        """The answers to a question, as they are read.
+
+        Raises:
+            PcapdiagError: the other process was ended from outside.
+            BaseException: what was raised there, by the making of the thing or by the question.
+        """
+        number = next(self._numbers)
+        self._open[number] = deque()
         try:
-            told: Index | BaseException = self._told.recv()
-        except EOFError:
-            self._process.join()
-            raise PcapdiagError(
-                f"a helping process was ended from outside (exit status {self._process.exitcode}), perhaps for want of "
-                "memory; --processes 1 does without"
-            ) from None
-        if isinstance(told, BaseException):
-            raise told
-        return told
+            self._send((number, question))
+            more = True
+            while more:
+                answers, more = self._next(number)
+                if more:
+                    self._send((number, _MORE))  # it looks for the next ones while these are used
+                yield from answers
+        finally:
+            del self._open[number]
+            self._send((number, _DROP))
 
-    def end(self) -> None:
-        if self._process.is_alive():
-            self._process.terminate()
+    def _send(self, request: tuple[int, Any]) -> None:
+        with suppress(OSError):  # it is gone: who waits for an answer will be told
+            self._pipe.send(request)
+
+    def _next(self, number: int) -> _Answers:
+        """The next answers to that question; those to others are kept for whoever asked."""
+        waiting = self._open[number]
+        while not waiting:
+            try:
+                told, answers = self._pipe.recv()
+            except (EOFError, OSError):
+                self._process.join()
+                raise PcapdiagError(
+                    f"a helping process was ended from outside (exit status {self._process.exitcode}), perhaps for want "
+                    "of memory; --processes 1 does without"
+                ) from None
+            if told in self._open:
+                self._open[told].append(answers)
+        first = waiting.popleft()
+        if isinstance(first, BaseException):
+            raise first
+        return first
+
+    def close(self) -> None:
+        """End the other process; what it holds is gone."""
+        self._pipe.close()
+        self._process.terminate()
         self._process.join()
-        self._told.close()
-        self.file.close()
-        os.unlink(self._path)
 
 
-def _help(work: Work[Any], share: int, shares: int, path: str, tells: Connection) -> None:
+_Answers = tuple[list[Any], bool]
+"""Some answers, and whether there may be more."""
+
+_MORE, _DROP = "more", "drop"
+"""What is sent under the number of a question after the question itself."""
+
+
+def _serve(make: Callable[[], Any], theirs: Connection, pipe: Connection) -> None:
+    """The life of the other process."""
+    theirs.close()  # inherited, where processes are forked: it must not keep the pipe open when its owner dies
     try:
-        with open(path, "wb") as file:
-            index = _write(work(share, shares), file)
-        tells.send(index)
-    except KeyboardInterrupt:
-        pass  # the first process was interrupted too, and speaks for all
-    except BaseException as error:
-        tells.send(error)
+        thing = _Outcome(make)
+        questions: dict[int, Iterator[Any]] = {}
+        while True:
+            number, asked = pipe.recv()
+            if asked == _DROP:
+                questions.pop(number, None)
+            else:
+                pipe.send((number, thing.answers(questions, number, asked)))
+    except (KeyboardInterrupt, EOFError, OSError):
+        pass  # interrupted like the first process, which speaks for both; or that one is gone
 
 
-def _write(found: Iterator[tuple[Key, Any]], file: IO[bytes]) -> Index:
-    index: Index = []
-    try:
-        for key, thing in found:
-            index.append((key, file.tell()))
-            pickle.dump(thing, file, pickle.HIGHEST_PROTOCOL)
-        file.flush()
-    except OSError as error:
-        raise SpoolFull(
-            f"the temporary file for finished sessions cannot be written ({len(index)} sessions so far): "
-            f"{error.strerror or error}; set TMPDIR (TEMP on Windows) to a folder with room"
-        ) from error
-    return index
+class _Outcome:
+    """The thing, or why there is none."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._error: BaseException | None = None
+        try:
+            self._thing = make()
+        except Exception as error:
+            self._error = error
+
+    def answers(self, questions: dict[int, Iterator[Any]], number: int, asked: Any) -> _Answers | BaseException:
+        if self._error is not None:
+            return self._error
+        try:
+            if asked != _MORE:
+                questions[number] = iter(asked(self._thing))
+            some = list(islice(questions[number], HANDFUL))
+        except Exception as error:
+            return error
+        return some, len(some) == HANDFUL

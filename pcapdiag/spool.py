@@ -10,7 +10,7 @@ from __future__ import annotations
 import pickle
 import tempfile
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from heapq import merge
 from types import TracebackType
 from typing import IO, Generic, TypeVar
@@ -18,6 +18,7 @@ from typing import IO, Generic, TypeVar
 from pcapdiag.errors import SpoolFull
 
 T = TypeVar("T")
+A = TypeVar("A")
 
 BUDGET = 80 << 20
 """Octets, as estimated by who adds. Python's objects are about as large as `AnalysisBuilder` estimates."""
@@ -89,6 +90,10 @@ class Spool(Generic[T]):
                 yield self._memory[number]
             elif number in written:
                 yield self._read(written[number])
+
+    def each(self, tell: Callable[[T], A], numbers: Iterable[int] | None = None) -> Iterator[A]:
+        """What `tell` says of each thing, or of those with these numbers in the order given."""
+        return map(tell, self if numbers is None else self.pick(numbers))
 
     @property
     def spilled(self) -> int:

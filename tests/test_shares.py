@@ -1,73 +1,150 @@
-"""Work in shares: the same result as in one process, in the same order; nothing is left behind however it ends."""
+"""Work shared among processes: answers in order, failures told, nothing left behind; and the same analysis as in one."""
 
 from __future__ import annotations
 
 import os
 import signal
-import tempfile
+import subprocess
+import sys
 from collections.abc import Iterator
+from functools import partial
+from itertools import count, islice
 from pathlib import Path
 
 import pytest
 
 from pcapdiag.analysis import KeepDialogue
-from pcapdiag.errors import PcapdiagError
-from pcapdiag.pipeline import analyze
+from pcapdiag.errors import CaptureError, PcapdiagError, UsageError
+from pcapdiag.pipeline import DEFAULT_PORTS, MOST_PROCESSES, WORTH_SHARING, analyze, worthwhile
 from pcapdiag.report import json as json_report
-from pcapdiag.shares import in_shares
+from pcapdiag.selection import Filter, select
+from pcapdiag.shares import HANDFUL, Elsewhere
 
-Found = Iterator[tuple[tuple[int, ...], str]]
-
-
-def numbers(share: int, shares: int) -> Found:
-    """Every share's numbers, the largest first: order is not the worker's business."""
-    for number in reversed(range(share, 20, shares)):
-        yield (number,), f"thing {number}"
-
-
-def fails(share: int, shares: int) -> Found:
-    yield from numbers(share, shares)
-    raise PcapdiagError(f"share {share} of {shares} failed")
-
-
-def dies(share: int, shares: int) -> Found:
-    os.kill(os.getpid(), signal.SIGTERM)
-    yield from numbers(share, shares)
+CAPTURES = [str(path) for path in sorted(Path("captures").glob("*/capture.pcap"))]
 
 
 @pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return tmp_path
+def numbers() -> Iterator[Elsewhere[range]]:
+    there = Elsewhere(partial(range, 1000))
+    yield there
+    there.close()
 
 
-@pytest.mark.parametrize("shares", [1, 2, 3])
-def test_everything_comes_once_and_in_order(temporary: Path, shares: int) -> None:
-    assert list(in_shares(numbers(0, shares), numbers, shares)) == [f"thing {number}" for number in range(20)]
-    assert list(temporary.iterdir()) == []
+def times(factor: int, numbers: range) -> Iterator[int]:
+    return (factor * number for number in numbers)
 
 
-def test_a_failure_in_another_process_is_raised_here(temporary: Path) -> None:
-    with pytest.raises(PcapdiagError, match="share 1 of 2 failed"):
-        list(in_shares(numbers(0, 2), fails, 2))
-    assert list(temporary.iterdir()) == []
+def endless(_: object) -> Iterator[int]:
+    return count()
 
 
-def test_a_process_that_was_killed_is_said_and_not_waited_for(temporary: Path) -> None:
-    with pytest.raises(PcapdiagError, match="ended from outside"):
-        list(in_shares(numbers(0, 2), dies, 2))
-    assert list(temporary.iterdir()) == []
+def fails_at(place: int, numbers: range) -> Iterator[int]:
+    for number in numbers:
+        if number == place:
+            raise PcapdiagError(f"no {place}")
+        yield number
 
 
-def test_who_stops_early_leaves_nothing(temporary: Path) -> None:
-    things = in_shares(numbers(0, 2), numbers, 2)
-    assert next(things) == "thing 0"
-    things.close()  # type: ignore[attr-defined]
-    assert list(temporary.iterdir()) == []
+def dies(_: object) -> Iterator[int]:
+    os.kill(os.getpid(), signal.SIGTERM)
+    yield 1
 
 
-@pytest.mark.parametrize("keep", [KeepDialogue.ATTENTION, KeepDialogue.ALL])
-def test_the_analysis_is_the_same(keep: KeepDialogue) -> None:
-    captures = [str(path) for path in sorted(Path("captures").glob("*/capture.pcap"))]
-    alone = "".join(json_report.render(analyze(captures, keep_dialogue=keep, processes=1)))
-    assert "".join(json_report.render(analyze(captures, keep_dialogue=keep, processes=3))) == alone
+def unreadable() -> range:
+    raise CaptureError("a.pcap", "cannot be read")
+
+
+class TestElsewhere:
+    def test_answers_come_in_order(self, numbers: Elsewhere[range]) -> None:
+        assert list(numbers.ask(partial(times, 2))) == [2 * number for number in range(1000)]
+
+    def test_questions_do_not_disturb_one_another(self, numbers: Elsewhere[range]) -> None:
+        two, three = numbers.ask(partial(times, 2)), numbers.ask(partial(times, 3))
+        assert list(islice(two, 40)) == list(range(0, 80, 2))
+        assert list(three) == list(range(0, 3000, 3))
+        assert list(two) == list(range(80, 2000, 2))
+
+    def test_one_that_is_dropped_costs_nothing_more(self, numbers: Elsewhere[range]) -> None:
+        for _ in range(3):
+            assert list(islice(numbers.ask(endless), 2 * HANDFUL + 1)) == list(range(2 * HANDFUL + 1))
+        assert list(numbers.ask(partial(times, 1))) == list(range(1000))
+
+    @pytest.mark.parametrize("place", [0, 5, 400])
+    def test_what_fails_there_is_raised_here_where_it_failed(self, numbers: Elsewhere[range], place: int) -> None:
+        answers = numbers.ask(partial(fails_at, place))
+        whole_handfuls = place // HANDFUL * HANDFUL
+        assert list(islice(answers, whole_handfuls)) == list(range(whole_handfuls))
+        with pytest.raises(PcapdiagError, match=f"no {place}"):
+            list(answers)
+        assert next(numbers.ask(partial(times, 1))) == 0
+
+    def test_a_thing_that_could_not_be_made(self) -> None:
+        there = Elsewhere(unreadable)
+        for _ in range(2):
+            with pytest.raises(PcapdiagError, match=r"a\.pcap: cannot be read"):
+                list(there.ask(endless))
+        there.close()
+
+    def test_a_process_that_was_killed_is_said_and_not_waited_for(self, numbers: Elsewhere[range]) -> None:
+        for _ in range(2):
+            with pytest.raises(PcapdiagError, match=r"ended from outside .*; --processes 1 does without"):
+                list(numbers.ask(dies))
+
+    @pytest.mark.skipif(os.name != "posix", reason="asks ps")
+    @pytest.mark.parametrize("how", ["", "os._exit(9)", "os.kill(os.getpid(), 9)"])
+    def test_no_process_outlives_the_one_that_asked(self, how: str) -> None:
+        program = (
+            "import os, sys; from functools import partial; from pcapdiag.shares import Elsewhere\n"
+            "there = Elsewhere(partial(range, 9))\n"
+            "from tests.test_shares import endless\n"
+            "print(next(there.ask(endless)), there._process.pid, flush=True)\n" + how
+        )
+        ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+        first, pid = ran.stdout.split()
+        assert first == "0"
+        assert has_ended(int(pid))
+
+
+def has_ended(pid: int) -> bool:
+    """Within some seconds; a zombie that nobody waits for has ended, too."""
+    for _ in range(50):
+        state = subprocess.run(
+            ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+        ).stdout.strip()
+        if not state or state.startswith("Z"):
+            return True
+        subprocess.run(["sleep", "0.1"], check=False)
+    return False
+
+
+class TestTheSameAnalysis:
+    @pytest.mark.parametrize("keep", [KeepDialogue.ATTENTION, KeepDialogue.ALL])
+    @pytest.mark.parametrize("ports", [DEFAULT_PORTS, None])
+    def test_as_in_one_process(self, keep: KeepDialogue, ports: frozenset[int] | None) -> None:
+        alone, shared = (
+            "".join(json_report.render(analyze(CAPTURES, ports=ports, keep_dialogue=keep, processes=processes)))
+            for processes in (1, 3)
+        )
+        assert shared == alone
+
+    def test_of_a_selection(self) -> None:
+        wanted = Filter(attention=True, server="198.51.100.0/24")
+        alone, shared = (select(analyze(CAPTURES, processes=processes), wanted) for processes in (1, 2))
+        assert "".join(json_report.render(shared)) == "".join(json_report.render(alone))
+        assert [judged.id for judged in shared.sessions] == [judged.id for judged in alone.sessions]
+
+    def test_ids_have_no_gaps_where_not_every_connection_is_mail(self) -> None:
+        found = analyze(CAPTURES, ports=None)
+        assert [judged.id for judged in found.sessions] == list(range(1, found.total + 1))
+
+    def test_a_pipe_cannot_be_read_twice(self) -> None:
+        with pytest.raises(UsageError, match="cannot share standard input"):
+            analyze(["-"], processes=2)
+
+
+def test_only_a_large_input_is_worth_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
+    assert worthwhile(None) == worthwhile(WORTH_SHARING - 1) == 1
+    assert worthwhile(WORTH_SHARING) == MOST_PROCESSES
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+    assert worthwhile(WORTH_SHARING) == 1

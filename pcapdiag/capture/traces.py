@@ -57,7 +57,8 @@ class CaptureSet:
         self._read: dict[str, int] = {}
         self._trace_of: dict[int, int] = {}
         totals = [file.total for file in files]
-        self._total = None if None in totals else sum(total or 0 for total in totals)
+        self.total = None if None in totals else sum(total or 0 for total in totals)
+        """Octets of all inputs as stored; None where one is a pipe."""
         self.errors = errors
         """(path, what is wrong with it); complete after the batches were iterated."""
         self.says: list[str] = []
@@ -113,7 +114,7 @@ class CaptureSet:
     def _advance(self, file: Member, done: int) -> None:
         if self._progress is not None:
             self._read[file.path] = done
-            self._progress(sum(self._read.values()), self._total)
+            self._progress(sum(self._read.values()), self.total)
 
 
 def _first(file: Member) -> int:

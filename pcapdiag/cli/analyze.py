@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, tzinfo
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,7 @@ from pcapdiag.cli import UNREADABLE, complain, debug_option
 from pcapdiag.cli._output import Output, colour_option
 from pcapdiag.cli._progress import Progress
 from pcapdiag.cli._times import nanoseconds, when, zone
+from pcapdiag.garbage import collected_rarely
 from pcapdiag.report import formats
 
 if TYPE_CHECKING:
@@ -74,14 +76,13 @@ if TYPE_CHECKING:
     "--processes",
     type=click.IntRange(1),
     metavar="N",
-    default=1,
-    show_default=True,
-    help="Share the work among N processes.",
+    help="Share the work among N processes; by default a large file among up to four.",
 )
 @click.option("--no-progress", is_flag=True, help="No progress bar.")
 @colour_option
 @debug_option
 @click.pass_context
+@collected_rarely()
 def command(ctx: click.Context, /, **given: Any) -> None:
     """Say who dropped the SMTP sessions in FILE, at which stage, and why we say so.
 
@@ -98,7 +99,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
         _write(analysis, given, clock)
     if analysis.errors:
         ctx.exit(UNREADABLE)
-    if given["exit_code"] and any(judged.verdict.attention for judged in analysis.sessions):
+    if given["exit_code"] and any(analysis.sessions.each(attrgetter("verdict.attention"))):
         ctx.exit(1)
 
 

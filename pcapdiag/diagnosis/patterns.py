@@ -27,7 +27,7 @@ def find_patterns(sessions: Iterable[tuple[int, Session, Verdict]]) -> tuple[Pat
     """The patterns of sessions given as (id, session, verdict)."""
     finder = PatternFinder()
     for id, session, verdict in sessions:
-        finder.add(id, session, verdict)
+        finder.add(try_of(id, session, verdict))
     return finder.finish()
 
 
@@ -38,9 +38,8 @@ class PatternFinder:
         self._storms = StormFinder()
         self._attempts = AttemptFinder()
 
-    def add(self, id: int, session: Session, verdict: Verdict) -> None:
+    def add(self, one: Try) -> None:
         """The next session that ended."""
-        one = try_of(id, session, verdict)
         self._storms.add(one)
         self._attempts.add(one)
 
@@ -142,4 +141,4 @@ class StormFinder:
         return [storm.pattern() for storm in sorted(self._done, key=lambda storm: (-storm.total, storm.first_ns))]
 
 
-__all__ = ["Pattern", "PatternFinder", "find_patterns"]
+__all__ = ["Pattern", "PatternFinder", "Try", "find_patterns", "try_of"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from pcapdiag.analysis import Analysis, Group, Judged, last_command, last_reply
@@ -40,8 +40,8 @@ def render(analysis: Analysis, *, dialogue: bool = True) -> Iterator[str]:
     yield dumps(head)[:-1] + ', "sessions": ['
     paths = [info.path for info in analysis.captures]
     separator = "\n"
-    for judged in analysis.sessions:
-        yield separator + dumps(session_object(judged, paths, dialogue=dialogue))
+    for text in analysis.sessions.each(partial(_session_text, paths=paths, dialogue=dialogue)):
+        yield separator + text
         separator = ",\n"
     yield '],\n"groups": ' + _lines([_group(group) for group in analysis.groups])
     yield ',\n"patterns": ' + _lines(
@@ -63,6 +63,10 @@ def render(analysis: Analysis, *, dialogue: bool = True) -> Iterator[str]:
         "dropped_by": {party.value: count for party, count in analysis.dropped_by.items()},
     }
     yield f',\n"summary": {dumps(summary)}}}\n'
+
+
+def _session_text(judged: Judged, paths: Paths, dialogue: bool) -> str:
+    return dumps(session_object(judged, paths, dialogue=dialogue))
 
 
 def dumps(thing: object) -> str:

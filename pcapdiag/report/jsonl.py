@@ -6,6 +6,7 @@ For log shippers and ``jq``: a line can be written as soon as its session has en
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from pcapdiag.analysis import Analysis, Judged
 from pcapdiag.report.json import dumps, session_object
@@ -14,8 +15,7 @@ from pcapdiag.report.json import dumps, session_object
 def render(analysis: Analysis, *, dialogue: bool = True) -> Iterator[str]:
     """A line a session."""
     paths = [info.path for info in analysis.captures]
-    for judged in analysis.sessions:
-        yield line(judged, paths, redaction=analysis.redaction, dialogue=dialogue)
+    return analysis.sessions.each(partial(line, paths=paths, redaction=analysis.redaction, dialogue=dialogue))
 
 
 def line(judged: Judged, paths: Sequence[str] = (), *, redaction: str = "none", dialogue: bool = True) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -75,10 +75,9 @@ class Walked:
     """
 
     def __init__(self, table: PacketTable, order: Rows, forward: Bools, left: Bools) -> None:
-        self._table = table
-        self._order = order
-        self._forward = forward
-        self._rest = self._blocks(np.flatnonzero(left))
+        # Neither knows this object: a circle would keep the octets of the batch until the garbage collector comes.
+        self._packets = partial(_packets, table, order, forward)
+        self._rest = chain.from_iterable(map(self._packets, _blocks(np.flatnonzero(left))))
 
     def take(self, count: int) -> Iterator[tuple[Packet, bool]]:
         """The next rows, each with whether the lower end sent it. They must be used up."""
@@ -88,11 +87,12 @@ class Walked:
         """Rows of a run that is walked after all."""
         return self._packets(np.arange(begin, end))
 
-    def _blocks(self, positions: Rows) -> Iterator[tuple[Packet, bool]]:
-        for at in range(0, len(positions), BLOCK):
-            yield from self._packets(positions[at : at + BLOCK])
 
-    def _packets(self, positions: Rows) -> Iterator[tuple[Packet, bool]]:
-        rows = self._order[positions]
-        columns = (getattr(self._table, name)[rows].tolist() for name in _COLUMNS)
-        return zip(map(_packet, zip(*columns, strict=True)), self._forward[positions].tolist(), strict=True)
+def _blocks(positions: Rows) -> Iterator[Rows]:
+    return (positions[at : at + BLOCK] for at in range(0, len(positions), BLOCK))
+
+
+def _packets(table: PacketTable, order: Rows, forward: Bools, positions: Rows) -> Iterator[tuple[Packet, bool]]:
+    rows = order[positions]
+    columns = (getattr(table, name)[rows].tolist() for name in _COLUMNS)
+    return zip(map(_packet, zip(*columns, strict=True)), forward[positions].tolist(), strict=True)

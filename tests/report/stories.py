@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pcapdiag.analysis import Analysis, Groups, InputError, Judged
+from pcapdiag.analysis import Analysis, Groups, InputError, Judged, digest_of
 from pcapdiag.capture.table import IcmpError
 from pcapdiag.diagnosis.patterns import Pattern
 from pcapdiag.diagnosis.verdict import Evidence
@@ -27,6 +27,7 @@ from pcapdiag.model import (
     Wire,
 )
 from pcapdiag.smtp.dialogue import Body, Command, Missing, TlsEntry
+from pcapdiag.spool import Spool
 from pcapdiag.tcp.connection import Effect, Handshake, Odd
 from tests.factories import (
     SERVER,
@@ -58,12 +59,12 @@ def analysis_of(
     groups = Groups()
     by_party = dict.fromkeys(Party, 0)
     for judged in sessions:
-        groups.add(judged)
+        groups.add(digest_of(judged))
         by_party[judged.verdict.dropped_by] += 1
     return Analysis(
         captures=(make_capture(),) if captures is None else captures,
         errors=errors,
-        sessions=list(sessions),
+        sessions=spool_of(sessions),
         groups=groups.finish(),
         patterns=patterns,
         total=len(sessions),
@@ -71,6 +72,13 @@ def analysis_of(
         dropped=len(sessions) - by_party[Party.NOBODY] - by_party[Party.UNDETERMINED],
         dropped_by=by_party,
     )
+
+
+def spool_of(sessions: Sequence[Judged]) -> Spool[Judged]:
+    spool = Spool[Judged]()
+    for judged in sessions:
+        spool.add(judged.id, judged, 0)
+    return spool
 
 
 def one(judged: Judged) -> Analysis:
