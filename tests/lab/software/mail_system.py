@@ -27,6 +27,7 @@ from tests.lab.software.roots import READER, Recipe, Root
 ANY_PORT_S = 15.0  # a daemon that does not listen by then never will
 STEP_S = 0.02
 MAILDIR = f"/home/{READER}/Maildir"
+CONSOLE = "/var/log/console"  # what its processes print
 PRIVATE_KEY, CHAIN, AUTHORITY = "/etc/lab/key.pem", "/etc/lab/chain.pem", "/etc/lab/authority.pem"
 
 
@@ -130,7 +131,9 @@ class MailSystem(ABC):
     def flush_command(self) -> Sequence[str]:
         """The command that retries all of the queue at once."""
 
-    submit_command: Sequence[str] = ("/usr/sbin/sendmail",)
+    def submit_command(self) -> Sequence[str]:
+        """The command that takes a message on its stdin, with sendmail's options."""
+        return ["/usr/sbin/sendmail"]
 
     # What is the same for all
 
@@ -138,10 +141,12 @@ class MailSystem(ABC):
         argv = self.daemon()
         if not argv:
             return
-        self.process = self.host.spawn(argv, root=self.root.path, log=self.console)
-        if self.listen:
-            port = self.listen
-            self._wait(lambda: listens(self.process, port), f"does not listen on port {port}")
+        self.process = self._spawn(argv)
+        self._wait(self.ready, f"does not listen on port {self.listen}" if self.listen else "is not ready")
+
+    def ready(self) -> bool:
+        """Takes connections, if it is to listen."""
+        return not self.listen or listens(self.process, self.listen)
 
     def stop(self) -> None:
         """Asks all its processes to end (SIGTERM), and makes them after a while."""
@@ -154,12 +159,12 @@ class MailSystem(ABC):
     def send(self, message: Message) -> None:
         """Into its queue, as a local user would. What comes then is up to the software."""
         self.root.write("/tmp/message", message.text)
-        argv = [*self.submit_command, "-i", "-f", message.sender, "--", *message.recipients]
+        argv = [*self.submit_command(), "-i", "-f", message.sender, "--", *message.recipients]
         self.command(["sh", "-c", f"exec {shlex.join(argv)} < /tmp/message"])
 
     def flush(self) -> None:
         """Retries all of the queue now, which is what a storm of retries is made of."""
-        self.host.spawn(self.flush_command(), root=self.root.path, log=self.console)
+        self._spawn(self.flush_command())
 
     def inbox(self) -> list[str]:
         """The messages that it delivered to its own users."""
@@ -178,16 +183,14 @@ class MailSystem(ABC):
     def wait_idle(self, timeout_s: float = 15.0) -> None:
         self._wait(lambda: not self.queue(), "still has mail in its queue", timeout_s)
 
-    @property
-    def console(self) -> Path:
-        """Where its own output goes."""
-        return self.root.inside("/var/log/console")
-
     def command(self, argv: Sequence[str], timeout_s: float = 20.0) -> None:
         """A command on the host, in the root, to its end."""
-        process = self.host.spawn(argv, root=self.root.path, log=self.console)
+        process = self._spawn(argv)
         if process.wait(timeout=timeout_s):
-            raise LabError(f"{self.recipe.name}: {argv[-1]} failed: {self.root.read('/var/log/console')[-500:]}")
+            raise LabError(f"{self.recipe.name}: {argv[-1]} failed: {self.root.read(CONSOLE)[-500:]}")
+
+    def _spawn(self, argv: Sequence[str]) -> subprocess.Popen[bytes]:
+        return self.host.spawn(self.root.entering(argv), log=self.root.inside(CONSOLE))
 
     def relay_domain(self) -> str:
         return "relay.example"

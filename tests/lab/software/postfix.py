@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tests.lab.software.mail_system import AUTHORITY, CHAIN, MAILDIR, PRIVATE_KEY, MailSystem
+from tests.lab.software.mail_system import AUTHORITY, CHAIN, CONSOLE, MAILDIR, PRIVATE_KEY, MailSystem
 from tests.lab.software.roots import READER, Owned, Recipe
 
 SPOOL = "/var/spool/postfix"
@@ -112,8 +112,11 @@ class Postfix(MailSystem):
     def daemon(self) -> Sequence[str]:
         return ["/usr/sbin/postfix", "start-fg"]
 
+    def ready(self) -> bool:
+        return super().ready() and self.root.inside(f"{SPOOL}/public/pickup").exists()
+
     def log(self) -> str:
-        return self.root.read("/var/log/console") + self.root.read("/var/log/postfix.log")
+        return self.root.read(CONSOLE) + self.root.read("/var/log/postfix.log")
 
     def queue(self) -> list[str]:
         spool = self.root.inside(SPOOL)

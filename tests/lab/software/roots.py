@@ -10,6 +10,7 @@ A small process holds the mount namespace; it ends when its stdin does, so that 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import shutil
@@ -27,7 +28,7 @@ from tests.lab.network import LabError
 CACHE_VARIABLE = "PCAPDIAG_LAB_CACHE"
 FIRST_ID = 30001  # of our users and groups: Debian gives out none from 30000 to 59999 (policy 9.2.2)
 READER = "reader"  # the user who gets the mail, in every root
-NEEDED = ("apt-get", "dpkg-deb", "chroot", "unshare", "mount")
+NEEDED = ("apt-get", "dpkg-deb", "chroot", "unshare", "nsenter", "mount")
 PATIENCE_S = 3.0
 
 # $1 is the mount point, $2 the layer. Everything below it is memory, or read-only.
@@ -87,7 +88,8 @@ class Root:
         self.recipe = recipe
         self._layer = build(recipe)
         self._holder = _mount(self._layer)
-        # The magic link leads into the holder's mount namespace, for us and for chroot alike.
+        # The magic link leads into the holder's mount namespace. It is for reading and writing only: programs found
+        # through it would lose their set-user-ID, so that `entering()` enters the namespace itself.
         self.path = Path(f"/proc/{self._holder.pid}/root{self._layer}/root")
         self._device = self.path.stat().st_dev
         self._write_accounts()
@@ -128,11 +130,14 @@ class Root:
             return self.inside(path).read_text(errors="replace")
         return ""
 
-    def run(self, argv: Sequence[str], stdin: str = "") -> str:
+    def entering(self, argv: Sequence[str]) -> list[str]:
+        """The command that executes another one with this root as its /, in the same process."""
+        namespace = f"--mount=/proc/{self._holder.pid}/ns/mnt"
+        return ["nsenter", namespace, "chroot", str(self._layer / "root"), *argv]
+
+    def run(self, argv: Sequence[str]) -> str:
         """A tool that needs no network, to its end."""
-        done = subprocess.run(
-            ["chroot", str(self.path), *argv], input=stdin, capture_output=True, text=True, timeout=30, check=False
-        )
+        done = subprocess.run(self.entering(argv), capture_output=True, text=True, timeout=30, check=False)
         if done.returncode:
             raise LabError(f"{' '.join(argv)}: {(done.stderr or done.stdout).strip()}")
         return done.stdout
@@ -175,6 +180,7 @@ class Root:
         self.write("/etc/group", groups + Path("/etc/group").read_text())
 
 
+@functools.cache
 def build(recipe: Recipe) -> Path:
     """The layer of a recipe, from the cache if apt would still choose the same packages on this machine."""
     _check_machine()

@@ -1,0 +1,161 @@
+"""aiosmtpd, the server of Python programs, in a process of its own, with a hook that delays, raises or closes at a command.
+
+    AiosmtpdServer(host, listen=, hook=Hook("DATA", "close"))  --child process-->  a server; mail goes to files in a folder
+
+The other half of this file is what the child runs: `python -m tests.lab.software.aiosmtpd_server`, with JSON as argument.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Self
+
+from tests.lab.network import Host, LabError
+from tests.lab.software.mail_system import Certificate, listens
+from tests.lab.software.one_session import python
+
+Moment = Literal["EHLO", "MAIL", "RCPT", "DATA"]  # DATA: after the final dot, where the reply is owed
+Action = Literal["delay", "raise", "close", "abort", "exit"]
+
+
+class Hook(NamedTuple):
+    """At a command: wait, and then go on (delay), fail in Python (raise), or end the connection in one of three ways."""
+
+    at: Moment
+    action: Action
+    seconds: float = 0.0
+
+
+@dataclass(kw_only=True)
+class AiosmtpdServer:
+    """aiosmtpd between `with` and its end."""
+
+    host: Host
+    listen: int = 25
+    domain: str = "server.example"
+    certificate: Certificate | None = None  # to offer STARTTLS with
+    hook: Hook | None = None
+    settings: dict[str, Any] = field(default_factory=dict)  # arguments of aiosmtpd.smtp.SMTP: {"timeout": 5}
+    process: subprocess.Popen[bytes] = field(init=False)
+    _folder: tempfile.TemporaryDirectory[str] = field(init=False)
+
+    def __enter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory()
+        folder = Path(self._folder.name)
+        if self.certificate:
+            (folder / "chain.pem").write_bytes(self.certificate.key + self.certificate.chain)
+        wishes = {
+            "addresses": [self.host.address4, self.host.address6], "port": self.listen, "domain": self.domain,
+            "folder": str(folder), "tls": bool(self.certificate), "hook": self.hook, "settings": self.settings,
+        }  # fmt: skip
+        self.process = self.host.spawn(python(__name__, json.dumps(wishes)), log=folder / "log")
+        until = time.monotonic() + 10
+        while not listens(self.process, self.listen):
+            if time.monotonic() > until or self.process.poll() is not None:
+                self.__exit__(log := self.log())
+                raise LabError(f"aiosmtpd does not listen on port {self.listen}. It printed: {log[-800:]}")
+            time.sleep(0.02)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        self._folder.cleanup()
+
+    def kill(self) -> None:
+        """Ends it at once (SIGKILL): what is left to say, the kernel says."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(timeout=5)
+
+    def log(self) -> str:
+        return Path(self._folder.name, "log").read_text(errors="replace")
+
+    def inbox(self) -> list[str]:
+        return [path.read_text(errors="replace") for path in sorted(Path(self._folder.name).glob("*.eml"))]
+
+    def delivered(self, subject: str) -> bool:
+        return any(f"\nSubject: {subject}\n" in text.replace("\r", "") for text in self.inbox())
+
+
+class HookFailed(Exception):
+    """What a hook raises that was asked to raise."""
+
+
+class Handler:
+    """In the child: writes down what comes, and misbehaves once it is told to. aiosmtpd gives the methods their names."""
+
+    def __init__(self, folder: Path, hook: Hook | None) -> None:
+        self._folder = folder
+        self._hook = hook
+        self._numbers = itertools.count(1)
+
+    async def handle_EHLO(  # noqa: N802
+        self, server: Any, session: Any, envelope: Any, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        await self._at("EHLO", server)
+        return responses
+
+    async def handle_MAIL(  # noqa: N802
+        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
+        await self._at("MAIL", server)
+        envelope.mail_from = address
+        return "250 OK"
+
+    async def handle_RCPT(  # noqa: N802
+        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
+        await self._at("RCPT", server)
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        await self._at("DATA", server)
+        (self._folder / f"{next(self._numbers)}.eml").write_bytes(envelope.content)
+        return "250 Message accepted for delivery"
+
+    async def _at(self, moment: Moment, server: Any) -> None:
+        hook = self._hook
+        if not hook or hook.at != moment:
+            return
+        await asyncio.sleep(hook.seconds)
+        print(f"{moment}: {hook.action}", flush=True)
+        if hook.action == "raise":
+            raise HookFailed(f"at {moment}")
+        if hook.action == "close":
+            server.transport.close()
+        elif hook.action == "abort":
+            server.transport.abort()
+        elif hook.action == "exit":
+            signal.raise_signal(signal.SIGKILL)
+
+
+async def serve(wishes: dict[str, Any]) -> None:
+    from aiosmtpd.smtp import SMTP  # noqa: PLC0415  (the lab's other modules do without aiosmtpd)
+
+    folder = Path(wishes["folder"])
+    handler = Handler(folder, Hook(*wishes["hook"]) if wishes["hook"] else None)
+    context = None
+    if wishes["tls"]:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(folder / "chain.pem")
+
+    def protocol() -> SMTP:
+        return SMTP(handler, hostname=wishes["domain"], tls_context=context, **wishes["settings"])
+
+    server = await asyncio.get_running_loop().create_server(protocol, wishes["addresses"], wishes["port"])
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(json.loads(sys.argv[1])))
