@@ -1,0 +1,120 @@
+"""Lines of the journal in, one side's view of the dialogue out: its SMTP stage, whose turn it was, what became of the mail.
+
+A view holds what stood on the cable at that side: what it said itself, and what reached it. The two views of a session
+differ when something was lost, or crossed, on the way. The stages are those of docs/reference/verdict.md.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .journal import Event
+
+Side = Literal["client", "server"]
+STAGE_OF = {
+    **{verb: "ehlo" for verb in ("EHLO", "HELO", "LHLO")},
+    **{verb: "other" for verb in ("RSET", "VRFY", "EXPN", "HELP", "ETRN", "XCLIENT", "XFORWARD")},
+    **{"STARTTLS": "starttls", "AUTH": "auth", "MAIL": "mail", "RCPT": "rcpt", "DATA": "data", "BDAT": "body"},
+    **{".": "end-of-data", "QUIT": "quit"},
+}
+ENVELOPE = ("MAIL", "RCPT", "DATA", ".", "BDAT")
+
+
+@dataclass(slots=True)
+class View:
+    """One side's view, brought forward line by line."""
+
+    side: Side
+    stage: str = "connect"
+    waiting: list[str] = field(default_factory=list)  # verbs without a reply, the oldest first
+    greeted: bool = False
+    commands: list[str] = field(default_factory=list)
+    replies: list[tuple[str, str]] = field(default_factory=list)  # verb, code
+    encrypted: bool = False
+    over: bool = False
+
+    @property
+    def owing(self) -> Side | None:
+        if self.stage == "quit" or (self.stage == "connect" and not self.greeted):
+            return None
+        return "server" if self.waiting or not self.greeted else "client"
+
+    @property
+    def quit_counts(self) -> bool:
+        return self.stage == "quit"
+
+    def command(self, line: str) -> None:
+        verb = line.split(" ", maxsplit=1)[0].upper() if line != "." else "."
+        if verb not in STAGE_OF:
+            return
+        self.commands.append(verb)
+        if verb == "BDAT":
+            verb = "." if line.upper().endswith("LAST") else "BDAT"
+        self.waiting.append(verb)
+        self.stage = STAGE_OF[self.waiting[0]]
+
+    def reply(self, line: str) -> None:
+        code = line[:3]
+        if not self.greeted:
+            self.greeted = True
+            self.replies.append(("greeting", code))
+            return
+        if not self.waiting:  # unasked: a 421
+            self.replies.append(("unasked", code))
+            return
+        verb = self.waiting.pop(0)
+        self.replies.append((verb, code))
+        if verb == "DATA" and code == "354":
+            self.stage = "body"
+        elif self.waiting:
+            self.stage = STAGE_OF[self.waiting[0]]
+
+    def take(self, event: Event) -> None:
+        """One line of the journal. What a side says after it learned of the end is no part of the dialogue."""
+        action, own = event["action"], event["actor"] == self.side
+        if self.over or not own:
+            return
+        if action in {"connects", "accepts"} and event.get("outcome", "connected") == "connected":
+            self.stage = "greeting"
+        elif action in {"says", "hears"}:
+            is_command = (action == "says") == (self.side == "client")
+            for line in event.get("lines") or [event["line"]]:
+                if is_command:
+                    self.command(line)
+                elif line[3:4] != "-":
+                    self.reply(line)
+        elif action == "begins tls" or (action == "finishes tls" and self.side == "server"):
+            self.stage = "tls"
+        if action == "finishes tls":
+            self.stage, self.encrypted = "encrypted", True
+        for line in event.get("unread", "").split("\r\n")[:-1] if self.side == "server" else ():
+            self.command(line)
+        self.over = action == "learns" and event["end"] != "silence"
+
+    def impact(self, heard: "View") -> str:
+        """What became of the mail (section 5 of the verdict), for who sees this view: an answer counts when it was heard."""
+        if self.encrypted:
+            return "unknown"
+        answers = dict(heard.replies)
+        dot = "." in self.commands
+        if dot and "." not in answers:
+            return "duplicate-risk"
+        if any(code.startswith("5") for verb, code in heard.replies if verb in {"greeting", *ENVELOPE}):
+            return "rejected"
+        if dot and answers["."].startswith("2"):
+            return "none"
+        if "MAIL" in self.commands or not self.quit_counts:
+            return "delayed"
+        return "none"
+
+
+def view(events: Iterable[Event], side: Side, session: int) -> View:
+    seen = View(side)
+    for event in events:
+        if event.get("session") == session:
+            if seen.encrypted:
+                continue
+            seen.take(event)
+    if seen.encrypted:
+        seen.stage = "encrypted"
+    return seen

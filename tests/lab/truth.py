@@ -1,0 +1,342 @@
+"""What was done, and what an expert may say of it who sees one file only: a Deed in, what is accepted for each file out.
+
+The deed comes from the story and from the journal of those who acted, never from packets. What is accepted comes from
+ROWS, one table for all scenarios: the first row that fits a place decides, and says why an expert there can say no more.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from .capture import PLACES, Place, Shot
+from .dialogue import Side, View, view
+from .journal import Event
+from .network import LabError
+
+Facts = str | bool | tuple[str, ...] | None
+HOSTS: tuple[Side, Side] = ("client", "server")
+MEANS = {
+    # by a host's program, or its kernel
+    "quit": "an orderly end",
+    "open": "nothing ended it while it was captured",
+    "close": "close(), everything read",
+    "abort": "close() with SO_LINGER 0",
+    "unread": "close() with unread input",
+    "killed": "SIGKILL",
+    "gives up": "close() after waiting in vain, the other's TCP alive",
+    "forgets": "the host lost its sockets, as after a restart",
+    "alert": "a fatal TLS alert, then close()",
+    "not listening": "no socket listens",
+    "backlog full": "the listening socket takes no more",
+    "power failure": "the host is gone",
+    # by a device
+    "rejects syn": "a firewall answers the SYN with a reset",
+    "rejects": "a firewall answers segments with resets, midway",
+    "forged reset": "a reset in the other's name",
+    "forged fin": "a FIN in the other's name",
+    "state expired, reset": "a firewall forgot the connection, and resets what belongs to none",
+    # by a device or a router that says so
+    "icmp": "an ICMP error ends it",
+    # by nobody who says so
+    "silence": "packets vanish",
+    "state expired, silent": "a firewall forgot the connection, and drops what belongs to none",
+    "black hole": "big packets vanish, small ones pass",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Who ended the connection, how, by what means, and where the dialogue stood (as in docs/reference/verdict.md)."""
+
+    by: str
+    how: str
+    means: str
+    stage: str
+    owing: str | None = None
+    stalled_by: str | None = None
+    delivered: bool = False
+    # whom a device's segment went to, and whether anything betrays it (a TTL or a clock that is not its alleged sender's)
+    aimed_at: str | None = None
+    betrayed: bool = False
+    # hosts that said something behind the fault, and the direction in which packets vanished (both: None)
+    spoke_after: tuple[str, ...] = ()
+    lost_toward: str | None = None
+    lost_on: str = "router"  # near, far: the cable where they did
+
+    @classmethod
+    def declared(cls, by: str, how: str, means: str, stage: str, **facts: Facts) -> "Deed":
+        if means not in MEANS:
+            raise LabError(f"no means {means!r}; there are {', '.join(MEANS)}")
+        return cls(by, how, means, stage, **facts)  # type: ignore[arg-type]
+
+
+@dataclass(slots=True)
+class Session:
+    """One connection of a scenario; behind NAT the client's address differs by place."""
+
+    client: tuple[str, int]
+    server: tuple[str, int]
+    deed: Deed | None = None
+    client_at: dict[Place, tuple[str, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """For these means, at these places, when all of `when` holds: what may be said, and why no more and no less.
+
+    Words for parties: `doer`, and seen from the place: `own` (its host) and `other` (the host beyond; at the middle the
+    client is its own host). Places: `own` is the doer's, `other` the other host's, `aimed` where a device's segment went.
+    """
+
+    means: tuple[str, ...]
+    place: Literal["any", "doer's", "aimed", "not aimed"]
+    when: tuple[str, ...]
+    dropped_by: tuple[str, ...]
+    how: str | None  # None: as it was done
+    why: str
+
+
+# Conditions, computed by `_holds`: betrayed; spoke (the place's own host did, behind the fault); heard other (the other
+# host did, and its packets still come through to here).
+ROWS = (
+    Row(("quit", "open"), "any", (), ("nobody",), None, "nothing is hidden in an orderly end, or in none"),
+    Row(
+        ("close", "abort", "unread", "killed", "gives up", "alert"), "any", (), ("doer",), None,
+        "the FIN or RST of a living socket carries its host's TTL, clock and window to every place",
+    ),
+    Row(
+        ("forgets",), "doer's", (), ("doer",), "rst",
+        "the bare reset leaves the host with its whole TTL, right behind the segment that met no socket",
+    ),
+    Row(
+        ("forgets",), "any", (), ("doer", "middlebox"), "rst",
+        "a bare reset of the right TTL from a side that never closed: a kernel without the socket, or a device that copies well",
+    ),
+    Row(("not listening",), "any", (), ("server",), "refused", "the answer to a SYN in the server's name, and nothing speaks against it"),
+    Row(
+        ("backlog full",), "any", (), ("path", "server"), "timeout",
+        "SYNs without an answer look alike whether they arrive or not, and a capture does not say that it was the server's own",
+    ),
+    Row(("power failure",), "doer's", (), ("nobody",), "open", "the capture ends with the power: nothing had ended before"),
+    Row(("power failure",), "any", ("spoke",), ("path", "other"), "timeout", "from afar a dead host and a dead path look alike"),
+    Row(("power failure",), "any", (), ("nobody",), "open", "nobody said anything that could have met silence"),
+    Row(
+        ("rejects syn",), "any", (), ("middlebox", "server"), "refused",
+        "the reset is the only packet in that name: its TTL has nothing to be compared with",
+    ),
+    Row(
+        ("rejects", "state expired, reset"), "aimed", (), ("middlebox",), "rst",
+        "the firewall is nearer than the host in whose name it resets, and the TTL tells",
+    ),
+    Row(("forged reset", "forged fin"), "aimed", ("betrayed",), ("middlebox",), None, "the TTL or the clock is not that host's"),
+    Row(
+        ("forged reset", "forged fin"), "aimed", ("heard other",), ("middlebox",), None,
+        "the host in whose name it was said goes on as if it had said nothing",
+    ),
+    Row(
+        ("forged reset", "forged fin"), "aimed", (), ("other", "middlebox"), None,
+        "a perfect copy: the place where it was forged does not show",
+    ),
+    Row(
+        ("forged reset",), "not aimed", ("spoke",), ("other", "middlebox"), "rst",
+        "the deceived kernel answers with a genuine bare reset, as it would after a restart; the forged one never passed here",
+    ),
+    Row(
+        ("forged fin",), "not aimed", ("heard other",), ("other", "middlebox"), "fin",
+        "the deceived host closes with a genuine FIN; that it acknowledges one octet too many is all that tells",
+    ),
+    Row(
+        ("rejects", "state expired, reset"), "not aimed", ("spoke",), ("path", "other"), "timeout",
+        "the firewall swallows whatever could answer: from here there is silence",
+    ),
+    Row(
+        ("forged reset", "forged fin", "rejects", "state expired, reset"), "not aimed", (), ("nobody",), "open",
+        "the other end is gone, and nothing here has asked it yet",
+    ),
+    Row(("icmp",), "aimed", (), ("doer",), "unreachable", "the ICMP error names its sender and quotes the segment"),
+    Row(("icmp",), "not aimed", ("spoke",), ("path", "other"), "timeout", "the error went to the other side; here there is silence"),
+    Row(("icmp",), "not aimed", (), ("nobody",), "open", "nothing here has met the fault"),
+    Row(("black hole",), "any", (), ("path",), "timeout", "small packets still pass and report the hole, which is never filled"),
+    Row(
+        ("silence", "state expired, silent"), "any", ("heard other",), ("path",), "timeout",
+        "the other host repeats what was answered: it is alive, and what goes to it is lost",
+    ),
+    Row(
+        ("silence", "state expired, silent"), "any", ("spoke",), ("path", "other"), "timeout",
+        "at the silent end a dead peer and a dead path look alike",
+    ),
+    Row(("silence", "state expired, silent"), "any", (), ("nobody",), "open", "nothing here has met the fault"),
+)  # fmt: skip
+
+# What a file lacks, and what may therefore be missing from what is said of it.
+LACKS = {
+    "one direction": "only one side's packets were captured",
+    "beginning": "the capture began after the connection had",
+    "octets": "the packets were cut before the dialogue",
+}
+CUT_BELOW = 66  # octets of Ethernet, IPv4 and TCP headers with timestamps
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """All that is right to say of one session from one file."""
+
+    dropped_by: tuple[str, ...]
+    how: tuple[str, ...]
+    stage: tuple[str, ...]
+    impact: tuple[str, ...]
+    undetermined_ok: str | None
+    why: str
+
+
+def completed(deed: Deed, events: Sequence[Event], session: int) -> Deed:
+    """The declared deed with what the journal tells besides; a contradiction between the two is an error."""
+    views = _views(events, session)
+    stages = {seen.stage for seen in views.values()}
+    if stages and deed.stage not in stages:
+        raise LabError(f"declared stage {deed.stage}, and by the journal it is {' or '.join(sorted(stages))}")
+    after = _fault_index(events, session)
+    ways = [
+        event["way"]
+        for event in events
+        if event.get("session") == session and event["actor"] == deed.by and "way" in event
+    ]
+    if deed.means in {"close", "abort", "unread", "killed", "gives up"} and ways and deed.how != ways[0]:
+        raise LabError(f"declared {deed.how}, and by the journal the {deed.by} left by {ways[0]}")
+    spoke = {
+        event["actor"]
+        for event in events[after:]
+        if event.get("session") == session
+        and (event["action"] in {"says", "sends", "closes", "half closes", "begins tls"} or event.get("outcome"))
+    }
+    replies = [reply for seen in views.values() for reply in seen.replies]
+    shown = views.get("server" if deed.by == "server" else "client") or next(iter(views.values()), None)
+    return dataclasses.replace(
+        deed,
+        owing=deed.owing or (shown.owing if shown else None),
+        delivered=deed.delivered or any(verb == "." and code.startswith("2") for verb, code in replies),
+        spoke_after=deed.spoke_after or tuple(sorted(spoke)),
+        **_forged(deed, events),
+        **_lost(events[after:]),
+    )
+
+
+def accepted(deed: Deed, events: Sequence[Event], session: int, place: Place, shot: Shot) -> Accepted:
+    """What is right to say of this session from the file of this place."""
+    stopped = next(
+        (i for i, e in enumerate(events) if e["action"] == "capture stops" and e.get("place") == place), len(events)
+    )
+    if stopped < _fault_index(events, session):
+        deed = dataclasses.replace(deed, by="nobody", how="open", means="open")
+    row = next(row for row in ROWS if _fits(row, deed, place))
+    words = {"doer": deed.by, "own": _own(place, deed), "other": _other(place, deed)}
+    parties = tuple(dict.fromkeys(words.get(word, word) for word in row.dropped_by))
+    how = row.how or deed.how
+    seen = _views_at(events[:stopped], session, place, deed)
+    heard = _views(events[:stopped], session).get("client")
+    stages = tuple(dict.fromkeys(view.stage for view in seen)) or (deed.stage,)
+    impacts = tuple(dict.fromkeys(impact for view in seen for impact in _impacts(view, heard or view, deed, how))) or (
+        "delayed",
+    )
+    lacks = [LACKS[lack] for lack in _lacks(events, place, shot)]
+    return Accepted(parties, (how,), stages, impacts, "; ".join(lacks) or None, row.why)
+
+
+def _impacts(seen: View, heard: View, deed: Deed, how: str) -> tuple[str, ...]:
+    impact = seen.impact(heard)
+    if impact == "delayed" and "MAIL" not in seen.commands and (how == "open" or deed.by == "client"):
+        return "delayed", "none"  # a client that never tried, or has not yet
+    return (impact,)
+
+
+def _fits(row: Row, deed: Deed, place: Place) -> bool:
+    aimed = {"client": ("client", "middle"), "server": ("server",), "both": PLACES, None: ()}[deed.aimed_at]
+    where = {
+        "any": True,
+        "doer's": place == deed.by,
+        "aimed": place in aimed,
+        "not aimed": place not in aimed,
+    }[row.place]
+    return deed.means in row.means and where and all(_holds(condition, deed, place) for condition in row.when)
+
+
+def _holds(condition: str, deed: Deed, place: Place) -> bool:
+    own, other = _own(place, deed), _other(place, deed)
+    if condition == "betrayed":
+        return deed.betrayed
+    if condition == "spoke":
+        return own in deed.spoke_after
+    if condition == "heard other":
+        passes = deed.lost_toward == other or deed.means.startswith("forged")
+        return other in deed.spoke_after and passes
+    raise ValueError(condition)
+
+
+def _own(place: Place, deed: Deed) -> Side:
+    """The middle sees what the client sees, unless the near cable is the broken one."""
+    if place == "middle":
+        return "server" if deed.lost_on == "near" else "client"
+    return place
+
+
+def _other(place: Place, deed: Deed) -> Side:
+    return "server" if _own(place, deed) == "client" else "client"
+
+
+def _views(events: Sequence[Event], session: int) -> dict[Side, View]:
+    """Of the scripted sides; real software writes no journal."""
+    acted = {event["actor"] for event in events if event.get("session") == session}
+    return {side: view(events, side, session) for side in HOSTS if side in acted}
+
+
+def _views_at(events: Sequence[Event], session: int, place: Place, deed: Deed) -> list[View]:
+    views = _views(events, session)
+    if place == "middle" and deed.by in HOSTS:
+        return list(views.values())  # what crossed may have been on either side of the router when the end came
+    own = views.get(_own(place, deed))
+    return [own] if own else list(views.values())
+
+
+def _fault_index(events: Sequence[Event], session: int) -> int:
+    """Where in the journal the deed stands: the first act of a device, or of a host that leaves."""
+    for index, event in enumerate(events):
+        if event["actor"] in {"near", "far", "firewall"} and event["action"] in {
+            "dies",
+            "rejects",
+            "drops",
+            "state expires",
+        }:
+            return index
+        if event["actor"] == "forger" or event["action"] in {"loses power", "forgets"}:
+            return index
+        if event.get("session") == session and event.get("way"):
+            return index
+    return len(events)
+
+
+def _forged(deed: Deed, events: Sequence[Event]) -> dict[str, Any]:
+    forged = [event for event in events if event["actor"] == "forger"]
+    if not forged or not deed.means.startswith("forged"):
+        return {}
+    aims = {event["toward"] for event in forged}
+    betrayed = any(not event["copied_ttl"] or event["clock"] == "stale" for event in forged)
+    return {"aimed_at": aims.pop() if len(aims) == 1 else "both", "betrayed": betrayed}
+
+
+def _lost(events: Sequence[Event]) -> dict[str, Any]:
+    if not events or events[0]["action"] not in {"dies", "drops"}:
+        return {}
+    toward, where = events[0]["toward"], events[0]["actor"]
+    return {"lost_toward": None if toward == "both" else toward, "lost_on": "router" if where == "firewall" else where}
+
+
+def _lacks(events: Sequence[Event], place: Place, shot: Shot) -> list[str]:
+    lacks = []
+    if shot.narrow:
+        lacks.append("one direction")
+    if any(event["action"] == "capture starts late" and event.get("place") == place for event in events):
+        lacks.append("beginning")
+    if 0 < shot.snaplen <= CUT_BELOW:
+        lacks.append("octets")
+    return lacks
