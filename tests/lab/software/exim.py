@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from tests.lab.software.mail_system import AUTHORITY, CHAIN, CONSOLE, MAILDIR, PRIVATE_KEY, MailSystem
+from tests.lab.software.mail_system import AUTHORITY, CHAIN, CONSOLE, MAILDIR, PRIVATE_KEY, RELAY, MailSystem
 from tests.lab.software.roots import READER, Owned, Recipe
 
 OWNER = "Debian-exim"  # compiled into Debian's Exim
@@ -81,7 +81,7 @@ class Exim(MailSystem):
         main = "".join(f"{key} = {value}\n" for key, value in options.items())
         acl = {moment: self.acl.get(moment, "") + "\n" for moment in ("mail", "rcpt", "predata", "data")}
         rest = ROUTERS_AND_TRANSPORTS.format(
-            relay=f"{self.relay_domain()}::{self.relay.port}" if self.relay else "nowhere.invalid",
+            relay=f"{RELAY}::{self.relay.port}" if self.relay else "nowhere.invalid",
             transport="".join(f"  {key} = {value}\n" for key, value in {**self._transport(), **self.transport}.items()),
             maildir=MAILDIR,
             reader=READER,
@@ -120,7 +120,12 @@ class Exim(MailSystem):
     def _transport(self) -> Mapping[str, str]:
         if not self.trusts:
             return {"tls_verify_hosts": "", "tls_try_verify_hosts": "", "hosts_try_dane": ""}
-        return {"hosts_require_tls": "*", "tls_verify_certificates": AUTHORITY, "tls_verify_hosts": "*", "hosts_try_dane": ""}
+        return {
+            "hosts_require_tls": "*",
+            "tls_verify_certificates": AUTHORITY,
+            "tls_verify_hosts": "*",
+            "hosts_try_dane": "",
+        }
 
     def daemon(self) -> Sequence[str]:
         return ["/usr/sbin/exim4", "-bdf"] if self.listen else []

@@ -27,6 +27,7 @@ from tests.lab.software.roots import READER, Recipe, Root
 ANY_PORT_S = 15.0  # a daemon that does not listen by then never will
 STEP_S = 0.02
 MAILDIR = f"/home/{READER}/Maildir"
+RELAY = "relay.example"  # the name of the relay for its clients, which its certificate must be for
 CONSOLE = "/var/log/console"  # what its processes print
 PRIVATE_KEY, CHAIN, AUTHORITY = "/etc/lab/key.pem", "/etc/lab/chain.pem", "/etc/lab/authority.pem"
 
@@ -142,7 +143,10 @@ class MailSystem(ABC):
         if not argv:
             return
         self.process = self._spawn(argv)
-        self._wait(self.ready, f"does not listen on port {self.listen}" if self.listen else "is not ready")
+        process = self.process
+        self._wait(lambda: self.ready() or process.poll() is not None, f"does not listen on port {self.listen}")
+        if process.poll() is not None:
+            raise LabError(f"{self.recipe.name} ended at once: {self.log()[-800:]}")
 
     def ready(self) -> bool:
         """Takes connections, if it is to listen."""
@@ -192,14 +196,11 @@ class MailSystem(ABC):
     def _spawn(self, argv: Sequence[str]) -> subprocess.Popen[bytes]:
         return self.host.spawn(self.root.entering(argv), log=self.root.inside(CONSOLE))
 
-    def relay_domain(self) -> str:
-        return "relay.example"
-
     def _lay_out(self) -> None:
         """Names and certificates, which all software reads from the same places."""
         hosts = f"127.0.0.1 localhost\n::1 localhost\n{self.host.address4} {self.domain}\n{self.host.address6} {self.domain}\n"
         if self.relay:
-            hosts += f"{self.relay.address} {self.relay_domain()}\n"
+            hosts += f"{self.relay.address} {RELAY}\n"
         self.root.write("/etc/hosts", hosts)
         self.root.write("/etc/hostname", f"{self.domain}\n")
         self.root.write("/etc/mailname", f"{self.domain}\n")
@@ -208,8 +209,9 @@ class MailSystem(ABC):
         if self.certificate:
             self.root.write(CHAIN, self.certificate.chain)
             self.root.write(PRIVATE_KEY, self.certificate.key, mode=0o600)
-        if self.trusts:
-            self.root.write(AUTHORITY, self.trusts)
+        authority = self.trusts or (self.certificate and self.certificate.authority)
+        if authority:
+            self.root.write(AUTHORITY, authority)
 
     def _wait(self, condition: Callable[[], bool], complaint: str, timeout_s: float = ANY_PORT_S) -> None:
         until = time.monotonic() + timeout_s

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tests.lab.software.mail_system import AUTHORITY, CHAIN, CONSOLE, MAILDIR, PRIVATE_KEY, MailSystem
+from tests.lab.software.mail_system import AUTHORITY, CHAIN, CONSOLE, MAILDIR, PRIVATE_KEY, RELAY, MailSystem
 from tests.lab.software.roots import READER, Owned, Recipe
 
 SPOOL = "/var/spool/smtpd"
@@ -21,7 +21,10 @@ class OpenSmtpd(MailSystem):
         "opensmtpd",
         ("opensmtpd",),
         ("opensmtpd", "opensmtpq"),
-        (Owned("/usr/sbin/smtpctl", "root", "opensmtpq", 0o2755), Owned("/var/lib/opensmtpd/empty", "root", "root", 0o755)),
+        (
+            Owned("/usr/sbin/smtpctl", "root", "opensmtpq", 0o2755),
+            Owned("/var/lib/opensmtpd/empty", "root", "root", 0o755),
+        ),
     )
 
     retry: str = "5s"  # after the first failure; each further one takes a little longer
@@ -34,9 +37,11 @@ class OpenSmtpd(MailSystem):
         self.root.write("/etc/lab/users", f"@{self.domain} {READER}\n")
 
     def _who_goes_where(self) -> list[str]:
-        lines = [f"pki {self.domain} cert \"{CHAIN}\"", f"pki {self.domain} key \"{PRIVATE_KEY}\""] if self.certificate else []
+        lines = (
+            [f'pki {self.domain} cert "{CHAIN}"', f'pki {self.domain} key "{PRIVATE_KEY}"'] if self.certificate else []
+        )
         if self.trusts:
-            lines.append(f'ca relay cert "{AUTHORITY}"')
+            lines.append(f'ca authorities cert "{AUTHORITY}"')
         if self.listen:
             tls = f" tls pki {self.domain}" if self.certificate else ""
             for address in (self.host.address4, self.host.address6):
@@ -47,8 +52,8 @@ class OpenSmtpd(MailSystem):
         lines.append(f'match from any for domain "{self.domain}" action "mailbox"')
         if self.relay:
             scheme = "smtp+tls" if self.trusts else "smtp"
-            host = f"{scheme}://{self.relay_domain()}:{self.relay.port}"
-            verify = " tls ca relay" if self.trusts else ""
+            host = f"{scheme}://{RELAY}:{self.relay.port}"
+            verify = " ca authorities" if self.trusts else ""
             lines.append(f'action "relay" relay host {host}{verify} helo {self.domain}')
             lines.append('match from any for any action "relay"')
         return lines

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tests.lab.software.mail_system import AUTHORITY, CHAIN, CONSOLE, MAILDIR, PRIVATE_KEY, MailSystem
+from tests.lab.software.mail_system import AUTHORITY, CHAIN, CONSOLE, MAILDIR, PRIVATE_KEY, RELAY, MailSystem
 from tests.lab.software.roots import READER, Owned, Recipe
 
 SPOOL = "/var/spool/postfix"
@@ -99,18 +99,22 @@ class Postfix(MailSystem):
             "queue_run_delay": "5s",
         }
         if self.relay:
-            main["default_transport"] = f"{self.protocol}:[{self.relay.address}]:{self.relay.port}"
+            main["default_transport"] = f"{self.protocol}:[{RELAY}]:{self.relay.port}"
         if self.certificate:
             main |= {
                 "smtpd_tls_security_level": "may",
                 "smtpd_tls_chain_files": f"{PRIVATE_KEY}, {CHAIN}",
             }
         if self.trusts:
-            main |= {"smtp_tls_security_level": "verify", "smtp_tls_CAfile": AUTHORITY, "smtp_tls_verify_cert_match": "nexthop"}
+            main |= {
+                "smtp_tls_security_level": "verify",
+                "smtp_tls_CAfile": AUTHORITY,
+                "smtp_tls_verify_cert_match": "nexthop",
+            }
         return main
 
     def daemon(self) -> Sequence[str]:
-        return ["/usr/sbin/postfix", "start-fg"]
+        return ["/usr/lib/postfix/sbin/master", "-s"]  # what `postfix start-fg` ends in, after a second of checks
 
     def ready(self) -> bool:
         return super().ready() and self.root.inside(f"{SPOOL}/public/pickup").exists()

@@ -93,7 +93,9 @@ class Root:
         self.path = Path(f"/proc/{self._holder.pid}/root{self._layer}/root")
         self._device = self.path.stat().st_dev
         self._write_accounts()
-        self.write("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n")
+        self.write(
+            "/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n"
+        )
         self.write("/etc/resolv.conf", "")  # no name server: what is not in /etc/hosts does not exist
         self.folder(f"/home/{READER}", READER)
 
@@ -201,7 +203,9 @@ def build(recipe: Recipe) -> Path:
 
 def _check_machine() -> None:
     if os.geteuid():
-        raise LabError("The lab's mail software needs root: it is unpacked into roots of its own, which root alone can enter.")
+        raise LabError(
+            "The lab's mail software needs root: it is unpacked into roots of its own, which root alone can enter."
+        )
     missing = [name for name in NEEDED if not shutil.which(name)]
     if missing:
         raise LabError(f"Not found: {', '.join(missing)}. The lab unpacks mail software on Debian (12 or later) only.")

@@ -7,12 +7,12 @@ import re
 import select
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from tests.lab.software.mail_system import AUTHORITY, CHAIN, CONSOLE, MAILDIR, PRIVATE_KEY, MailSystem
+from tests.lab.software.mail_system import AUTHORITY, CHAIN, CONSOLE, MAILDIR, PRIVATE_KEY, RELAY, MailSystem
 from tests.lab.software.roots import READER, Owned, Recipe
 
 SPOOL = "/var/spool/mqueue"
@@ -30,6 +30,7 @@ define(`confPID_FILE', `/run/sendmail.pid')dnl
 define(`confDEF_USER_ID', `{reader}:{reader}')dnl
 define(`confDONT_PROBE_INTERFACES', `True')dnl
 define(`confSERVICE_SWITCH_FILE', `/etc/mail/service.switch-lab')dnl
+define(`confLOG_LEVEL', `10')dnl
 define(`confMIN_QUEUE_AGE', `0')dnl
 define(`confQUEUE_LA', `10000')dnl
 define(`confREFUSE_LA', `10000')dnl
@@ -37,9 +38,8 @@ define(`confDELAY_LA', `0')dnl
 define(`confDELIVERY_MODE', `background')dnl
 define(`confTO_IDENT', `0')dnl
 define(`STATUS_FILE', `/var/lib/sendmail/statistics')dnl
-define(`ALIAS_FILE', `')dnl
 define(`LOCAL_MAILER_PATH', `{deliver}')dnl
-define(`LOCAL_MAILER_ARGS', `deliver')dnl
+define(`LOCAL_MAILER_ARGS', `deliver $u')dnl
 FEATURE(`no_default_msa')dnl
 FEATURE(`nocanonify')dnl
 FEATURE(`accept_unresolvable_domains')dnl
@@ -49,7 +49,9 @@ MAILER(`local')dnl
 MAILER(`smtp')dnl
 """
 # $PPID tells apart two deliveries in one nanosecond clock tick.
-DELIVERY = f'#!/bin/sh\nname=$(date +%s%N).$PPID\ncat > {MAILDIR}/tmp/$name && mv {MAILDIR}/tmp/$name {MAILDIR}/new/$name\n'
+DELIVERY = (
+    f"#!/bin/sh\nname=$(date +%s%N).$PPID\ncat > {MAILDIR}/tmp/$name && mv {MAILDIR}/tmp/$name {MAILDIR}/new/$name\n"
+)
 
 
 class Syslog:
@@ -112,16 +114,20 @@ class Sendmail(MailSystem):
         self._syslog = Syslog(self.root.inside("/dev"))
         self.root.write("/etc/mail/service.switch-lab", "hosts files\npasswd files\naliases files\n")
         self.root.write("/etc/mail/local-host-names", "")
-        self.root.write("/etc/mail/access", "")
+        self.root.write("/var/lib/sendmail/statistics", "")
+        self.root.write("/etc/mail/access", f"TLS_Srv:{RELAY} VERIFY\n")
+        self.root.write("/etc/mail/aliases", "postmaster: root\n")
         self.root.write(DELIVER, DELIVERY, mode=0o755)
         self.root.write(SOURCE, self._source())
         self.root.write("/etc/mail/sendmail.cf", self.root.run(["m4", SOURCE]))
+        self.root.run(["sh", "-c", "/usr/libexec/sendmail/makemap hash /etc/mail/access < /etc/mail/access"])
+        self.root.run(["/usr/libexec/sendmail/sendmail", "-bi"])  # no mail for local users before there are aliases
 
     def _source(self) -> str:
         parts = {"relay": "", "greet_pause": "", "listen": "", "tls": ""}
         if self.relay:
             parts["relay"] = (
-                f"define(`SMART_HOST', `relay:[{self.relay_domain()}]')dnl\n"
+                f"define(`SMART_HOST', `relay:[{RELAY}]')dnl\n"
                 f"define(`RELAY_MAILER_ARGS', `TCP $h {self.relay.port}')dnl\n"
             )
         if self.greet_pause_ms:
@@ -130,10 +136,13 @@ class Sendmail(MailSystem):
             for family, address in (("inet", self.host.address4), ("inet6", self.host.address6)):
                 options = f"Name={family}, Family={family}, Addr={address}, Port={self.listen}"
                 parts["listen"] += f"DAEMON_OPTIONS(`{options}')dnl\n"
+        if self.certificate or self.trusts:
+            # Without both of these it neither offers nor verifies.
+            parts["tls"] = f"define(`confCACERT', `{AUTHORITY}')dnl\ndefine(`confCACERT_PATH', `/etc/lab')dnl\n"
         if self.certificate:
-            parts["tls"] = f"define(`confSERVER_CERT', `{CHAIN}')dnl\ndefine(`confSERVER_KEY', `{PRIVATE_KEY}')dnl\n"
+            parts["tls"] += f"define(`confSERVER_CERT', `{CHAIN}')dnl\ndefine(`confSERVER_KEY', `{PRIVATE_KEY}')dnl\n"
         if self.trusts:
-            parts["tls"] += f"define(`confCACERT', `{AUTHORITY}')dnl\n"
+            parts["tls"] += "FEATURE(`access_db', `hash /etc/mail/access')dnl\n"
         return CONFIGURATION.format(domain=self.domain, reader=READER, deliver=DELIVER, **parts)
 
     def _options(self) -> list[str]:
