@@ -70,6 +70,10 @@ class Firewall:
         # Data that waits for its acknowledgement is no idle connection, yet Linux lets it go by this shorter timer.
         self._host.sysctl("netfilter.nf_conntrack_tcp_timeout_unacknowledged", str(idle_s))
 
+    def has_forgotten(self) -> None:
+        """The scenario has waited longer than `idle_s`; from here on the firewall knows no connection."""
+        self._journal.write("firewall", "state expires")
+
     def hides_client(self) -> None:
         """Source NAT: behind the router the client has the router's address."""
         self._journal.write("firewall", "hides client")

@@ -199,6 +199,13 @@ class Lab:
     def pauses(self, seconds: float) -> None:
         time.sleep(seconds)
 
+    def path_narrows(self, octets: int, silently: bool) -> None:
+        """Behind the router only packets up to this size pass. Silently: and the router says nothing of it (RFC 2923)."""
+        if silently:
+            self.firewall.keeps_icmp_to_itself()
+        self.network.limits_far_side(octets)
+        self.journal.write("router", "narrows", octets=octets, silently=silently)
+
     def starts_capture(self, place: Place) -> None:
         """For a place that the scenario declares `late`."""
         self.captures.start(place)

@@ -162,6 +162,10 @@ class Network:
     ) -> None:
         self._remove()
 
+    def limits_far_side(self, octets: int) -> None:
+        """The router's MTU toward the server."""
+        _ip("-n", self.router.namespace, "link", "set", "far", "mtu", str(octets))
+
     def _build(self) -> None:
         for host in (*self.hosts, self.carrier):
             _ip("netns", "add", host.namespace)

@@ -27,19 +27,27 @@ def run(scenario: Scenario, keep: Path | None = None) -> Path:
     """Runs it and checks it; the recording is in `keep`, which is replaced as a whole."""
     with tempfile.TemporaryDirectory(prefix="pcapdiag-lab-") as temporary:
         directory = Path(temporary)
-        with Lab(scenario, directory) as lab:
-            lab.tell()
-        truth = _truth(lab)
-        for sight in [*lab.sights, *_usual_sights(lab)]:
-            _look(lab, sight)
+        try:
+            with Lab(scenario, directory) as lab:
+                lab.tell()
+            truth = _truth(lab)
+            for sight in [*lab.sights, *_usual_sights(lab)]:
+                _look(lab, sight)
+        except LabError:
+            if keep:
+                _put(directory, keep)  # without a truth: there is something to find out
+            raise
         (directory / TRUTH).write_text(json.dumps(truth, indent=1, ensure_ascii=False) + "\n")
-        target = keep or CAPTURES / scenario.name
-        if target.exists():
-            shutil.rmtree(target)
-        target.mkdir(parents=True)
-        for path in directory.iterdir():
-            if path.stat().st_size:
-                shutil.copyfile(path, target / path.name)
+        return _put(directory, keep or CAPTURES / scenario.name)
+
+
+def _put(directory: Path, target: Path) -> Path:
+    if target.exists():
+        shutil.rmtree(target)
+    target.mkdir(parents=True)
+    for path in directory.iterdir():
+        if path.stat().st_size:
+            shutil.copyfile(path, target / path.name)
     return target
 
 
@@ -49,9 +57,7 @@ def recompute(directory: Path, scenario: Scenario) -> bool:
     truth = json.loads(path.read_text())
     before = json.dumps(truth)
     for index, session in enumerate(truth["sessions"]):
-        declared = Deed(
-            **{key: tuple(value) if isinstance(value, list) else value for key, value in session["deed"].items()}
-        )
+        declared = Deed.recalled(session["deed"])
         session["accepted"] = _accepted(
             scenario, declared, truth["log"], index, truth["vantage_files"], session["visible_in"]
         )

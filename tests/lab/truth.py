@@ -70,6 +70,11 @@ class Deed:
             raise LabError(f"no means {means!r}; there are {', '.join(MEANS)}")
         return cls(by, how, means, stage, **facts)  # type: ignore[arg-type]
 
+    @classmethod
+    def recalled(cls, told: dict[str, Any]) -> "Deed":
+        """From a truth.json: JSON has no tuples."""
+        return cls(**told | {"spoke_after": tuple(told["spoke_after"])})
+
 
 @dataclass(slots=True)
 class Session:
@@ -169,6 +174,12 @@ ROWS = (
     Row(("silence", "state expired, silent"), "any", (), ("nobody",), "open", "nothing here has met the fault"),
 )  # fmt: skip
 
+# What stands in the journal when a cable or a device begins to do harm.
+FAULTS = {
+    *(("near", "dies"), ("far", "dies"), ("router", "narrows")),
+    *(("firewall", "rejects"), ("firewall", "drops"), ("firewall", "state expires")),
+}
+
 # What a file lacks, and what may therefore be missing from what is said of it.
 LACKS = {
     "one direction": "only one side's packets were captured",
@@ -204,20 +215,15 @@ def completed(deed: Deed, events: Sequence[Event], session: int) -> Deed:
     ]
     if deed.means in {"close", "abort", "unread", "killed", "gives up"} and ways and deed.how != ways[0]:
         raise LabError(f"declared {deed.how}, and by the journal the {deed.by} left by {ways[0]}")
-    spoke = {
-        event["actor"]
-        for event in events[after:]
-        if event.get("session") == session
-        and (event["action"] in {"says", "sends", "closes", "half closes", "begins tls"} or event.get("outcome"))
-    }
     replies = [reply for seen in views.values() for reply in seen.replies]
     shown = views.get("server" if deed.by == "server" else "client") or next(iter(views.values()), None)
+    forged = _forged(deed, events)
     return dataclasses.replace(
         deed,
         owing=deed.owing or (shown.owing if shown else None),
         delivered=deed.delivered or any(verb == "." and code.startswith("2") for verb, code in replies),
-        spoke_after=deed.spoke_after or tuple(sorted(spoke)),
-        **_forged(deed, events),
+        spoke_after=deed.spoke_after or _spoke(events[after:], session, forged.get("aimed_at")),
+        **forged,
         **_lost(events[after:]),
     )
 
@@ -301,18 +307,24 @@ def _views_at(events: Sequence[Event], session: int, place: Place, deed: Deed) -
 def _fault_index(events: Sequence[Event], session: int) -> int:
     """Where in the journal the deed stands: the first act of a device, or of a host that leaves."""
     for index, event in enumerate(events):
-        if event["actor"] in {"near", "far", "firewall"} and event["action"] in {
-            "dies",
-            "rejects",
-            "drops",
-            "state expires",
-        }:
-            return index
-        if event["actor"] == "forger" or event["action"] in {"loses power", "forgets"}:
+        act = event["actor"], event["action"]
+        if act[0] == "forger" or act in FAULTS or act[1] in {"loses power", "forgets"}:
             return index
         if event.get("session") == session and event.get("way"):
             return index
     return len(events)
+
+
+def _spoke(events: Sequence[Event], session: int, aimed_at: str | None) -> tuple[str, ...]:
+    """Hosts that said something behind the fault. A reset learned of by a host that no device aimed at answers something, too:
+    its kernel had repeated what was not acknowledged."""
+    spoke = set()
+    for event in events:
+        asked = event["action"] == "learns" and event["end"] == "rst" and aimed_at not in {event["actor"], "both"}
+        said = event["action"] in {"says", "sends", "closes", "half closes", "begins tls"} or event.get("outcome")
+        if event.get("session") == session and (asked or said):
+            spoke.add(event["actor"])
+    return tuple(sorted(spoke))
 
 
 def _forged(deed: Deed, events: Sequence[Event]) -> dict[str, Any]:
