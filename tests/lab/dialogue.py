@@ -17,6 +17,7 @@ STAGE_OF = {
     **{"STARTTLS": "starttls", "AUTH": "auth", "MAIL": "mail", "RCPT": "rcpt", "DATA": "data", "BDAT": "body"},
     **{".": "end-of-data", "QUIT": "quit"},
 }
+IMPLICIT_TLS = 465
 ENVELOPE = ("MAIL", "RCPT", "DATA", ".", "BDAT")
 
 
@@ -31,13 +32,14 @@ class View:
     commands: list[str] = field(default_factory=list)
     replies: list[tuple[str, str]] = field(default_factory=list)  # verb, code
     encrypted: bool = False
+    challenged: bool = False
     over: bool = False
 
     @property
     def owing(self) -> Side | None:
         if self.stage == "quit" or (self.stage == "connect" and not self.greeted):
             return None
-        return "server" if self.waiting or not self.greeted else "client"
+        return "server" if (self.waiting and not self.challenged) or not self.greeted else "client"
 
     @property
     def quit_counts(self) -> bool:
@@ -46,11 +48,14 @@ class View:
     def command(self, line: str) -> None:
         verb = line.split(" ", maxsplit=1)[0].upper() if line != "." else "."
         if verb not in STAGE_OF:
+            self.challenged = False
             return
-        self.commands.append(verb)
         if verb == "BDAT":
             verb = "." if line.upper().endswith("LAST") else "BDAT"
-        self.waiting.append(verb)
+        self.commands.append(verb)
+        accepted = sum(reply == ("RCPT", "250") for reply in self.replies)
+        # LMTP answers the dot once for each recipient that it took (RFC 2033, section 4.2).
+        self.waiting += [verb] * (accepted if verb == "." and "LHLO" in self.commands else 1)
         self.stage = STAGE_OF[self.waiting[0]]
 
     def reply(self, line: str) -> None:
@@ -61,6 +66,9 @@ class View:
             return
         if not self.waiting:  # unasked: a 421
             self.replies.append(("unasked", code))
+            return
+        if code == "334":  # a challenge: AUTH goes on, and it is the client's turn
+            self.challenged = True
             return
         verb = self.waiting.pop(0)
         self.replies.append((verb, code))
@@ -75,7 +83,7 @@ class View:
         if self.over or not own:
             return
         if action in {"connects", "accepts"} and event.get("outcome", "connected") == "connected":
-            self.stage = "greeting"
+            self.stage = "tls" if event.get("port") == IMPLICIT_TLS else "greeting"
         elif action in {"says", "hears"}:
             is_command = (action == "says") == (self.side == "client")
             for line in event.get("lines") or [event["line"]]:

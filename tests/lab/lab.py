@@ -14,7 +14,7 @@ from .firewall import Firewall
 from .forge import Forger
 from .journal import Journal
 from .network import Host, LabError, Network
-from .peers import Authority, Peer, reach
+from .peers import Authority, Peer, reach, settle
 from .peers.conversation import Step
 from .scenario import Scenario
 from .truth import Deed, Facts, Session
@@ -123,7 +123,7 @@ class Lab:
         end, peer = (listener or self.listens(port)).accept()
         if session is None:
             session = self.expects_session(peer[1], port, client=peer[0])
-        self.journal.write("server", "accepts", session=session, client=f"{peer[0]}:{peer[1]}")
+        self.journal.write("server", "accepts", session=session, client=f"{peer[0]}:{peer[1]}", port=port)
         if peer[:2] != self.sessions[session].client:
             self.sessions[session].client_at["server"] = peer[0], peer[1]  # NAT
         return self._peer("server", end, session)
@@ -133,10 +133,14 @@ class Lab:
         index, end = self.begins_session(port)
         return self._connect(end, index, port, within, must=False)
 
-    def talk(self, until: Step | None = None, after: Step | None = None, port: int = SMTP) -> tuple[Peer, Peer]:
-        """A session in which the delivery has come so far (see peers.reach)."""
+    def talk(
+        self, until: Step | None = None, after: Step | None = None, *, port: int = SMTP, settled: bool = True
+    ) -> tuple[Peer, Peer]:
+        """A session in which the delivery has come so far (see peers.reach), and all of it is acknowledged."""
         client, server = self.session(port)
         reach(client, server, until=until, after=after)
+        if settled:
+            settle(client, server)
         return client, server
 
     def begins_session(self, port: int = SMTP, client_port: int | None = None) -> tuple[int, socket.socket]:
@@ -169,7 +173,7 @@ class Lab:
             outcome = "silence"
         except OSError as error:
             outcome = f"unreachable: {error.strerror}"
-        self.journal.write("client", "connects", session=index, outcome=outcome)
+        self.journal.write("client", "connects", session=index, outcome=outcome, port=port)
         if must != (outcome == "connected"):
             raise LabError(f"the client was {'' if must else 'not '}to connect, and it was {outcome}")
         if not must:

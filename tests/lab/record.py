@@ -116,9 +116,12 @@ def count(path: Path, display_filter: str) -> int:
 
 def _usual_sights(lab: Lab) -> list[Sight]:
     """A host's FIN or RST must be in the doer's own file, with its whole TTL; a device's never with it."""
-    sights = []
+    sights: list[Sight] = []
     for session in lab.sessions:
         deed = session.deed
+        if deed and deed.means == "forged reset":
+            aims = {event["toward"] for event in lab.journal.events if event["actor"] == "forger"}
+            sights += [Sight(aim, f"{_packets_of(session, aim)} && {FIN_OR_RST['rst']}") for aim in sorted(aims)]
         if deed and deed.by in HOSTS and deed.how in FIN_OR_RST:
             port = session.client[1] if deed.by == "client" else session.server[1]
             place: Place = "client" if deed.by == "client" else "server"

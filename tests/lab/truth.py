@@ -45,6 +45,17 @@ MEANS = {
 }
 
 
+IMPACT_OF = {
+    "not sent": "delayed",
+    "refused for now": "delayed",
+    "refused": "rejected",
+    "unanswered": "duplicate-risk",
+    "delivered": "none",
+    "none meant": "none",
+    "encrypted": "unknown",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Deed:
     """Who ended the connection, how, by what means, and where the dialogue stood (as in docs/reference/verdict.md)."""
@@ -56,6 +67,7 @@ class Deed:
     owing: str | None = None
     stalled_by: str | None = None
     delivered: bool = False
+    mail: str = "not sent"  # what became of it, where no scripted side wrote it down: a word of IMPACT_OF
     # whom a device's segment went to, and whether anything betrays it (a TTL or a clock that is not its alleged sender's)
     aimed_at: str | None = None
     betrayed: bool = False
@@ -237,16 +249,24 @@ def accepted(deed: Deed, events: Sequence[Event], session: int, place: Place, sh
         deed = dataclasses.replace(deed, by="nobody", how="open", means="open")
     row = next(row for row in ROWS if _fits(row, deed, place))
     words = {"doer": deed.by, "own": _own(place, deed), "other": _other(place, deed)}
-    parties = tuple(dict.fromkeys(words.get(word, word) for word in row.dropped_by))
+    parties = _once([words.get(word, word) for word in row.dropped_by])
     how = row.how or deed.how
     seen = _views_at(events[:stopped], session, place, deed)
     heard = _views(events[:stopped], session).get("client")
-    stages = tuple(dict.fromkeys(view.stage for view in seen)) or (deed.stage,)
-    impacts = tuple(dict.fromkeys(impact for view in seen for impact in _impacts(view, heard or view, deed, how))) or (
-        "delayed",
-    )
+    stages = [view.stage for view in seen] or [deed.stage]
+    if deed.by in HOSTS and place != deed.by:
+        stages.append(
+            deed.stage
+        )  # what crossed the end on its way: the doer's last step is as right as the last words here
+    impacts = [impact for view in seen for impact in _impacts(view, heard or view, deed, how)]
     lacks = [LACKS[lack] for lack in _lacks(events, place, shot)]
-    return Accepted(parties, (how,), stages, impacts, "; ".join(lacks) or None, row.why)
+    return Accepted(
+        parties, (how,), _once(stages), _once(impacts or [IMPACT_OF[deed.mail]]), "; ".join(lacks) or None, row.why
+    )
+
+
+def _once(words: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(words))
 
 
 def _impacts(seen: View, heard: View, deed: Deed, how: str) -> tuple[str, ...]:
@@ -298,10 +318,10 @@ def _views(events: Sequence[Event], session: int) -> dict[Side, View]:
 
 def _views_at(events: Sequence[Event], session: int, place: Place, deed: Deed) -> list[View]:
     views = _views(events, session)
-    if place == "middle" and deed.by in HOSTS:
-        return list(views.values())  # what crossed may have been on either side of the router when the end came
     own = views.get(_own(place, deed))
-    return [own] if own else list(views.values())
+    if own is None or (place == "middle" and deed.by in HOSTS):
+        return list(views.values())  # what crossed may have been on either side of the router when the end came
+    return [own]
 
 
 def _fault_index(events: Sequence[Event], session: int) -> int:

@@ -1,7 +1,7 @@
 """Scripted ends of a connection: they do exactly what a scenario says, and write down what they did."""
 
-from .conversation import MESSAGE, deliver, reach
+from .conversation import MESSAGE, deliver, reach, settle
 from .peer import Peer
 from .tls import Authority, hello, secure
 
-__all__ = ["MESSAGE", "Authority", "Peer", "deliver", "hello", "reach", "secure"]
+__all__ = ["MESSAGE", "Authority", "Peer", "deliver", "hello", "reach", "secure", "settle"]

@@ -1,10 +1,12 @@
 """The ordinary delivery, step by step, up to the point where a scenario wants something else to happen."""
 
+import time
 from typing import Literal
 
 from ..network import LabError
 from .peer import Peer
 
+SETTLED_WITHIN_S = 2.0
 Step = Literal["greeting", "ehlo", "mail", "rcpt", "data", "body", "end-of-data", "quit"]
 STEPS: tuple[Step, ...] = ("greeting", "ehlo", "mail", "rcpt", "data", "body", "end-of-data", "quit")
 
@@ -47,6 +49,15 @@ def reach(
         _says(step, client, server, half=step == until)
         if step != until and step in REPLIES:
             answers(step, client, server)
+
+
+def settle(*peers: Peer) -> None:
+    """Until everything said is acknowledged: a fault that comes now meets a quiet connection, and no kernel repeats itself."""
+    until = time.monotonic() + SETTLED_WITHIN_S
+    while any(peer.unacknowledged() for peer in peers):
+        if time.monotonic() > until:
+            raise LabError("the connection does not come to rest")
+        time.sleep(0.005)
 
 
 def deliver(client: Peer, server: Peer, begin: Step = "greeting") -> None:

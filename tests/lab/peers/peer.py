@@ -152,6 +152,11 @@ class Peer:
         self.log("forgets")
         self.connection.close()
 
+    def unacknowledged(self) -> int:
+        """Segments that this host's TCP has sent and may yet repeat (tcpi_unacked of TCP_INFO)."""
+        info = self.connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
+        return int(struct.unpack_from("=5I", info, 8)[4])
+
     # --- the socket ---------------------------------------------------------------------------------------------------
 
     def _send(self, octets: bytes) -> bool:

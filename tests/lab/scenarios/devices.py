@@ -47,7 +47,7 @@ def connect_silence(lab: Lab) -> None:
     "mail middlebox rst forged",
 )
 def mail_reset_to_server_only(lab: Lab) -> None:
-    client, server = lab.talk(until="mail")
+    client, server = lab.talk(until="mail", settled=False)
     lab.forger.resets("server", ttl=255, ip_id=0)
     server.hears_end()
     client.hears_end()
