@@ -5,8 +5,6 @@
 The other half of this file is what the child runs: `python -m tests.lab.software.aiosmtpd_server`, with JSON as argument.
 """
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import json
@@ -20,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
-from tests.lab.network import Host, LabError
-from tests.lab.software.mail_system import Certificate, listens
-from tests.lab.software.one_session import python
+from ..network import Host, LabError
+from .mail_system import Certificate, listens
+from .one_session import python
 
 Moment = Literal["EHLO", "MAIL", "RCPT", "DATA"]  # DATA: after the final dot, where the reply is owed
 Action = Literal["delay", "raise", "close", "abort", "exit"]
@@ -45,6 +43,7 @@ class AiosmtpdServer:
     domain: str = "server.example"
     certificate: Certificate | None = None  # to offer STARTTLS with
     hook: Hook | None = None
+    protocol: Literal["smtp", "lmtp"] = "smtp"
     settings: dict[str, Any] = field(default_factory=dict)  # arguments of aiosmtpd.smtp.SMTP: {"timeout": 5}
     process: subprocess.Popen[bytes] = field(init=False)
     _folder: tempfile.TemporaryDirectory[str] = field(init=False)
@@ -56,7 +55,8 @@ class AiosmtpdServer:
             (folder / "chain.pem").write_bytes(self.certificate.key + self.certificate.chain)
         wishes = {
             "addresses": [self.host.address4, self.host.address6], "port": self.listen, "domain": self.domain,
-            "folder": str(folder), "tls": bool(self.certificate), "hook": self.hook, "settings": self.settings,
+            "folder": str(folder), "tls": bool(self.certificate), "hook": self.hook,
+            "protocol": self.protocol, "settings": self.settings,
         }  # fmt: skip
         self.process = self.host.spawn(python(__name__, json.dumps(wishes)), log=folder / "log")
         until = time.monotonic() + 10
@@ -141,7 +141,7 @@ class Handler:
 
 
 async def serve(wishes: dict[str, Any]) -> None:
-    from aiosmtpd.smtp import SMTP  # noqa: PLC0415  (the lab's other modules do without aiosmtpd)
+    from aiosmtpd import lmtp, smtp  # noqa: PLC0415  (the lab's other modules do without aiosmtpd)
 
     folder = Path(wishes["folder"])
     handler = Handler(folder, Hook(*wishes["hook"]) if wishes["hook"] else None)
@@ -150,8 +150,10 @@ async def serve(wishes: dict[str, Any]) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(folder / "chain.pem")
 
-    def protocol() -> SMTP:
-        return SMTP(handler, hostname=wishes["domain"], tls_context=context, **wishes["settings"])
+    kind = lmtp.LMTP if wishes["protocol"] == "lmtp" else smtp.SMTP
+
+    def protocol() -> smtp.SMTP:
+        return kind(handler, hostname=wishes["domain"], tls_context=context, **wishes["settings"])
 
     server = await asyncio.get_running_loop().create_server(protocol, wishes["addresses"], wishes["port"])
     await server.serve_forever()

@@ -1,13 +1,11 @@
 """Exim, as server and client. Settings are main options of its configuration: {"smtp_receive_timeout": "5s"}."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from tests.lab.software.mail_system import AUTHORITY, CHAIN, CONSOLE, MAILDIR, PRIVATE_KEY, RELAY, MailSystem
-from tests.lab.software.roots import READER, Owned, Recipe
+from .mail_system import AUTHORITY, CHAIN, CONSOLE, MAILDIR, PRIVATE_KEY, RELAY, MailSystem
+from .roots import READER, Owned, Recipe
 
 OWNER = "Debian-exim"  # compiled into Debian's Exim
 SPOOL = "/var/spool/exim4"

@@ -8,8 +8,6 @@ The same object is a server (`listen`), a client (`relay`) or both. Mail for ano
 a sender of its own domain come back to its inbox and do not make a second session.
 """
 
-from __future__ import annotations
-
 import contextlib
 import shlex
 import signal
@@ -21,11 +19,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, NamedTuple, Self
 
-from tests.lab.network import Host, LabError
-from tests.lab.software.roots import READER, Recipe, Root
+from ..network import Host, LabError
+from .roots import READER, Recipe, Root
 
 ANY_PORT_S = 15.0  # a daemon that does not listen by then never will
 STEP_S = 0.02
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}  # nothing of the caller's
 MAILDIR = f"/home/{READER}/Maildir"
 RELAY = "relay.example"  # the name of the relay for its clients, which its certificate must be for
 CONSOLE = "/var/log/console"  # what its processes print
@@ -194,7 +193,7 @@ class MailSystem(ABC):
             raise LabError(f"{self.recipe.name}: {argv[-1]} failed: {self.root.read(CONSOLE)[-500:]}")
 
     def _spawn(self, argv: Sequence[str]) -> subprocess.Popen[bytes]:
-        return self.host.spawn(self.root.entering(argv), log=self.root.inside(CONSOLE))
+        return self.host.spawn(self.root.entering(argv), env=ENVIRONMENT, log=self.root.inside(CONSOLE))
 
     def _lay_out(self) -> None:
         """Names and certificates, which all software reads from the same places."""

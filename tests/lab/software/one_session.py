@@ -1,7 +1,5 @@
 """Programs that hold one session and end: a child process on a host, with its output as text."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
@@ -11,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tests.lab.network import Host, LabError
+from ..network import Host, LabError
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 

@@ -1,13 +1,11 @@
 """OpenSMTPD, as server and client. Settings are the lines of smtpd.conf that begin so: {"smtp max-message-size": "1M"}."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tests.lab.software.mail_system import AUTHORITY, CHAIN, CONSOLE, MAILDIR, PRIVATE_KEY, RELAY, MailSystem
-from tests.lab.software.roots import READER, Owned, Recipe
+from .mail_system import AUTHORITY, CHAIN, CONSOLE, MAILDIR, PRIVATE_KEY, RELAY, MailSystem
+from .roots import READER, Owned, Recipe
 
 SPOOL = "/var/spool/smtpd"
 CONFIGURATION = "/etc/smtpd.conf"

@@ -1,13 +1,12 @@
 """Postfix, as server, client, LMTP client or postscreen. Settings are main.cf's: {"smtp_data_done_timeout": "5s"}."""
 
-from __future__ import annotations
-
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tests.lab.software.mail_system import AUTHORITY, CHAIN, CONSOLE, MAILDIR, PRIVATE_KEY, RELAY, MailSystem
-from tests.lab.software.roots import READER, Owned, Recipe
+from .mail_system import AUTHORITY, CHAIN, CONSOLE, MAILDIR, PRIVATE_KEY, RELAY, MailSystem
+from .roots import READER, Owned, Recipe
 
 SPOOL = "/var/spool/postfix"
 QUEUES = ("maildrop", "incoming", "active", "deferred")
@@ -74,6 +73,8 @@ class Postfix(MailSystem):
         elif self.listen:
             master += f"{self.listen} inet n - n - - smtpd\n"
         self.root.write("/etc/postfix/master.cf", master)
+        for name in ("main.cf", "master.cf"):  # Postfix waits two seconds for a file that may still change
+            os.utime(self.root.inside(f"/etc/postfix/{name}"), (0, 0))
 
     def _main(self) -> Mapping[str, str]:
         number = str(self.recipe.identity(READER))

@@ -7,8 +7,6 @@ What postinst scripts would have done to the machine (users, groups, owners) is 
 A small process holds the mount namespace; it ends when its stdin does, so that nothing stays mounted however a run ends.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import hashlib
@@ -23,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tests.lab.network import LabError
+from ..network import LabError
 
 CACHE_VARIABLE = "PCAPDIAG_LAB_CACHE"
 FIRST_ID = 30001  # of our users and groups: Debian gives out none from 30000 to 59999 (policy 9.2.2)

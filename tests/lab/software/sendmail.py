@@ -1,7 +1,5 @@
 """sendmail, as server and client. Settings are options of sendmail.cf: {"Timeout.datablock": "5s", "ConnectionRateThrottle": "1"}."""
 
-from __future__ import annotations
-
 import os
 import re
 import select
@@ -12,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from tests.lab.software.mail_system import AUTHORITY, CHAIN, CONSOLE, MAILDIR, PRIVATE_KEY, RELAY, MailSystem
-from tests.lab.software.roots import READER, Owned, Recipe
+from .mail_system import AUTHORITY, CHAIN, CONSOLE, MAILDIR, PRIVATE_KEY, RELAY, MailSystem
+from .roots import READER, Owned, Recipe
 
 SPOOL = "/var/spool/mqueue"
 SOURCE = "/etc/mail/sendmail.mc"

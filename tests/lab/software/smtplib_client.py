@@ -5,8 +5,6 @@
 The other half of this file is what the child runs: `python -m tests.lab.software.smtplib_client`, with JSON as argument.
 """
 
-from __future__ import annotations
-
 import json
 import smtplib
 import ssl
@@ -17,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from tests.lab.network import Host
-from tests.lab.software.mail_system import Endpoint, Message
-from tests.lab.software.one_session import Session, python
+from ..network import Host
+from .mail_system import Endpoint, Message
+from .one_session import Session, python
 
 End = Literal["quit", "close", "exit"]
 

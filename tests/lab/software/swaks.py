@@ -1,14 +1,12 @@
 """swaks, the scriptable client that mail administrators test with. Options are its own: ("--quit-after", "RCPT")."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
-from tests.lab.network import Host
-from tests.lab.software.mail_system import AUTHORITY, CONSOLE, Endpoint, Message
-from tests.lab.software.one_session import Session
-from tests.lab.software.roots import Recipe, Root
+from ..network import Host
+from .mail_system import AUTHORITY, CONSOLE, Endpoint, Message
+from .one_session import Session
+from .roots import Recipe, Root
 
 
 @dataclass(kw_only=True)
