@@ -14,7 +14,7 @@ from .network import Host, LabError
 Place = Literal["client", "middle", "server"]
 PLACES: tuple[Place, ...] = ("client", "middle", "server")
 PATIENCE_S = 10.0
-SETTLE_S = 0.15  # for the last frames to pass the cables, and the kernel to hand them over
+SETTLE_S = {"tcpdump": 0.15, "dumpcap": 0.8}  # for the last frames to pass the cables, and the kernel to hand them over
 # Neighbour discovery and multicast listeners (ICMPv6 130 and above, hop-by-hop options) are the lab's, not the story's.
 STORY = "ip or (ip6 and not ip6[6] == 0 and not (ip6[6] == 58 and ip6[40] >= 130))"
 
@@ -34,6 +34,7 @@ class Capture:
 
     def __init__(self, host: Host, shot: Shot, path: Path) -> None:
         self._host, self._shot, self.path = host, shot, path
+        self.program = shot.program
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -91,8 +92,9 @@ class Captures:
             self.all[place].start()
 
     def stop(self, *places: Place) -> None:
-        time.sleep(SETTLE_S)
-        for place in places or self.all:
+        chosen = places or tuple(self.all)
+        time.sleep(max(SETTLE_S[self.all[place].program] for place in chosen))
+        for place in chosen:
             self.all[place].stop()
 
     @contextlib.contextmanager

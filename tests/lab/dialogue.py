@@ -37,8 +37,8 @@ class View:
 
     @property
     def owing(self) -> Side | None:
-        if self.stage == "quit" or (self.stage == "connect" and not self.greeted):
-            return None
+        if self.stage in {"connect", "tls", "encrypted", "quit"}:
+            return None  # the packets' order says whose turn it is in TLS, and the story at connect
         return "server" if (self.waiting and not self.challenged) or not self.greeted else "client"
 
     @property
@@ -91,7 +91,7 @@ class View:
                     self.command(line)
                 elif line[3:4] != "-":
                     self.reply(line)
-        elif action == "begins tls" or (action == "finishes tls" and self.side == "server"):
+        elif action in {"begins tls", "takes hello"}:
             self.stage = "tls"
         if action == "finishes tls":
             self.stage, self.encrypted = "encrypted", True

@@ -77,7 +77,13 @@ class Firewall:
     def hides_client(self) -> None:
         """Source NAT: behind the router the client has the router's address."""
         self._journal.write("firewall", "hides client")
-        self._load("table inet nat { chain out { type nat hook postrouting priority 100; oifname far masquerade } }")
+        self._load("""
+            table inet nat {
+                chain out {
+                    type nat hook postrouting priority 100;
+                    oifname far masquerade
+                }
+            }""")
 
     def clamps_mss(self, octets: int) -> None:
         self._journal.write("firewall", "clamps mss", octets=octets)

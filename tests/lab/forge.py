@@ -19,6 +19,7 @@ from .wire import ALL_PROTOCOLS, Toward
 
 Clock = Literal["none", "fresh", "stale", "as seen"]
 Aim = Literal["exact", "inside the window", "outside the window"]
+PACKET_OUTGOING = 4
 STALE_MS = 60_000
 OUTSIDE = 1 << 30
 WINDOW_STEP = 100
@@ -27,9 +28,8 @@ WINDOW_STEP = 100
 class Forger:
     """It knows the last segment of each host, as it left the router; `resets` and `ends` are made after that pattern."""
 
-    def __init__(self, router: Host, journal: Journal, server_port: int = 25) -> None:
+    def __init__(self, router: Host, journal: Journal) -> None:
         self._journal = journal
-        self._server_port = server_port
         self._last: dict[Toward, tuple[Segment, float]] = {}
         self._stopped = threading.Event()
         with router.inside():
@@ -131,11 +131,10 @@ class Forger:
                         self._last[toward] = segment, time.monotonic()
 
     def _passing(self, toward: Toward) -> Iterator[Segment]:
-        segment = parse(self._sockets[toward].recv(1 << 16))
+        frame, address = self._sockets[toward].recvfrom(1 << 16)
+        segment = parse(frame) if address[2] == PACKET_OUTGOING else None
         if segment and not segment.flags & RST:
-            port = segment.source_port if toward == "client" else segment.destination_port
-            if port == self._server_port:
-                yield segment
+            yield segment
 
 
 def _clock(pattern: Segment, clock: Clock, passed_s: float) -> tuple[int, int] | None:

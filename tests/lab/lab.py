@@ -3,11 +3,12 @@
 import contextlib
 import socket
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from .capture import Captures, Place
 from .firewall import Firewall
@@ -20,6 +21,7 @@ from .scenario import Scenario
 from .truth import Deed, Facts, Session
 from .wire import Cable
 
+T = TypeVar("T")
 SMTP = 25
 PATIENCE_S = 6.0
 NEAR_DELAY_S, FAR_DELAY_S = 0.004, 0.009  # each way, so a round trip takes 26 ms and a little
@@ -100,6 +102,7 @@ class Lab:
             listener.bind((self.server_address, port))
             listener.listen(backlog)
             listener.settimeout(PATIENCE_S)
+            self.journal.write("server", "listens", port=port)
             self._listeners[port] = self._stack.enter_context(listener)
         return self._listeners[port]
 
@@ -199,6 +202,10 @@ class Lab:
 
     def shows(self, place: Place, display_filter: str, at_least: int = 1, at_most: int | None = None) -> None:
         self.sights.append(Sight(place, display_filter, at_least, at_most))
+
+    def runs(self, program: AbstractContextManager[T]) -> T:
+        """Real software, or whatever else has a beginning and an end: it ends with the lab."""
+        return self._stack.enter_context(program)
 
     def pauses(self, seconds: float) -> None:
         time.sleep(seconds)

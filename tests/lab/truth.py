@@ -67,7 +67,7 @@ class Deed:
     owing: str | None = None
     stalled_by: str | None = None
     delivered: bool = False
-    mail: str = "not sent"  # what became of it, where no scripted side wrote it down: a word of IMPACT_OF
+    mail: str | None = None  # a word of IMPACT_OF: what became of it, where no scripted side wrote it down
     # whom a device's segment went to, and whether anything betrays it (a TTL or a clock that is not its alleged sender's)
     aimed_at: str | None = None
     betrayed: bool = False
@@ -114,7 +114,7 @@ class Row:
     why: str
 
 
-# Conditions, computed by `_holds`: betrayed; spoke (the place's own host did, behind the fault); heard other (the other
+# Conditions, computed by `_holds`: betrayed; both legs (captured where packets come in and go out); spoke (the place's own host did, behind the fault); heard other (the other
 # host did, and its packets still come through to here).
 ROWS = (
     Row(("quit", "open"), "any", (), ("nobody",), None, "nothing is hidden in an orderly end, or in none"),
@@ -145,6 +145,10 @@ ROWS = (
     Row(
         ("rejects", "state expired, reset"), "aimed", (), ("middlebox",), "rst",
         "the firewall is nearer than the host in whose name it resets, and the TTL tells",
+    ),
+    Row(
+        ("forged reset", "forged fin"), "any", ("both legs",), ("middlebox",), None,
+        "every packet stands here twice, as it came and as it went, and the forged one once",
     ),
     Row(("forged reset", "forged fin"), "aimed", ("betrayed",), ("middlebox",), None, "the TTL or the clock is not that host's"),
     Row(
@@ -219,6 +223,8 @@ def completed(deed: Deed, events: Sequence[Event], session: int) -> Deed:
     stages = {seen.stage for seen in views.values()}
     if stages and deed.stage not in stages:
         raise LabError(f"declared stage {deed.stage}, and by the journal it is {' or '.join(sorted(stages))}")
+    if not views and deed.mail not in IMPACT_OF:
+        raise LabError(f"nobody wrote down what became of the mail: say mail= one of {', '.join(IMPACT_OF)}")
     after = _fault_index(events, session)
     ways = [
         event["way"]
@@ -247,7 +253,7 @@ def accepted(deed: Deed, events: Sequence[Event], session: int, place: Place, sh
     )
     if stopped < _fault_index(events, session):
         deed = dataclasses.replace(deed, by="nobody", how="open", means="open")
-    row = next(row for row in ROWS if _fits(row, deed, place))
+    row = next(row for row in ROWS if _fits(row, deed, place, shot))
     words = {"doer": deed.by, "own": _own(place, deed), "other": _other(place, deed)}
     parties = _once([words.get(word, word) for word in row.dropped_by])
     how = row.how or deed.how
@@ -261,7 +267,12 @@ def accepted(deed: Deed, events: Sequence[Event], session: int, place: Place, sh
     impacts = [impact for view in seen for impact in _impacts(view, heard or view, deed, how)]
     lacks = [LACKS[lack] for lack in _lacks(events, place, shot)]
     return Accepted(
-        parties, (how,), _once(stages), _once(impacts or [IMPACT_OF[deed.mail]]), "; ".join(lacks) or None, row.why
+        parties,
+        (how,),
+        _once(stages),
+        _once(impacts or [IMPACT_OF[deed.mail or ""]]),
+        "; ".join(lacks) or None,
+        row.why,
     )
 
 
@@ -276,7 +287,7 @@ def _impacts(seen: View, heard: View, deed: Deed, how: str) -> tuple[str, ...]:
     return (impact,)
 
 
-def _fits(row: Row, deed: Deed, place: Place) -> bool:
+def _fits(row: Row, deed: Deed, place: Place, shot: Shot) -> bool:
     aimed = {"client": ("client", "middle"), "server": ("server",), "both": PLACES, None: ()}[deed.aimed_at]
     where = {
         "any": True,
@@ -284,13 +295,15 @@ def _fits(row: Row, deed: Deed, place: Place) -> bool:
         "aimed": place in aimed,
         "not aimed": place not in aimed,
     }[row.place]
-    return deed.means in row.means and where and all(_holds(condition, deed, place) for condition in row.when)
+    return deed.means in row.means and where and all(_holds(condition, deed, place, shot) for condition in row.when)
 
 
-def _holds(condition: str, deed: Deed, place: Place) -> bool:
+def _holds(condition: str, deed: Deed, place: Place, shot: Shot) -> bool:
     own, other = _own(place, deed), _other(place, deed)
     if condition == "betrayed":
         return deed.betrayed
+    if condition == "both legs":
+        return place == "middle" and shot.device == "any"
     if condition == "spoke":
         return own in deed.spoke_after
     if condition == "heard other":
@@ -312,7 +325,7 @@ def _other(place: Place, deed: Deed) -> Side:
 
 def _views(events: Sequence[Event], session: int) -> dict[Side, View]:
     """Of the scripted sides; real software writes no journal."""
-    acted = {event["actor"] for event in events if event.get("session") == session}
+    acted = {event["actor"] for event in events if event.get("session") == session or event["action"] == "listens"}
     return {side: view(events, side, session) for side in HOSTS if side in acted}
 
 

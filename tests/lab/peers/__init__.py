@@ -2,6 +2,6 @@
 
 from .conversation import MESSAGE, deliver, reach, settle
 from .peer import Peer
-from .tls import Authority, hello, secure
+from .tls import Authority, hello, secure, take_hello
 
-__all__ = ["MESSAGE", "Authority", "Peer", "deliver", "hello", "reach", "secure", "settle"]
+__all__ = ["MESSAGE", "Authority", "Peer", "deliver", "hello", "reach", "secure", "settle", "take_hello"]

@@ -79,6 +79,14 @@ class Peer:
         self.log("takes", octets=count)
         return heard
 
+    def reads_all(self) -> None:
+        """Whatever has come so far, without a look at it."""
+        octets = len(self._heard)
+        self._heard = b""
+        while self._readable(0.05) and (raw := self.connection.recv(1 << 16)):
+            octets += len(raw)
+        self.log("reads all", octets=octets)
+
     def waits(self, seconds: float) -> None:
         """Does nothing, and does not look."""
         self.log("waits", seconds=seconds)

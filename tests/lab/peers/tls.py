@@ -88,10 +88,17 @@ def hello(client: "Peer", context: ssl.SSLContext) -> None:
     client.connection.sendall(octets)
 
 
+def take_hello(server: "Peer") -> None:
+    """The server reads a ClientHello, and does nothing with it."""
+    octets = server.connection.recv(1 << 16)
+    server.log("takes hello", octets=len(octets))
+
+
 def secure(client: "Peer", server: "Peer", client_context: ssl.SSLContext, server_context: ssl.SSLContext) -> None:
     """The whole handshake. Whoever refuses sends its alert, and the error tells the story."""
     hello(client, client_context)
     server.channel = Channel(server_context, server_side=True)
+    server.log("takes hello")
     turn, other, finished = server, client, {client.name: False, server.name: False}
     for _ in range(ROUNDS):
         assert turn.channel
