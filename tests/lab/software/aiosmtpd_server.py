@@ -9,7 +9,9 @@ import asyncio
 import itertools
 import json
 import signal
+import socket
 import ssl
+import struct
 import subprocess
 import sys
 import tempfile
@@ -22,12 +24,16 @@ from ..network import Host, LabError
 from .mail_system import Certificate, listens
 from .one_session import python
 
-Moment = Literal["EHLO", "MAIL", "RCPT", "DATA"]  # DATA: after the final dot, where the reply is owed
+# DATA: the message is there, and not stored; STORED: it is, and the reply is owed.
+Moment = Literal["EHLO", "MAIL", "RCPT", "DATA", "STORED"]
 Action = Literal["delay", "raise", "close", "abort", "exit"]
 
 
 class Hook(NamedTuple):
-    """At a command: wait, and then go on (delay), fail in Python (raise), or end the connection in one of three ways."""
+    """At a command: wait, and then go on (delay), fail in Python (raise), or end the connection.
+
+    close is a FIN, abort a reset, exit the sudden death of the process.
+    """
 
     at: Moment
     action: Action
@@ -122,6 +128,7 @@ class Handler:
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
         await self._at("DATA", server)
         (self._folder / f"{next(self._numbers)}.eml").write_bytes(envelope.content)
+        await self._at("STORED", server)
         return "250 Message accepted for delivery"
 
     async def _at(self, moment: Moment, server: Any) -> None:
@@ -132,12 +139,14 @@ class Handler:
         print(f"{moment}: {hook.action}", flush=True)
         if hook.action == "raise":
             raise HookFailed(f"at {moment}")
-        if hook.action == "close":
-            server.transport.close()
-        elif hook.action == "abort":
-            server.transport.abort()
-        elif hook.action == "exit":
+        if hook.action == "exit":
             signal.raise_signal(signal.SIGKILL)
+        if hook.action == "abort":  # asyncio's own abort() closes politely when nothing is left to send
+            connection = server.transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if hook.action in {"close", "abort"}:
+            server.transport.close()
+            raise ConnectionResetError(f"by the hook at {moment}")  # aiosmtpd says no more to this client
 
 
 async def serve(wishes: dict[str, Any]) -> None:

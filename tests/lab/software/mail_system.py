@@ -152,7 +152,7 @@ class MailSystem(ABC):
         return not self.listen or listens(self.process, self.listen)
 
     def stop(self) -> None:
-        """Asks all its processes to end (SIGTERM), and makes them after a while."""
+        """Asks all its processes to end (SIGTERM), as systemd does, and makes them after a while."""
         self.root.end_processes(signal.SIGTERM)
 
     def kill(self) -> None:

@@ -62,7 +62,7 @@ class Postfix(MailSystem):
 
     protocol: str = "smtp"  # to the relay; or lmtp
     postscreen: bool = False  # in front of smtpd
-    delivery_fails: bool = False  # mail for its own domain bounces
+    delivery_fails: bool = False  # mail for its own domain is accepted, and bounces
 
     def configure(self) -> None:
         main = {**self._main(), **self.settings}
@@ -99,6 +99,8 @@ class Postfix(MailSystem):
             "minimal_backoff_time": "5s",
             "queue_run_delay": "5s",
         }
+        if self.delivery_fails:
+            main["smtpd_reject_unlisted_recipient"] = "no"  # it is to fail after the message was accepted
         if self.relay:
             main["default_transport"] = f"{self.protocol}:[{RELAY}]:{self.relay.port}"
         if self.certificate:
