@@ -10,6 +10,7 @@ SETTLED_WITHIN_S = 2.0
 Step = Literal["greeting", "ehlo", "mail", "rcpt", "data", "body", "end-of-data", "quit"]
 STEPS: tuple[Step, ...] = ("greeting", "ehlo", "mail", "rcpt", "data", "body", "end-of-data", "quit")
 
+RECIPIENT = "ben@example.net"
 MESSAGE = (
     "From: Anna <anna@example.com>\r\nTo: Ben <ben@example.net>\r\nSubject: Minutes\r\n"
     "Date: Mon, 5 Apr 1999 14:22:41 +0200\r\nMessage-ID: <1@mail.example.com>\r\n\r\n"
@@ -21,7 +22,7 @@ MESSAGE = (
 COMMANDS: dict[str, tuple[str, ...]] = {
     "ehlo": ("EHLO mail.example.com",),
     "mail": ("MAIL FROM:<anna@example.com>",),
-    "rcpt": ("RCPT TO:<ben@example.net>",),
+    "rcpt": (f"RCPT TO:<{RECIPIENT}>",),
     "data": ("DATA",),
     "end-of-data": (".",),
     "quit": ("QUIT",),
@@ -42,13 +43,36 @@ def reach(
 ) -> None:
     """The delivery from `begin` on: `until` a step whose command the server has read and not answered (in the body: half
     of the message is there), or until `after` a step, its answer heard by the client."""
-    last = until or after
-    if last is None or last not in STEPS:
-        raise LabError(f"no step {last!r}; there are {', '.join(STEPS)}")
-    for step in STEPS[STEPS.index(begin) : STEPS.index(last) + 1]:
+    for step in _steps(begin, until or after):
         _says(step, client, server, half=step == until)
         if step != until and step in REPLIES:
             answers(step, client, server)
+
+
+def serve(server: Peer, until: Step | None = None, after: Step | None = None, begin: Step = "greeting") -> None:
+    """The server's half of it, for a real client: it goes as far as `reach` does, whatever the client's words are."""
+    for step in _steps(begin, until or after):
+        if step in COMMANDS:
+            server.hears(COMMANDS[step][0].split(" ")[0])
+        if step != until and step in REPLIES:
+            server.says(*REPLIES[step])
+
+
+def speak(
+    client: Peer,
+    until: Step | None = None,
+    after: Step | None = None,
+    begin: Step = "greeting",
+    recipient: str = RECIPIENT,
+) -> None:
+    """The client's half of it, for a real server. In the body it says half of the message with `until`."""
+    for step in _steps(begin, until or after):
+        if step == "body":
+            client.sends(MESSAGE[: len(MESSAGE) // 2] if step == until else MESSAGE, "message")
+        elif step in COMMANDS:
+            client.says(*(line.replace(RECIPIENT, recipient) for line in COMMANDS[step]))
+        if step != until and step in REPLIES:
+            client.hears(REPLIES[step][-1][:3])
 
 
 def settle(*peers: Peer) -> None:
@@ -73,6 +97,12 @@ def answers(step: Step, client: Peer, server: Peer, *lines: str) -> None:
     reply = lines or REPLIES[step]
     server.says(*reply)
     client.hears(reply[-1][:3])
+
+
+def _steps(begin: Step, last: Step | None) -> tuple[Step, ...]:
+    if last is None or last not in STEPS:
+        raise LabError(f"no step {last!r}; there are {', '.join(STEPS)}")
+    return STEPS[STEPS.index(begin) : STEPS.index(last) + 1]
 
 
 def _says(step: Step, client: Peer, server: Peer, half: bool) -> None:

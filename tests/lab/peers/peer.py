@@ -59,7 +59,7 @@ class Peer:
             while b"\r\n" in self._heard:
                 raw, self._heard = self._heard.split(b"\r\n", 1)
                 line = raw.decode(errors="replace")
-                if line == beginning if beginning == "." else line.startswith(beginning) and line[3:4] != "-":
+                if _begins(line, beginning):
                     self.log("hears", line=line[:LOGGED])
                     return line
             if not (octets := self._receive(until - time.monotonic())):
@@ -207,3 +207,10 @@ class Peer:
     def _learns(self, end: End) -> End:
         self.log("learns", end=end)
         return end
+
+
+def _begins(line: str, beginning: str) -> bool:
+    """The dot only when it is alone; a reply only its last line; verbs in any case (RFC 5321, section 2.4)."""
+    if beginning == ".":
+        return line == beginning
+    return line.upper().startswith(beginning.upper()) and line[3:4] != "-"

@@ -1,0 +1,201 @@
+"""What is accepted for each file: the table, and the views of the dialogue on which it stands."""
+
+from typing import Any
+
+import pytest
+
+from .capture import PLACES, Place, Shot
+from .dialogue import view
+from .journal import Event, Journal
+from .network import LabError
+from .scenario import SHOTS, load
+from .truth import MEANS, ROWS, Deed, accepted, completed
+
+CONNECTED: list[Event] = [
+    {"actor": "client", "action": "connects", "session": 0, "outcome": "connected", "port": 25},
+    {"actor": "server", "action": "accepts", "session": 0, "port": 25},
+]
+
+
+def exchange(command: str | None, reply: str | None) -> list[Event]:
+    events: list[Event] = []
+    if command:
+        events.append({"actor": "client", "action": "says", "session": 0, "lines": [command]})
+        events.append({"actor": "server", "action": "hears", "session": 0, "line": command})
+    if reply:
+        events.append({"actor": "server", "action": "says", "session": 0, "lines": [reply]})
+        events.append({"actor": "client", "action": "hears", "session": 0, "line": reply})
+    return events
+
+
+GREETED = [*CONNECTED, *exchange(None, "220 ready")]
+TO_RCPT = [
+    *GREETED,
+    *exchange("EHLO a", "250 hello"),
+    *exchange("MAIL FROM:<a>", "250 ok"),
+    *exchange("RCPT TO:<b>", "250 ok"),
+]
+TO_BODY = [*TO_RCPT, *exchange("DATA", "354 go")]
+
+
+def say(deed: Deed, events: list[Event], place: Place, shot: Shot | None = None) -> tuple[tuple[str, ...], ...]:
+    told = accepted(completed(deed, events, 0), events, 0, place, shot or SHOTS[place])
+    return told.dropped_by, told.how, told.stage, told.impact
+
+
+@pytest.mark.parametrize(
+    ("events", "stage", "owing"),
+    [
+        ([], "connect", None),
+        (CONNECTED, "greeting", "server"),
+        (GREETED, "greeting", "client"),
+        ([*GREETED, *exchange("EHLO a", None)], "ehlo", "server"),
+        (TO_RCPT, "rcpt", "client"),
+        (TO_BODY, "body", "client"),
+        ([*TO_BODY, *exchange(".", None)], "end-of-data", "server"),
+        ([*TO_BODY, *exchange(".", None), *exchange("QUIT", None)], "end-of-data", "server"),
+        ([*TO_BODY, *exchange(".", "250 ok"), *exchange("QUIT", None)], "quit", None),
+        ([*GREETED, *exchange("AUTH LOGIN", "334 VXNlcm5hbWU6")], "auth", "client"),
+        ([*GREETED, *exchange("AUTH LOGIN", "334 VXNlcm5hbWU6"), *exchange("YW5uYQ==", None)], "auth", "server"),
+    ],
+)
+def test_stage_and_turn(events: list[Event], stage: str, owing: str | None) -> None:
+    for side in ("client", "server"):
+        seen = view(events, side, 0)
+        assert (seen.stage, seen.owing) == (stage, owing)
+
+
+@pytest.mark.parametrize(
+    ("events", "impact"),
+    [
+        (GREETED, "delayed"),
+        (TO_BODY, "delayed"),
+        ([*TO_BODY, *exchange(".", None)], "duplicate-risk"),
+        ([*TO_BODY, *exchange(".", "250 ok")], "none"),
+        ([*TO_BODY, *exchange(".", "554 no")], "rejected"),
+        ([*TO_BODY, *exchange(".", "451 later")], "delayed"),
+        ([*CONNECTED, *exchange(None, "554 go away")], "rejected"),
+        ([*GREETED, *exchange("QUIT", "221 bye")], "none"),
+    ],
+)
+def test_impact(events: list[Event], impact: str) -> None:
+    seen = view(events, "client", 0)
+    assert seen.impact(seen) == impact
+
+
+def test_lmtp_answers_the_dot_for_each_recipient() -> None:
+    two = [*GREETED, *exchange("LHLO a", "250 hello"), *exchange("MAIL FROM:<a>", "250 ok")]
+    two += [
+        *exchange("RCPT TO:<b>", "250 ok"),
+        *exchange("RCPT TO:<c>", "250 ok"),
+        *exchange("DATA", "354 go"),
+        *exchange(".", "250 b"),
+    ]
+    assert view(two, "client", 0).owing == "server"
+    assert view([*two, *exchange(None, "250 c")], "client", 0).owing == "client"
+
+
+def test_a_host_that_ends_is_named_everywhere() -> None:
+    events = [*TO_BODY, {"actor": "server", "action": "aborts", "session": 0, "way": "rst"}]
+    for place in PLACES:
+        assert say(Deed.declared("server", "rst", "abort", "body"), events, place) == (
+            ("server",),
+            ("rst",),
+            ("body",),
+            ("delayed",),
+        )
+
+
+FORGED: dict[str, Any] = {"actor": "forger", "action": "forges reset", "flags": 20, "aim": "exact"}
+
+
+@pytest.mark.parametrize(
+    ("copied", "at_client", "at_server"),
+    [(False, ("middlebox",), ("nobody",)), (True, ("server", "middlebox"), ("nobody",))],
+)
+def test_a_reset_forged_to_the_client(copied: bool, at_client: tuple[str, ...], at_server: tuple[str, ...]) -> None:
+    events = [*TO_RCPT, FORGED | {"toward": "client", "copied_ttl": copied, "clock": "none"}]
+    deed = Deed.declared("middlebox", "rst", "forged reset", "rcpt")
+    assert say(deed, events, "client")[0] == at_client
+    assert say(deed, events, "middle")[0] == at_client
+    assert say(deed, events, "server")[0] == at_server
+
+
+def test_a_reset_forged_to_the_server_shows_elsewhere_as_one_of_its_kernel() -> None:
+    events = [
+        *TO_RCPT,
+        FORGED | {"toward": "server", "copied_ttl": False, "clock": "none"},
+        *exchange("DATA", None)[:1],
+    ]
+    deed = Deed.declared("middlebox", "rst", "forged reset", "data")
+    assert say(deed, events, "server")[0] == ("middlebox",)
+    assert say(deed, events, "client")[:3] == (("server", "middlebox"), ("rst",), ("data",))
+
+
+def test_silence_is_the_paths_or_the_others_and_nothing_at_the_side_that_said_nothing() -> None:
+    events = [*TO_RCPT, {"actor": "far", "action": "dies", "toward": "both"}, *exchange("DATA", None)[:1]]
+    deed = Deed.declared("path", "timeout", "silence", "data")
+    assert say(deed, events, "client")[:3] == (("path", "server"), ("timeout",), ("data",))
+    assert say(deed, events, "middle")[:3] == (("path", "server"), ("timeout",), ("data",))
+    assert say(deed, events, "server")[:3] == (("nobody",), ("open",), ("rcpt",))
+
+
+def test_a_capture_that_stopped_before_saw_nothing_end() -> None:
+    stopped = {"actor": "lab", "action": "capture stops", "place": "client"}
+    events = [*TO_RCPT, stopped, {"actor": "server", "action": "closes", "session": 0, "way": "fin"}]
+    deed = Deed.declared("server", "fin", "close", "rcpt")
+    assert say(deed, events, "client")[:2] == (("nobody",), ("open",))
+    assert say(deed, events, "server")[:2] == (("server",), ("fin",))
+
+
+def test_what_a_file_lacks_makes_undetermined_an_answer() -> None:
+    events = [*TO_RCPT, {"actor": "server", "action": "closes", "session": 0, "way": "fin"}]
+    deed = completed(Deed.declared("server", "fin", "close", "rcpt"), events, 0)
+    assert accepted(deed, events, 0, "client", Shot("eth0")).undetermined_ok is None
+    assert accepted(deed, events, 0, "client", Shot("eth0", narrow="tcp dst port 25")).undetermined_ok
+
+
+@pytest.mark.parametrize(
+    ("deed", "says"),
+    [
+        (("server", "fin", "close", "mail"), "stage"),
+        (("server", "rst", "close", "rcpt"), "left by fin"),
+    ],
+)
+def test_journal_and_declared_deed_must_agree(deed: tuple[str, str, str, str], says: str) -> None:
+    events = [*TO_RCPT, {"actor": "server", "action": "closes", "session": 0, "way": "fin"}]
+    with pytest.raises(LabError, match=says):
+        completed(Deed.declared(*deed), events, 0)
+
+
+def test_unknown_means_are_refused() -> None:
+    with pytest.raises(LabError, match="no means"):
+        Deed.declared("server", "fin", "magic", "rcpt")
+
+
+def test_every_means_has_a_row_at_every_place() -> None:
+    for means in MEANS:
+        for place in PLACES:
+            for aimed_at in ("client", "server", "both"):
+                deed = Deed("server", "fin", means, "rcpt", aimed_at=aimed_at)
+                assert accepted(deed, [*TO_RCPT], 0, place, SHOTS[place]).dropped_by
+
+
+def test_every_row_is_about_known_means_and_says_why() -> None:
+    for row in ROWS:
+        assert set(row.means) <= set(MEANS)
+        assert row.why
+
+
+def test_scenarios_are_found_by_directory() -> None:
+    scenarios = load()
+    assert "data_server_aborts" in scenarios
+    assert len({scenario.description for scenario in scenarios.values()}) == len(scenarios)
+
+
+def test_the_journal_keeps_the_order() -> None:
+    journal = Journal()
+    journal.write("client", "says", lines=["EHLO a"])
+    journal.write("server", "hears", line="EHLO a")
+    assert [event["actor"] for event in journal.events] == ["client", "server"]
+    assert journal.events[0]["after_s"] <= journal.events[1]["after_s"]
