@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
 from ..network import Host, LabError
-from .mail_system import Certificate, listens
+from .mail_system import STEP_S, Certificate, listens
 from .one_session import python
 
 # DATA: the message is there, and not stored; STORED: it is, and the reply is owed.
@@ -68,9 +68,10 @@ class AiosmtpdServer:
         until = time.monotonic() + 10
         while not listens(self.process, self.listen):
             if time.monotonic() > until or self.process.poll() is not None:
-                self.__exit__(log := self.log())
-                raise LabError(f"aiosmtpd does not listen on port {self.listen}. It printed: {log[-800:]}")
-            time.sleep(0.02)
+                said = self.log()[-800:]
+                self.__exit__()
+                raise LabError(f"aiosmtpd does not listen on port {self.listen}. It printed: {said}")
+            time.sleep(STEP_S)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -84,6 +85,13 @@ class AiosmtpdServer:
 
     def log(self) -> str:
         return Path(self._folder.name, "log").read_text(errors="replace")
+
+    def wait_logged(self, words: str, times: int = 1, timeout_s: float = 15.0) -> None:
+        until = time.monotonic() + timeout_s
+        while self.log().count(words) < times:
+            if time.monotonic() > until:
+                raise LabError(f"aiosmtpd did not print {words!r} {times} times. It printed: {self.log()[-800:]}")
+            time.sleep(STEP_S)
 
     def inbox(self) -> list[str]:
         return [path.read_text(errors="replace") for path in sorted(Path(self._folder.name).glob("*.eml"))]

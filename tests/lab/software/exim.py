@@ -48,7 +48,7 @@ relay:
 {transport}
 
 begin retry
-* * F,1h,{retry}
+* * F,1h,1m
 """
 
 
@@ -72,7 +72,6 @@ class Exim(MailSystem):
     # Lines of an access control list, by the moment: mail, rcpt, predata, data. {"data": "  warn delay = 5s"}
     acl: Mapping[str, str] = field(default_factory=dict)
     transport: Mapping[str, str] = field(default_factory=dict)  # of the smtp transport: {"final_timeout": "5s"}
-    retry: str = "5s"
 
     def configure(self) -> None:
         options = {**self._options(), **self.settings}
@@ -83,7 +82,6 @@ class Exim(MailSystem):
             transport="".join(f"  {key} = {value}\n" for key, value in {**self._transport(), **self.transport}.items()),
             maildir=MAILDIR,
             reader=READER,
-            retry=self.retry,
             **acl,
         )
         self.root.write(CONFIGURATION, f"domainlist local_domains = {self.domain}\n{main}{rest}", mode=0o640)
@@ -94,12 +92,10 @@ class Exim(MailSystem):
         options = {
             "primary_hostname": self.domain,
             "log_file_path": f"{LOGS}/%slog",
-            "log_selector": "+all_parents +smtp_connection +smtp_protocol_error +incoming_port +outgoing_port",
+            "log_selector": "+smtp_connection +smtp_protocol_error +incoming_port +outgoing_port",
             "local_interfaces": "<; 0.0.0.0 ; ::0",
             "host_lookup": "",
             "rfc1413_query_timeout": "0s",
-            "dns_ipv4_lookup": "",
-            "queue_run_max": "10",
             "acl_smtp_mail": "mail_acl",
             "acl_smtp_rcpt": "rcpt_acl",
             "acl_smtp_predata": "predata_acl",

@@ -22,7 +22,7 @@ from typing import ClassVar, NamedTuple, Self
 from ..network import Host, LabError
 from .roots import READER, Recipe, Root
 
-ANY_PORT_S = 15.0  # a daemon that does not listen by then never will
+START_S = 15.0  # a daemon that does not listen by then never will
 STEP_S = 0.02
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}  # nothing of the caller's
 MAILDIR = f"/home/{READER}/Maildir"
@@ -212,7 +212,7 @@ class MailSystem(ABC):
         if authority:
             self.root.write(AUTHORITY, authority)
 
-    def _wait(self, condition: Callable[[], bool], complaint: str, timeout_s: float = ANY_PORT_S) -> None:
+    def _wait(self, condition: Callable[[], bool], complaint: str, timeout_s: float = START_S) -> None:
         until = time.monotonic() + timeout_s
         while not condition():
             if time.monotonic() > until:

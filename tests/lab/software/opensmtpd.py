@@ -25,14 +25,11 @@ class OpenSmtpd(MailSystem):
         ),
     )
 
-    retry: str = "5s"  # after the first failure; each further one takes a little longer
-
     def configure(self) -> None:
         lines = [f"{key} {value}" for key, value in self.settings.items()]
         lines.append("queue ttl 1d")
         self.root.write(CONFIGURATION, "\n".join([*lines, *self._who_goes_where()]) + "\n")
         self.root.folder("/var/spool")
-        self.root.write("/etc/lab/users", f"@{self.domain} {READER}\n")
 
     def _who_goes_where(self) -> list[str]:
         lines = (

@@ -103,12 +103,6 @@ class Root:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @property
-    def versions(self) -> dict[str, str]:
-        """Package to version, of all that was unpacked."""
-        lines = (self._layer / "versions").read_text().splitlines()
-        return dict(line.split() for line in lines)
-
     def inside(self, path: str) -> Path:
         """Where a path of the root is for us."""
         return self.path / path.lstrip("/")
@@ -197,6 +191,12 @@ def build(recipe: Recipe) -> Path:
         with contextlib.suppress(FileExistsError, OSError):
             unfinished.rename(layer)
     return layer
+
+
+def versions(recipe: Recipe) -> dict[str, str]:
+    """Package to version, of all that was unpacked."""
+    lines = (build(recipe) / "versions").read_text().splitlines()
+    return dict(line.split() for line in lines)
 
 
 def _check_machine() -> None:

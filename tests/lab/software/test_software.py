@@ -196,6 +196,20 @@ def test_postfix_loses_patience_and_a_storm_of_retries_follows(wire: Wire) -> No
     assert wire.from_client('smtp.req.command == "QUIT"') == 0
 
 
+@pytest.mark.parametrize("kind", [Postfix, Exim, OpenSmtpd, Sendmail])
+def test_flush_retries_at_once(wire: Wire, kind: type[MailSystem]) -> None:
+    with (
+        AiosmtpdServer(host=wire.server, hook=Hook("DATA", "close")) as server,
+        kind(host=wire.client, domain=CLIENT, relay=wire.to) as client,
+    ):
+        client.send(HELLO)
+        for times in range(1, 4):
+            server.wait_logged("DATA: close", times)
+            client.flush()
+        assert client.queue()
+    assert wire.from_client("tcp.flags.syn == 1") >= 3
+
+
 def test_exim_as_client_loses_patience(wire: Wire) -> None:
     with (
         AiosmtpdServer(host=wire.server, hook=Hook("DATA", "delay", 3)),
@@ -322,9 +336,9 @@ def test_roots_leave_the_machine_as_it_was(tmp_path: Path) -> None:
     before = Path("/etc/passwd").read_text(), Path("/proc/self/mountinfo").read_text()
     with roots.Root(Postfix.recipe) as root:
         assert root.run(["id", "-u", "postfix"]).strip() == str(Postfix.recipe.identity("postfix"))
-        assert root.versions["postfix"]
         root.write("/etc/written", "here")
         held = root.path
+    assert roots.versions(Postfix.recipe)["postfix"]
     assert not held.exists()
     assert not Path("/etc/written").exists()
     assert (Path("/etc/passwd").read_text(), Path("/proc/self/mountinfo").read_text()) == before
