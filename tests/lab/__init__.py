@@ -7,7 +7,7 @@
     peers/, software/   firewall.py, forge.py   peers/, software/
 
 The way of a run: `scenarios/` tell who does what; `lab.py` gives them hosts, cables, devices and peers; each of these
-writes what it does to the journal (`journal.py`). `dialogue.py` reads the journal as each side lived it, `truth.py` turns
-that and the declared deed into what an expert may say of each file. `record.py` runs a scenario, lets tshark confirm that it
+writes what it does to the journal (`journal.py`). `dialogue.py` reads the journal as each side lived it, `deed.py` completes the declared deed
+from it, `truth.py` says what an expert may say of each file. `record.py` runs a scenario, lets tshark confirm that it
 happened, and writes captures/lab/<scenario>/. How to write a scenario: README.md here.
 """

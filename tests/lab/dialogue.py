@@ -117,12 +117,15 @@ class View:
 
 
 def view(events: Iterable[Event], side: Side, session: int) -> View:
-    seen = View(side)
+    """What that side lived through. A server's kernel completes a handshake whose packets arrive, accepted or not."""
+    seen, lossy = View(side), False
     for event in events:
-        if event.get("session") == session:
-            if seen.encrypted:
-                continue
-            seen.take(event)
+        lossy |= event["actor"] in {"near", "far", "firewall"} and event["action"] in {"dies", "drops"}
+        if event.get("session") != session or seen.encrypted:
+            continue
+        if event["action"] == "connects" and event["outcome"] == "connected" and side == "server" and not lossy:
+            seen.take({**event, "actor": side})
+        seen.take(event)
     if seen.encrypted:
         seen.stage = "encrypted"
     return seen

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from .capture import Captures, Place
+from .deed import Deed, Facts, Session
 from .firewall import Firewall
 from .forge import Forger
 from .journal import Journal
@@ -18,7 +19,6 @@ from .network import Host, LabError, Network
 from .peers import Authority, Peer, reach, settle
 from .peers.conversation import Step
 from .scenario import Scenario
-from .truth import Deed, Facts, Session
 from .wire import Cable
 
 T = TypeVar("T")

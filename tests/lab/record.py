@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from .capture import Place
+from .deed import HOSTS, Deed, Session, completed
 from .journal import Event
 from .lab import Lab, Sight
 from .network import LabError
 from .scenario import Scenario
-from .truth import HOSTS, Deed, Session, accepted, completed
+from .truth import accepted
 
 CAPTURES = Path(__file__).parents[2] / "captures" / "lab"
 TRUTH = "truth.json"

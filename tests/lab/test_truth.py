@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from .capture import PLACES, Place, Shot
+from .deed import MEANS, Deed, completed
 from .dialogue import view
 from .journal import Event, Journal
 from .network import LabError
 from .scenario import SHOTS, load
-from .truth import MEANS, ROWS, Deed, accepted, completed
+from .truth import ROWS, accepted
 
 CONNECTED: list[Event] = [
     {"actor": "client", "action": "connects", "session": 0, "outcome": "connected", "port": 25},
