@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from . import origin
 from . import record as recording
 from .network import LabError
 from .scenario import Scenario, load
@@ -56,6 +57,7 @@ def record(names: tuple[str, ...], everything: bool, jobs: int) -> None:
         return
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         failed = [name for name, fine in pool.map(_record_apart, chosen) if not fine]
+    origin.write(recording.CAPTURES)
     if failed:
         raise click.ClickException(f"{len(failed)} of {len(chosen)} scenarios were not recorded: {' '.join(failed)}")
 
