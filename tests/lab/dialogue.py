@@ -32,6 +32,7 @@ class View:
     commands: list[str] = field(default_factory=list)
     replies: list[tuple[str, str]] = field(default_factory=list)  # verb, code
     encrypted: bool = False
+    dots_due: int = 0  # replies to final dots that are to come, or came
     challenged: bool = False
     over: bool = False
 
@@ -53,10 +54,19 @@ class View:
         if verb == "BDAT":
             verb = "." if line.upper().endswith("LAST") else "BDAT"
         self.commands.append(verb)
-        accepted = sum(reply == ("RCPT", "250") for reply in self.replies)
-        # LMTP answers the dot once for each recipient that it took (RFC 2033, section 4.2).
-        self.waiting += [verb] * (accepted if verb == "." and "LHLO" in self.commands else 1)
+        answers = 1
+        if verb == ".":
+            # LMTP answers the dot once for each recipient that it took (RFC 2033, section 4.2).
+            answers = max(self._recipients(), 1) if "LHLO" in self.commands else 1
+            self.dots_due += answers
+        self.waiting += [verb] * answers
         self.stage = STAGE_OF[self.waiting[0]]
+
+    def _recipients(self) -> int:
+        """Those accepted since the last MAIL."""
+        verbs = [verb for verb, _ in self.replies]
+        since = len(verbs) - 1 - verbs[::-1].index("MAIL") if "MAIL" in verbs else 0
+        return sum(verb == "RCPT" and code.startswith("2") for verb, code in self.replies[since:])
 
     def reply(self, line: str) -> None:
         code = line[:3]
@@ -103,17 +113,16 @@ class View:
         """What became of the mail (section 5 of the verdict), for who sees this view: an answer counts when it was heard."""
         if self.encrypted:
             return "unknown"
-        answers = dict(heard.replies)
-        dot = "." in self.commands
-        if dot and "." not in answers:
+        dots = [code for verb, code in heard.replies if verb == "."]
+        if len(dots) < self.dots_due:
             return "duplicate-risk"
         if any(code.startswith("5") for verb, code in heard.replies if verb in {"greeting", *ENVELOPE}):
             return "rejected"
-        if dot and answers["."].startswith("2"):
-            return "none"
-        if "MAIL" in self.commands or not self.quit_counts:
+        mails = [verb for verb in self.commands if verb in {"MAIL", "."}]
+        unfinished = bool(mails) and mails[-1] == "MAIL"  # another transaction may have been finished before
+        if unfinished or any(not code.startswith("2") for code in dots):
             return "delayed"
-        return "none"
+        return "none" if dots or self.quit_counts else "delayed"
 
 
 def view(events: Iterable[Event], side: Side, session: int) -> View:

@@ -77,6 +77,8 @@ def test_stage_and_turn(events: list[Event], stage: str, owing: str | None) -> N
         ([*TO_BODY, *exchange(".", "451 later")], "delayed"),
         ([*CONNECTED, *exchange(None, "554 go away")], "rejected"),
         ([*GREETED, *exchange("QUIT", "221 bye")], "none"),
+        ([*TO_BODY, *exchange(".", "250 ok"), *exchange("MAIL FROM:<a>", None)], "delayed"),
+        ([*TO_BODY, *exchange(".", "250 ok"), *exchange("RSET", "250 ok")], "none"),
     ],
 )
 def test_impact(events: list[Event], impact: str) -> None:
