@@ -5,6 +5,6 @@
                        --swaks.py, smtplib_client.py-->  one session, as a client
                        --aiosmtpd_server.py-->           a server with misbehaving hooks
 
-Debian's mail servers exclude one another, and their packages start them. Here nothing is installed and nothing starts by
-itself: packages are unpacked beside the machine, and the machine's own users, mail and settings stay as they are.
+Debian's mail servers exclude one another, and their packages start them. Here nothing is installed and nothing starts
+by itself: packages are unpacked beside the machine, and the machine's own users, mail and settings stay as they are.
 """

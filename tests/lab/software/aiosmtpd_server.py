@@ -1,8 +1,8 @@
-"""aiosmtpd, the server of Python programs, in a process of its own, with a hook that delays, raises or closes at a command.
+"""aiosmtpd, the server of Python programs, in a process of its own, with a hook that misbehaves at one command.
 
-    AiosmtpdServer(host, listen=, hook=Hook("DATA", "close"))  --child process-->  a server; mail goes to files in a folder
+    AiosmtpdServer(host, listen=, hook=Hook("DATA", "close"))  --child process-->  a server; mail goes to files
 
-The other half of this file is what the child runs: `python -m tests.lab.software.aiosmtpd_server`, with JSON as argument.
+The other half of this file is what the child runs: python -m tests.lab.software.aiosmtpd_server, with JSON as argument.
 """
 
 import asyncio
@@ -105,7 +105,7 @@ class HookFailed(Exception):
 
 
 class Handler:
-    """In the child: writes down what comes, and misbehaves once it is told to. aiosmtpd gives the methods their names."""
+    """In the child: writes down what comes, and misbehaves where it is told to. aiosmtpd names the methods."""
 
     def __init__(self, folder: Path, hook: Hook | None) -> None:
         self._folder = folder

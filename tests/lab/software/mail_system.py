@@ -1,11 +1,11 @@
-"""What all mail servers have in common, whatever software: a host, a root, a way to start, to send, to look inside and to end.
+"""What all mail servers have in common: a host, a root, and how they start, send, are looked into and end.
 
     MailSystem(host, domain, listen=, relay=, ...)  --start()-->  its processes, listening on the host
     Message  --send()-->  its queue  --the software, or flush()-->  sessions with the relay
     mail for its own domain  -->  inbox(): one text per message
 
-The same object is a server (`listen`), a client (`relay`) or both. Mail for another domain goes to the relay, bounces for
-a sender of its own domain come back to its inbox and do not make a second session.
+The same object is a server (`listen`), a client (`relay`) or both. Mail for another domain goes to the relay; bounces
+to a sender of its own domain go to its own inbox, and make no second session.
 """
 
 import contextlib
@@ -166,7 +166,7 @@ class MailSystem(ABC):
         self.command(["sh", "-c", f"exec {shlex.join(argv)} < /tmp/message"])
 
     def flush(self) -> None:
-        """Retries all of the queue now, which is what a storm of retries is made of."""
+        """Retries all of the queue now, which is what a storm of retries is made of. OpenSMTPD takes 5 s for each."""
         self._spawn(self.flush_command())
 
     def inbox(self) -> list[str]:
@@ -197,7 +197,8 @@ class MailSystem(ABC):
 
     def _lay_out(self) -> None:
         """Names and certificates, which all software reads from the same places."""
-        hosts = f"127.0.0.1 localhost\n::1 localhost\n{self.host.address4} {self.domain}\n{self.host.address6} {self.domain}\n"
+        hosts = "127.0.0.1 localhost\n::1 localhost\n"
+        hosts += f"{self.host.address4} {self.domain}\n{self.host.address6} {self.domain}\n"
         if self.relay:
             hosts += f"{self.relay.address} {RELAY}\n"
         self.root.write("/etc/hosts", hosts)

@@ -1,4 +1,8 @@
-"""OpenSMTPD, as server and client. Settings are the lines of smtpd.conf that begin so: {"smtp max-message-size": "1M"}."""
+"""OpenSMTPD, as server and client. Settings are lines of smtpd.conf: {"smtp max-message-size": "1M"}.
+
+Debian 12 builds OpenSMTPD 6.8 with OpenSSL 3, which it does not know (its issue 1171): a server with a certificate
+offers STARTTLS, and breaks off every handshake with an alert and FIN. As a client it speaks TLS well.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +31,6 @@ class OpenSmtpd(MailSystem):
 
     def configure(self) -> None:
         lines = [f"{key} {value}" for key, value in self.settings.items()]
-        lines.append("queue ttl 1d")
         self.root.write(CONFIGURATION, "\n".join([*lines, *self._who_goes_where()]) + "\n")
         self.root.folder("/var/spool")
 

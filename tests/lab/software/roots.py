@@ -3,8 +3,8 @@
     Recipe  --apt-get download, dpkg-deb -x-->  layer: the files of its packages, once, in the cache
     layer   --overlays over /usr and /etc-->    Root: a / to chroot to, in memory, in a mount namespace of its own
 
-What postinst scripts would have done to the machine (users, groups, owners) is said by the recipe and done to the root alone.
-A small process holds the mount namespace; it ends when its stdin does, so that nothing stays mounted however a run ends.
+What postinst scripts would have done to the machine (users, groups, owners) is said by the recipe, and done to the root
+alone. A small process holds the mount namespace. It ends with its stdin: nothing stays mounted, however a run ends.
 """
 
 import contextlib

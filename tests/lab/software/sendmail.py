@@ -1,4 +1,4 @@
-"""sendmail, as server and client. Settings are options of sendmail.cf: {"Timeout.datablock": "5s", "ConnectionRateThrottle": "1"}."""
+"""sendmail, as server and client. Settings are options of sendmail.cf: {"Timeout.datablock": "5s"}."""
 
 import os
 import re

@@ -1,8 +1,8 @@
 """smtplib, Python's own client, in a process of its own: one message, then the end that was asked for.
 
-    SmtplibClient(host).send(message, Endpoint(...), end="quit")  --child process-->  a session, and a line for what came of it
+    SmtplibClient(host).send(message, Endpoint(...), end="quit")  --child process-->  a session
 
-The other half of this file is what the child runs: `python -m tests.lab.software.smtplib_client`, with JSON as argument.
+The other half of this file is what the child runs: python -m tests.lab.software.smtplib_client, with JSON as argument.
 """
 
 import json

@@ -36,7 +36,8 @@ class Swaks:
         self.root.write("/tmp/message", message.text)
         argv = [
             "/usr/bin/swaks", "--server", to.address, "--port", str(to.port), "--timeout", str(self.timeout_s),
-            "--helo", self.name, "--from", message.sender, "--to", ",".join(message.recipients), "--data", "@/tmp/message",
+            "--helo", self.name, "--from", message.sender, "--to", ",".join(message.recipients),
+            "--data", "@/tmp/message",
         ]  # fmt: skip
         if ":" in to.address:
             argv.append("-6")

@@ -290,6 +290,19 @@ def test_delay_in_an_acl_of_exim(wire: Wire) -> None:
     assert wire.from_client("tcp.flags.fin == 1 || tcp.flags.reset == 1") >= 1
 
 
+def test_exim_rejects_early_talkers_without_pipelined_connect(wire: Wire) -> None:
+    strict = {"pipelining_connect_advertise_hosts": ""}
+    with (
+        Exim(host=wire.server, domain=SERVER, listen=25, settings=strict) as server,
+        wire.client.inside(),
+        socket.create_connection(wire.to, timeout=5) as impatient,
+    ):
+        impatient.sendall(b"EHLO client.example\r\n")
+        server.wait_logged("synchronization error")
+        impatient.recv(100)
+    assert wire.from_server("smtp.response.code == 554") == 1
+
+
 def test_greet_pause_of_sendmail(wire: Wire) -> None:
     with (
         Sendmail(host=wire.server, domain=SERVER, listen=25, greet_pause_ms=1000),
