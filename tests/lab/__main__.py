@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import click
 
 from . import origin
 from . import record as recording
-from .network import LabError
+from .network import LabError, remove_left_behind
 from .scenario import Scenario, load
 
 TOOLS = {"ip": "iproute2", "nft": "nftables", "tcpdump": "tcpdump", "tshark": "tshark"}
@@ -22,6 +24,7 @@ LIMIT_S = 120  # for one scenario, whatever happens in it
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """The fault lab: real TCP stacks, faults on purpose, captures and the truth about them."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the lab takes its hosts down
 
 
 @main.command("list")
@@ -38,8 +41,9 @@ def run(names: tuple[str, ...], keep: Path | None) -> None:
     """Run scenarios here and now, check that they happened as intended, and forget them."""
     chosen = _chosen(names)
     _refuse_without_means(chosen)
-    for scenario in chosen:
-        _run_one(scenario, keep / scenario.name if keep else None, forget=keep is None)
+    with tempfile.TemporaryDirectory(prefix="pcapdiag-lab-") as temporary:
+        for scenario in chosen:
+            _run_one(scenario, (keep or Path(temporary)) / scenario.name)
 
 
 @main.command()
@@ -53,7 +57,7 @@ def record(names: tuple[str, ...], everything: bool, jobs: int) -> None:
     chosen = _chosen(names or tuple(load()))
     _refuse_without_means(chosen)
     if len(chosen) == 1:
-        _run_one(chosen[0], None, forget=False)
+        _run_one(chosen[0], recording.CAPTURES / chosen[0].name)
         return
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         failed = [name for name, fine in pool.map(_record_apart, chosen) if not fine]
@@ -73,16 +77,14 @@ def truth(names: tuple[str, ...]) -> None:
             click.echo(f"changed: {name}")
 
 
-def _run_one(scenario: Scenario, keep: Path | None, forget: bool) -> None:
+def _run_one(scenario: Scenario, target: Path) -> None:
     try:
-        directory = recording.run(scenario, keep or (Path(f"/tmp/pcapdiag-lab-{os.getpid()}") if forget else None))
+        directory = recording.run(scenario, target)
     except LabError as error:
         raise click.ClickException(f"{scenario.name} did not happen as intended: {error}") from error
     told = json.loads((directory / recording.TRUTH).read_text())
     deeds = "; ".join("{by} {how} at {stage} ({means})".format(**session["deed"]) for session in told["sessions"])
     click.echo(f"{scenario.name}: {deeds}")
-    if forget:
-        shutil.rmtree(directory)
 
 
 def _record_apart(scenario: Scenario) -> tuple[str, bool]:
@@ -91,6 +93,7 @@ def _record_apart(scenario: Scenario) -> tuple[str, bool]:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT_S)
     except subprocess.TimeoutExpired:
+        remove_left_behind()
         click.echo(f"{scenario.name}: it did not end in {LIMIT_S} s", err=True)
         return scenario.name, False
     click.echo((done.stdout or done.stderr).strip(), err=bool(done.returncode))

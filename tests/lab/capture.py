@@ -5,9 +5,10 @@ import select
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from .network import Host, LabError
 
@@ -88,19 +89,20 @@ class Captures:
             self.all[place] = Capture(hosts[place], shot, directory / f"{place}.{suffix}")
 
     def start(self, *places: Place) -> None:
-        for place in places or self.all:
+        for place in places:
             self.all[place].start()
 
     def stop(self, *places: Place) -> None:
+        """These places' captures; all of them when none is named."""
         chosen = places or tuple(self.all)
         time.sleep(max(SETTLE_S[self.all[place].program] for place in chosen))
         for place in chosen:
             self.all[place].stop()
 
     @contextlib.contextmanager
-    def running(self, late: tuple[Place, ...] = ()):  # type: ignore[no-untyped-def]
-        self.start(*(place for place in self.all if place not in late))
+    def running(self, late: tuple[Place, ...] = ()) -> Iterator[Self]:
         try:
+            self.start(*(place for place in self.all if place not in late))
             yield self
         finally:
             self.stop()

@@ -34,12 +34,16 @@ class View:
     encrypted: bool = False
     dots_due: int = 0  # replies to final dots that are to come, or came
     challenged: bool = False
+    chunk_left: int = 0  # octets of a BDAT chunk that were announced and are not there
+    last_chunk: bool = False
     over: bool = False
 
     @property
     def owing(self) -> Side | None:
         if self.stage in {"connect", "tls", "encrypted", "quit"}:
             return None  # the packets' order says whose turn it is in TLS, and the story at connect
+        if self.chunk_left:
+            return "client"
         return "server" if (self.waiting and not self.challenged) or not self.greeted else "client"
 
     @property
@@ -52,7 +56,7 @@ class View:
             self.challenged = False
             return
         if verb == "BDAT":
-            verb = "." if line.upper().endswith("LAST") else "BDAT"
+            self.chunk_left, self.last_chunk = int(line.split(" ")[1]), line.upper().endswith("LAST")
         self.commands.append(verb)
         answers = 1
         if verb == ".":

@@ -1,4 +1,4 @@
-"""Faults that a firewall makes: named, each a few nftables rules on the router (or on a host of the lab).
+"""Faults that a firewall makes: named, each a few nftables rules on the router.
 
 `toward` says which packets are meant: those on their way to the server, or to the client. The rules stand until the
 scenario lifts them.
@@ -35,10 +35,10 @@ table inet states {{
 
 
 class Firewall:
-    """The packet filter of one host; on the router it judges what passes, on an end host what comes in and goes out."""
+    """The packet filter of the router: it judges what passes."""
 
-    def __init__(self, host: Host, journal: Journal, passing: bool = True) -> None:
-        self._host, self._journal, self._passing = host, journal, passing
+    def __init__(self, router: Host, journal: Journal) -> None:
+        self._host, self._journal = router, journal
 
     def rejects(self, by: Refusal, toward: Toward = "server", only: str = "") -> None:
         """Packets are answered, in the name of their destination (a reset) or in the router's own (ICMP)."""
@@ -105,19 +105,13 @@ class Firewall:
         self._journal.write("firewall", "lifts all")
         self._load("flush ruleset")
 
-    def _selects(self, toward: Toward) -> str:
-        if self._passing:
-            return "iifname near" if toward == "server" else "iifname far"
-        return ""
+    @staticmethod
+    def _selects(toward: Toward) -> str:
+        return "iifname near" if toward == "server" else "iifname far"
 
     def _add(self, *rules: str) -> None:
-        hook = "forward" if self._passing else "input"
-        lines = [
-            "table inet faults {",
-            f"chain {hook} {{ type filter hook {hook} priority 0; }}",
-            "}",
-            *(f"add rule inet faults {hook} {rule}" for rule in rules),
-        ]
+        lines = ["table inet faults {", "chain forward { type filter hook forward priority 0; }", "}"]
+        lines += [f"add rule inet faults forward {rule}" for rule in rules]
         self._load("\n".join(lines))
 
     def _load(self, text: str) -> None:

@@ -108,6 +108,11 @@ class Forger:
             payload=octets,
         )
         self._sockets[toward].send(build(forged))
+        if octets:
+            self._last[toward] = (
+                replace(forged, ttl=pattern.ttl),
+                time.monotonic(),
+            )  # what it says next comes behind them
         details = {"toward": toward, "ttl": forged.ttl, "copied_ttl": ttl is None, "ip_id": forged.ip_id}
         self._journal.write("forger", f"forges {what}", **details, clock=clock, aim=aim, flags=flags)
         return forged

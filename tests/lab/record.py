@@ -24,8 +24,8 @@ TSHARK_PATIENCE_S = 60
 FIN_OR_RST = {"fin": "tcp.flags.fin == 1", "rst": "tcp.flags.reset == 1", "refused": "tcp.flags.reset == 1"}
 
 
-def run(scenario: Scenario, keep: Path | None = None) -> Path:
-    """Runs it and checks it; the recording is in `keep`, which is replaced as a whole."""
+def run(scenario: Scenario, target: Path) -> Path:
+    """Runs it and checks it. The recording replaces `target`; of one that failed only its captures are left there."""
     with tempfile.TemporaryDirectory(prefix="pcapdiag-lab-") as temporary:
         directory = Path(temporary)
         try:
@@ -35,11 +35,11 @@ def run(scenario: Scenario, keep: Path | None = None) -> Path:
             for sight in [*lab.sights, *_usual_sights(lab)]:
                 _look(lab, sight)
         except LabError:
-            if keep:
-                _put(directory, keep)  # without a truth: there is something to find out
+            if not target.is_relative_to(CAPTURES):
+                _put(directory, target)  # without a truth: there is something to find out
             raise
         (directory / TRUTH).write_text(json.dumps(truth, indent=1, ensure_ascii=False) + "\n")
-        return _put(directory, keep or CAPTURES / scenario.name)
+        return _put(directory, target)
 
 
 def _put(directory: Path, target: Path) -> Path:

@@ -1,4 +1,4 @@
-"""What was done, and what an expert may say of it who sees one file only: a Deed in, what is accepted for each file out.
+"""A deed in; what an expert may say of it who sees one file only, for each file, out.
 
 The deed comes from the story and from the journal of those who acted, never from packets. What is accepted comes from
 ROWS, one table for all scenarios: the first row that fits a place decides, and says why an expert there can say no more.
@@ -27,14 +27,22 @@ class Row:
     place: Literal["any", "doer's", "aimed", "not aimed"]
     when: tuple[str, ...]
     dropped_by: tuple[str, ...]
-    how: str | None  # None: as it was done
+    how: str | None  # one or several words; None: as it was done
     why: str
 
 
-# Conditions, computed by `_holds`: betrayed; both legs (captured where packets come in and go out); spoke (the place's own host did, behind the fault); heard other (the other
-# host did, and its packets still come through to here).
+# Conditions, computed by `_holds`:
+#   betrayed          the forged segment's TTL or clock is not its alleged sender's
+#   both legs         the capture shows packets as they come in, and as they go out
+#   spoke             the place's own host said something behind the fault
+#   heard other       the other host did, and its packets still come through to here
+#   starves the doer  the path keeps from it what this place's host sends
 ROWS = (
     Row(("quit", "open"), "any", (), ("nobody",), None, "nothing is hidden in an orderly end, or in none"),
+    Row(
+        ("gives up",), "any", ("starves the doer",), ("doer", "path"), "fin timeout",
+        "what the doer waits for was sent from here and repeated in vain, before its FIN came",
+    ),
     Row(
         ("close", "abort", "unread", "killed", "gives up", "alert"), "any", (), ("doer",), None,
         "the FIN or RST of a living socket carries its host's TTL, clock and window to every place",
@@ -138,7 +146,7 @@ def accepted(deed: Deed, events: Sequence[Event], session: int, place: Place, sh
     row = next(row for row in ROWS if _fits(row, deed, place, shot))
     words = {"doer": deed.by, "own": _own(place, deed), "other": _other(place, deed)}
     parties = _once([words.get(word, word) for word in row.dropped_by])
-    how = row.how or deed.how
+    how = tuple((row.how or deed.how).split())
     seen = _views_at(events[:stopped], session, place, deed)
     heard = views_of(events[:stopped], session).get("client")
     stages = [view.stage for view in seen] or [deed.stage]
@@ -148,7 +156,7 @@ def accepted(deed: Deed, events: Sequence[Event], session: int, place: Place, sh
     lacks = [LACKS[lack] for lack in _lacks(events, place, shot)]
     return Accepted(
         parties,
-        (how,),
+        how,
         _once(stages),
         _once(impacts or [IMPACT_OF[deed.mail or ""]]),
         "; ".join(lacks) or None,
@@ -160,12 +168,12 @@ def _once(words: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(words))
 
 
-def _impacts(seen: View, heard: View, deed: Deed, how: str) -> tuple[str, ...]:
+def _impacts(seen: View, heard: View, deed: Deed, how: tuple[str, ...]) -> tuple[str, ...]:
     impact = seen.impact(heard)
     if (
         impact == "delayed"
         and "MAIL" not in seen.commands
-        and (how == "open" or deed.by == "client" or "QUIT" in seen.commands)
+        and ("open" in how or deed.by == "client" or "QUIT" in seen.commands)
     ):
         return "delayed", "none"  # a client that never tried, or has not yet
     return (impact,)
@@ -186,6 +194,8 @@ def _holds(condition: str, deed: Deed, place: Place, shot: Shot) -> bool:
     own, other = _own(place, deed), _other(place, deed)
     if condition == "betrayed":
         return deed.betrayed
+    if condition == "starves the doer":
+        return deed.stalled_by == "path" and own != deed.by
     if condition == "both legs":
         return place == "middle" and shot.device == "any"
     if condition == "spoke":

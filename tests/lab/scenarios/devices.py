@@ -196,3 +196,19 @@ def body_server_power_fails(lab: Lab) -> None:
     client.waits(3)
     lab.shows("client", "tcp.analysis.retransmission", at_least=2)
     lab.did("server", "timeout", "power failure", "body")
+
+
+@scenario(
+    "An inspecting device answers the message's first half with a 554 of its own and a FIN, in the server's name",
+    "body middlebox fin forged 554",
+)
+def body_device_refuses(lab: Lab) -> None:
+    client, server = lab.talk(until="body")
+    lab.pauses(0.2)
+    lab.forger.says("client", b"554 5.7.1 Blocked by content policy\r\n", ttl=128)
+    lab.forger.ends("client", ttl=128)
+    client.hears("554")
+    client.hears_end()
+    client.closes()
+    server.hears_end(within=2)  # in vain, as with any FIN that acknowledges what was never sent
+    lab.did("middlebox", "fin", "forged fin", "body")

@@ -1,7 +1,9 @@
 """What a path does to packets without ending anything, and what it does to the end: loss, order, copies, NAT, MTU."""
 
+from dataclasses import replace
+
 from ..lab import Lab
-from ..packets import ACK, FIN, SYN
+from ..packets import ACK, FIN, SYN, build, parse
 from ..peers import MESSAGE, deliver, reach
 from ..scenario import scenario
 from ..wire import carries, has_flags, has_octets
@@ -129,3 +131,100 @@ def quit_fin_lost_once(lab: Lab) -> None:
     lab.pauses(0.6)
     lab.shows("client", "tcp.flags.fin == 1 && tcp.dstport == 25", at_least=2)
     lab.did("nobody", "quit", "quit", "quit")
+
+
+@scenario(
+    "The 250 to the final dot takes four seconds on its way; the client has given up by then, and resets it",
+    "end-of-data path late duplicate",
+)
+def reply_to_dot_too_late(lab: Lab) -> None:
+    client, server = lab.talk(until="end-of-data")
+    # All copies of it are held: its sender repeats what is not acknowledged.
+    lab.far.hold("client", carries(b"Queued as"), seconds=4, times=100)
+    server.says("250 2.0.0 Queued as 4C2A1")
+    client.waits_in_vain(2.5)
+    client.closes()
+    server.hears_end()
+    lab.pauses(2)
+    lab.shows("client", "tcp.flags.reset == 1 && tcp.dstport == 25")
+    lab.did("client", "fin", "gives up", "end-of-data", stalled_by="path")
+
+
+@scenario(
+    "A firewall blots STARTTLS out of the server's EHLO reply; the client delivers in clear text",
+    "ehlo middlebox inspection clean",
+)
+def starttls_blotted_out(lab: Lab) -> None:
+    lab.near.rewrite("client", carries(b"STARTTLS"), blotted)
+    client, server = lab.talk(after="greeting")
+    client.says("EHLO mail.example.com")
+    server.hears("EHLO")
+    server.says("250-gw.example.net", "250-STARTTLS", "250 SIZE 10240000")
+    client.hears("250")
+    deliver(client, server, begin="mail")
+    lab.shows("server", 'tcp contains "STARTTLS"')
+    lab.shows("client", 'tcp contains "STARTTLS"', at_least=0, at_most=0)
+    lab.did("nobody", "quit", "quit", "quit")
+
+
+def blotted(frame: bytes) -> bytes:
+    segment = parse(frame)
+    assert segment
+    return build(replace(segment, payload=segment.payload.replace(b"STARTTLS", b"XXXXXXXA")))
+
+
+@scenario("The path is dead for a second and a half in mid-body, and alive again", "body path outage clean")
+def body_outage(lab: Lab) -> None:
+    client, server = lab.talk(until="body")
+    lab.far.dies()
+    client.sends(MESSAGE, "message")
+    lab.pauses(1.5)
+    lab.far.revives()
+    server.hears_octets(len(MESSAGE))
+    deliver(client, server, begin="end-of-data")
+    lab.shows("client", "tcp.analysis.retransmission", at_least=2)
+    lab.did("nobody", "quit", "quit", "quit")
+
+
+@scenario("A router clamps the MSS to 536 octets; the client aborts in mid-body", "body client rst mss")
+def clamped_mss_client_aborts(lab: Lab) -> None:
+    lab.firewall.clamps_mss(536)
+    client, server = lab.talk(until="body")
+    client.aborts()
+    server.hears_end()
+    lab.shows("server", "tcp.options.mss_val == 536")
+    lab.did("client", "rst", "abort", "body")
+
+
+@scenario(
+    "Frames of nine thousand octets; the server aborts when it has the whole message",
+    "end-of-data server rst jumbo",
+    mtu=9000,
+)
+def jumbo_frames_server_aborts(lab: Lab) -> None:
+    client, server = lab.session()
+    reach(client, server, after="data")
+    client.sends(MESSAGE * 6, "message")
+    server.hears_octets(len(MESSAGE) * 6)
+    reach(client, server, begin="end-of-data", until="end-of-data")
+    server.aborts()
+    client.hears_end()
+    lab.shows("client", "tcp.len > 8000")
+    lab.did("server", "rst", "abort", "end-of-data")
+
+
+@scenario(
+    "Hosts leave segmentation and checksums to the hardware; the server aborts behind a message in super-packets",
+    "body server rst offload",
+    offload=True,
+)
+def offload_server_aborts(lab: Lab) -> None:
+    client, server = lab.session()
+    reach(client, server, after="data")
+    client.sends(MESSAGE * 12, "message")
+    server.hears_octets(len(MESSAGE) * 12)
+    server.waits(0.3)
+    server.aborts()
+    client.hears_end()
+    lab.shows("client", "tcp.len > 2000")
+    lab.did("server", "rst", "abort", "body")
