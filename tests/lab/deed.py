@@ -23,7 +23,8 @@ MEANS = {
     "gives up": "close() after waiting in vain, the other's TCP alive",
     "forgets": "the host lost its sockets, as after a restart",
     "alert": "a fatal TLS alert, then close()",
-    "not listening": "no socket listens",
+    "not listening": "no socket listens, or the host's own firewall answers as if none did",
+    "own firewall": "the host's own firewall answers segments with resets, midway",
     "backlog full": "the listening socket takes no more",
     "power failure": "the host is gone",
     # by a device
@@ -37,7 +38,7 @@ MEANS = {
     # by nobody who says so
     "silence": "packets vanish",
     "state expired, silent": "a firewall forgot the connection, and drops what belongs to none",
-    "black hole": "big packets vanish, small ones pass",
+    "black hole": "certain packets vanish each time, others pass",
 }
 
 

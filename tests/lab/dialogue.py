@@ -57,6 +57,8 @@ class View:
             return
         if verb == "BDAT":
             self.chunk_left, self.last_chunk = int(line.split(" ")[1]), line.upper().endswith("LAST")
+            if self.last_chunk and not self.chunk_left:
+                verb = "."
         self.commands.append(verb)
         answers = 1
         if verb == ".":
@@ -65,6 +67,14 @@ class View:
             self.dots_due += answers
         self.waiting += [verb] * answers
         self.stage = STAGE_OF[self.waiting[0]]
+
+    def octets(self, count: int) -> None:
+        """A part of the message. The last octet of the last chunk ends it (RFC 3030), as the dot does elsewhere."""
+        pending, self.chunk_left = self.chunk_left, max(0, self.chunk_left - count)
+        if pending and not self.chunk_left and self.last_chunk:
+            self.commands.pop()
+            self.waiting.pop()
+            self.command(".")
 
     def _recipients(self) -> int:
         """Those accepted since the last MAIL."""
@@ -105,6 +115,8 @@ class View:
                     self.command(line)
                 elif line[3:4] != "-":
                     self.reply(line)
+        elif action in {"sends", "takes"}:
+            self.octets(event["octets"])
         elif action in {"begins tls", "takes hello"}:
             self.stage = "tls"
         if action == "finishes tls":

@@ -48,11 +48,11 @@ ROWS = (
         "the FIN or RST of a living socket carries its host's TTL, clock and window to every place",
     ),
     Row(
-        ("forgets",), "doer's", (), ("doer",), "rst",
+        ("forgets", "own firewall"), "doer's", (), ("doer",), "rst",
         "the bare reset leaves the host with its whole TTL, right behind the segment that met no socket",
     ),
     Row(
-        ("forgets",), "any", (), ("doer", "middlebox"), "rst",
+        ("forgets", "own firewall"), "any", (), ("doer", "middlebox"), "rst",
         "a bare reset of the right TTL from a side that never closed: a kernel without the socket, or a device that copies well",
     ),
     Row(("not listening",), "any", (), ("server",), "refused", "the answer to a SYN in the server's name, and nothing speaks against it"),
@@ -100,10 +100,11 @@ ROWS = (
         ("forged reset", "forged fin", "rejects", "state expired, reset"), "not aimed", (), ("nobody",), "open",
         "the other end is gone, and nothing here has asked it yet",
     ),
+    Row(("icmp",), "doer's", (), ("doer",), "unreachable", "the host's own firewall: its error leaves here"),
     Row(("icmp",), "aimed", (), ("doer",), "unreachable", "the ICMP error names its sender and quotes the segment"),
     Row(("icmp",), "not aimed", ("spoke",), ("path", "other"), "timeout", "the error went to the other side; here there is silence"),
     Row(("icmp",), "not aimed", (), ("nobody",), "open", "nothing here has met the fault"),
-    Row(("black hole",), "any", (), ("path",), "timeout", "small packets still pass and report the hole, which is never filled"),
+    Row(("black hole",), "any", (), ("path",), "timeout", "other packets still pass and report the hole, which is never filled"),
     Row(
         ("silence", "state expired, silent"), "any", ("heard other",), ("path",), "timeout",
         "the other host repeats what was answered: it is alive, and what goes to it is lost",

@@ -123,6 +123,12 @@ class Peer:
         self.log("closes", way="fin")
         self.connection.close()
 
+    def ends_tls(self) -> None:
+        """close_notify, whoever may still hear it; the connection stays."""
+        assert self.channel
+        self.connection.sendall(self.channel.says_goodbye())
+        self.log("ends tls")
+
     def half_closes(self) -> None:
         """shutdown(): FIN, and it goes on reading."""
         self.log("half closes", way="fin")
