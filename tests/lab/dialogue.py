@@ -36,6 +36,7 @@ class View:
     challenged: bool = False
     chunk_left: int = 0  # octets of a BDAT chunk that were announced and are not there
     last_chunk: bool = False
+    foreign: bool = False  # the client's first words were no SMTP
     over: bool = False
 
     @property
@@ -54,6 +55,7 @@ class View:
         verb = line.split(" ", maxsplit=1)[0].upper() if line != "." else "."
         if verb not in STAGE_OF:
             self.challenged = False
+            self.foreign |= not self.commands
             return
         if verb == "BDAT":
             self.chunk_left, self.last_chunk = int(line.split(" ")[1]), line.upper().endswith("LAST")
@@ -66,7 +68,8 @@ class View:
             answers = max(self._recipients(), 1) if "LHLO" in self.commands else 1
             self.dots_due += answers
         self.waiting += [verb] * answers
-        self.stage = STAGE_OF[self.waiting[0]]
+        if self.greeted:  # an early talker does not leave the stage of the greeting
+            self.stage = STAGE_OF[self.waiting[0]]
 
     def octets(self, count: int) -> None:
         """A part of the message. The last octet of the last chunk ends it (RFC 3030), as the dot does elsewhere."""
@@ -87,6 +90,8 @@ class View:
         if not self.greeted:
             self.greeted = True
             self.replies.append(("greeting", code))
+            if self.waiting and code.startswith("2"):
+                self.stage = STAGE_OF[self.waiting[0]]
             return
         if not self.waiting:  # unasked: a 421
             self.replies.append(("unasked", code))
@@ -138,7 +143,8 @@ class View:
         unfinished = bool(mails) and mails[-1] == "MAIL"  # another transaction may have been finished before
         if unfinished or any(not code.startswith("2") for code in dots):
             return "delayed"
-        return "none" if dots or self.quit_counts else "delayed"
+        # A web client or a scanner had no mail to hand over.
+        return "none" if dots or self.quit_counts or (self.foreign and not self.commands) else "delayed"
 
 
 def view(events: Iterable[Event], side: Side, session: int) -> View:
