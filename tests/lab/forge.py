@@ -17,7 +17,7 @@ from .network import Host, LabError
 from .packets import ACK, FIN, PSH, RST, Segment, build, parse
 from .wire import ALL_PROTOCOLS, Toward
 
-Clock = Literal["none", "fresh", "stale", "as seen"]
+Clock = Literal["none", "fresh", "stale"]
 Aim = Literal["exact", "inside the window", "outside the window"]
 PACKET_OUTGOING = 4
 STALE_MS = 60_000
@@ -147,7 +147,7 @@ def _clock(pattern: Segment, clock: Clock, passed_s: float) -> tuple[int, int] |
     if clock == "none" or pattern.timestamps is None:
         return None
     value, echo = pattern.timestamps
-    moved = {"fresh": int(passed_s * 1000), "as seen": 0, "stale": -STALE_MS}[clock]
+    moved = int(passed_s * 1000) if clock == "fresh" else -STALE_MS
     return (value + moved) % (1 << 32), echo
 
 

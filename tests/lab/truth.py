@@ -116,12 +116,19 @@ ROWS = (
     Row(("silence", "state expired, silent"), "any", (), ("nobody",), "open", "nothing here has met the fault"),
 )  # fmt: skip
 
-# What a file lacks, and what may therefore be missing from what is said of it.
-LACKS = {
-    "one direction": "only one side's packets were captured",
-    "beginning": "the capture began after the connection had",
-    "octets": "the packets were cut before the dialogue",
-}
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """What a file lacks, and what may therefore be said besides: `undetermined` for the party, and these."""
+
+    why: str
+    stage: tuple[str, ...] = ()
+    impact: tuple[str, ...] = ("unknown",)
+
+
+ONE_DIRECTION = Lack("only one side's packets were captured")
+BEGINNING = Lack("the capture began after the connection had")
+OCTETS = Lack("the packets were cut before the dialogue: lengths and directions are all that is left", stage=("other",))
 CUT_BELOW = 66  # octets of Ethernet, IPv4 and TCP headers with timestamps
 
 
@@ -154,13 +161,14 @@ def accepted(deed: Deed, events: Sequence[Event], session: int, place: Place, sh
     if deed.by in HOSTS and place != deed.by:
         stages.append(deed.stage)  # where something crossed the end, the doer's last step is as right as the last words
     impacts = [impact for view in seen for impact in _impacts(view, heard or view, deed, how)]
-    lacks = [LACKS[lack] for lack in _lacks(events, place, shot)]
+    lacks = _lacks(events, place, shot)
+    stages += [stage for lack in lacks for stage in lack.stage]
     return Accepted(
         parties,
         how,
         _once(stages),
-        _once(impacts or [IMPACT_OF[deed.mail or ""]]),
-        "; ".join(lacks) or None,
+        _once((impacts or [IMPACT_OF[deed.mail or ""]]) + [impact for lack in lacks for impact in lack.impact]),
+        "; ".join(lack.why for lack in lacks) or None,
         row.why,
     )
 
@@ -229,12 +237,12 @@ def _views_at(events: Sequence[Event], session: int, place: Place, deed: Deed) -
     return [own]
 
 
-def _lacks(events: Sequence[Event], place: Place, shot: Shot) -> list[str]:
+def _lacks(events: Sequence[Event], place: Place, shot: Shot) -> list[Lack]:
     lacks = []
     if shot.narrow:
-        lacks.append("one direction")
+        lacks.append(ONE_DIRECTION)
     if any(event["action"] == "capture starts late" and event.get("place") == place for event in events):
-        lacks.append("beginning")
+        lacks.append(BEGINNING)
     if 0 < shot.snaplen <= CUT_BELOW:
-        lacks.append("octets")
+        lacks.append(OCTETS)
     return lacks

@@ -212,3 +212,40 @@ def body_device_refuses(lab: Lab) -> None:
     client.closes()
     server.hears_end(within=2)  # in vain, as with any FIN that acknowledges what was never sent
     lab.did("middlebox", "fin", "forged fin", "body")
+
+
+@scenario(
+    "A blind reset far outside the window is ignored without a word, and the delivery goes on",
+    "mail middlebox rst refused clean",
+)
+def blind_reset_ignored(lab: Lab) -> None:
+    client, server = lab.talk(after="ehlo")
+    lab.forger.resets("server", ttl=77, aim="outside the window")
+    lab.pauses(0.1)
+    deliver(client, server, begin="mail")
+    lab.shows("server", "tcp.flags.reset == 1", at_most=1)
+    lab.did("nobody", "quit", "quit", "quit")
+
+
+@scenario(
+    "In mid-session a router loses its way to the server's net and says so to each repeated DATA", "data path icmp"
+)
+def data_icmp_net_unreachable(lab: Lab) -> None:
+    client, _ = lab.talk(after="rcpt")
+    lab.firewall.rejects("net-unreachable")
+    client.says("DATA")
+    client.waits_in_vain(3)
+    lab.shows("client", "icmp.type == 3 && icmp.code == 0", at_least=2)
+    lab.did("path", "unreachable", "icmp", "data", aimed_at="client")
+
+
+@scenario("A firewall swallows long packets toward the server, without a word", "body path silence black-hole")
+def body_firewall_drops_long_packets(lab: Lab) -> None:
+    client, server = lab.session()
+    reach(client, server, after="data")
+    lab.firewall.drops(toward="server", only="meta length > 1000")
+    client.sends(b"All of this is far too long.\r\n" * 100, "message")
+    client.sends(b"And this is not.\r\n", "message")
+    client.waits(3)
+    lab.shows("server", "tcp.options.sack_le")
+    lab.did("path", "timeout", "black hole", "body")

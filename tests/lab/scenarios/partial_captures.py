@@ -88,3 +88,16 @@ def pcapng_client_aborts(lab: Lab) -> None:
     client.aborts()
     server.hears_end()
     lab.did("client", "rst", "abort", "rcpt")
+
+
+@scenario(
+    "The client's capture holds the headers only; the server aborts at DATA",
+    "data server rst headers",
+    shots={"client": Shot("eth0", snaplen=66)},
+)
+def headers_only_data_server_aborts(lab: Lab) -> None:
+    client, server = lab.talk(until="data")
+    server.waits(0.3)
+    server.aborts()
+    client.hears_end()
+    lab.did("server", "rst", "abort", "data")

@@ -1,0 +1,202 @@
+"""Recorded truths, and what pcapdiag says of the captures beside them, in; how often it is right, and each miss, out.
+
+Beside it stands the rule by which most people and tools decide: blame the source address of the first FIN or RST.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pcapdiag.analysis import Judged, KeepDialogue
+from pcapdiag.model import Endpoint
+from pcapdiag.pipeline import DEFAULT_PORTS, analyze
+from pcapdiag.tcp.connection import Connection, Fin
+
+CAPTURES = Path(__file__).parents[2] / "captures" / "lab"
+UNDETERMINED = "undetermined"
+SCORED = ("dropped_by", "how", "stage", "impact")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is said of one session; None where nothing is."""
+
+    dropped_by: str
+    how: str
+    stage: str | None = None
+    impact: str | None = None
+    strength: str | None = None
+    rule: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One session as one file shows it: what may be said of it, what pcapdiag says, and what the simple rule says."""
+
+    scenario: str
+    file: str
+    place: str
+    tags: frozenset[str]
+    deed: dict[str, Any]
+    accepted: dict[str, Any]
+    said: Answer | None
+    naive: Answer | None
+
+
+# --- from a truth to answers ------------------------------------------------------------------------------------------
+
+
+def committed() -> list[Path]:
+    """The truths that are scored: those that stand in the history as they stand here, so that none was written with the
+    verdict in view. Outside a repository all are: what was unpacked had been committed."""
+    command = ["git", "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", "*/truth.json"]
+    done = subprocess.run(command, cwd=CAPTURES, capture_output=True, text=True, check=False)
+    pending = {Path(entry[3:]).parent.name for entry in done.stdout.split("\0") if entry}
+    return [path for path in sorted(CAPTURES.glob("*/truth.json")) if path.parent.name not in pending]
+
+
+def views(path: Path) -> Iterator[View]:
+    """Of one truth: each session in each file that shows it."""
+    truth = json.loads(path.read_text(encoding="utf-8"))
+    ports = DEFAULT_PORTS | {_endpoint(session["server"]).port for session in truth["sessions"]}
+    for place, file in truth["vantage_files"].items():
+        judged = list(analyze([str(path.parent / file)], ports=ports, keep_dialogue=KeepDialogue.NONE).sessions)
+        for session in truth["sessions"]:
+            if file not in session["visible_in"]:
+                continue
+            found = _find(session, file, judged)
+            if found:
+                judged.remove(found)  # the same two ends may come again
+            yield View(
+                path.parent.name,
+                file,
+                place,
+                frozenset(truth["tags"]),
+                session["deed"],
+                session["accepted"][file],
+                answer(found) if found else None,
+                naive(found.session.connection) if found else None,
+            )
+
+
+def _find(session: dict[str, Any], file: str, judged: Iterable[Judged]) -> Judged | None:
+    """The first session between these ends, whichever is the client; behind NAT the client's address differs by file."""
+    ends = {_endpoint(session["client_in"].get(file, session["client"])), _endpoint(session["server"])}
+    return next((one for one in judged if {one.session.client, one.session.server} == ends), None)
+
+
+def _endpoint(text: str) -> Endpoint:
+    address, _, port = text.rpartition(":")
+    return Endpoint(address.strip("[]"), int(port))
+
+
+def answer(judged: Judged) -> Answer:
+    """pcapdiag's own."""
+    verdict = judged.verdict
+    return Answer(
+        verdict.dropped_by.value,
+        verdict.how.value,
+        verdict.stage.value,
+        verdict.impact.value,
+        verdict.strength.value if verdict.strength else None,
+        verdict.rule,
+    )
+
+
+def naive(connection: Connection) -> Answer:
+    """Blame the source address of the first FIN or RST in the capture. It knows nothing of stages and mail."""
+    closing = connection.closing
+    first = min([*closing.fins, *closing.resets], key=lambda segment: segment.at, default=None)
+    if first is None:
+        return Answer("nobody", "open")
+    return Answer(first.side.value, "fin") if isinstance(first, Fin) else Answer(first.claimed.value, "rst")
+
+
+# --- from answers to figures ------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts over views."""
+
+    views: int = 0
+    dropped_by: int = 0
+    how: int = 0
+    stage: int = 0
+    impact: int = 0
+    wrong: int = 0
+    excused: int = 0
+    """Undetermined, and the file lacks what would settle it."""
+    shy: int = 0
+    """Undetermined, and it could have been said."""
+    missing: int = 0
+
+    def add(self, accepted: dict[str, Any], said: Answer | None) -> None:
+        self.views += 1
+        if said is None:
+            self.missing += 1
+            return
+        for name in SCORED:
+            setattr(self, name, getattr(self, name) + (getattr(said, name) in accepted[name]))
+        self.wrong += accuses_wrongly(accepted, said)
+        if said.dropped_by == UNDETERMINED:
+            self.excused += bool(accepted["undetermined_ok"])
+            self.shy += not accepted["undetermined_ok"]
+
+    @classmethod
+    def of(cls, seen: Iterable[View], says: Callable[[View], Answer | None]) -> Tally:
+        tally = cls()
+        for view in seen:
+            tally.add(view.accepted, says(view))
+        return tally
+
+
+def accuses_wrongly(accepted: dict[str, Any], said: Answer) -> bool:
+    """A party, or nobody, is named that the truth does not allow: the worst that can happen."""
+    return said.dropped_by not in {*accepted["dropped_by"], UNDETERMINED}
+
+
+def missed(view: View) -> list[str]:
+    """Which of the scored words are not accepted. An excused `undetermined` is no miss."""
+    if view.said is None:
+        return ["session"]
+    excused = view.said.dropped_by == UNDETERMINED and view.accepted["undetermined_ok"]
+    return [
+        name
+        for name in SCORED
+        if getattr(view.said, name) not in view.accepted[name] and not (excused and name in {"dropped_by", "how"})
+    ]
+
+
+def miss_line(view: View) -> str:
+    """One miss, to be read: what we say, what is accepted, and why no more and no less."""
+    may = "; ".join("/".join(view.accepted[name]) for name in SCORED)
+    where = f"{view.scenario}, {view.file}"
+    if view.said is None:
+        return f"{where}: no such session; accepted: {may}, because {view.accepted['why']}"
+    said = view.said
+    worst = "WRONG ACCUSATION" if accuses_wrongly(view.accepted, said) else "missed " + ", ".join(missed(view))
+    words = "; ".join(str(getattr(said, name)) for name in SCORED)
+    lacks = f" ({view.accepted['undetermined_ok']})" if view.accepted["undetermined_ok"] else ""
+    return (
+        f"{where}: {worst}: we say {words} ({said.strength or 'no strength'}, {said.rule}); "
+        f"accepted: {may}, because {view.accepted['why']}{lacks}"
+    )
+
+
+def misses(seen: Sequence[View]) -> list[str]:
+    """Wrong accusations first."""
+    wrong = [view for view in seen if view.said and accuses_wrongly(view.accepted, view.said)]
+    return [miss_line(view) for view in [*wrong, *(view for view in seen if missed(view) and view not in wrong)]]
+
+
+@cache
+def everything() -> tuple[View, ...]:
+    """All views of all committed truths."""
+    return tuple(view for path in committed() for view in views(path))
