@@ -2,6 +2,7 @@
 
 * captures/*/capture.pcap and the list in captures/README.md, from the ladders;
 * docs/reference/rules.md from the rules' docstrings, docs/reference/cli.md from the command line's help;
+* docs/reference/scoreboard.md from the lab's recordings, their truths, and what pcapdiag says of them;
 * the outputs shown in README.md and docs/, by running the commands that stand above them;
 * the golden reports in tests/, from the scenes.
 
@@ -21,6 +22,7 @@ import click
 
 from pcapdiag.cli import main as command_line
 from pcapdiag.diagnosis.rule import HEADINGS, Rule, all_rules, document
+from tests.lab import score, scoreboard
 from tests.report import goldens
 from tests.scenes.build import outputs as built_from_ladders
 from tools.readme import ROOT, pages, with_outputs
@@ -118,6 +120,10 @@ def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Com
             yield from commands(found, f"{name} {below}")
 
 
+def scoreboard_page() -> Made:
+    yield ROOT / "docs/reference/scoreboard.md", scoreboard.page(score.everything()).encode()
+
+
 def shown_outputs() -> Made:
     for page in pages():
         text = page.read_text(encoding="utf-8")
@@ -132,6 +138,7 @@ GENERATORS: dict[str, Generator] = {
     "scenes": scenes,
     "rules": rules_page,
     "cli": cli_page,
+    "scoreboard": scoreboard_page,
     "goldens": golden_reports,
     "outputs": shown_outputs,
 }

@@ -67,7 +67,11 @@ def test_the_first_command_ends_with_the_one_whose_output_is_shown() -> None:
     assert set(readme.commands()) == {"first", "tests"}
 
 
-@pytest.mark.parametrize("generator", [regen.scenes, regen.rules_page, regen.cli_page], ids=lambda each: each.__name__)
+@pytest.mark.parametrize(
+    "generator",
+    [regen.scenes, regen.rules_page, regen.cli_page, regen.scoreboard_page],
+    ids=lambda each: each.__name__,
+)
 def test_generated_files_are_fresh(generator: regen.Generator) -> None:
     for path, content in generator():
         assert path.read_bytes() == content, f"{name(path)} is stale: python -m tools.regen"

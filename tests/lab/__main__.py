@@ -1,4 +1,4 @@
-"""The command line of the lab: python -m tests.lab list | run | record | truth."""
+"""The command line of the lab: python -m tests.lab list | run | record | truth | score."""
 
 import json
 import os
@@ -12,10 +12,11 @@ from pathlib import Path
 
 import click
 
-from . import origin
+from . import origin, scoreboard
 from . import record as recording
 from .network import LabError, remove_left_behind
 from .scenario import Scenario, load
+from .score import everything
 
 TOOLS = {"ip": "iproute2", "nft": "nftables", "tcpdump": "tcpdump", "tshark": "tshark"}
 LIMIT_S = 120  # for one scenario, whatever happens in it
@@ -75,6 +76,13 @@ def truth(names: tuple[str, ...]) -> None:
         name = path.parent.name
         if name in scenarios and (not names or name in names) and recording.recompute(path.parent, scenarios[name]):
             click.echo(f"changed: {name}")
+
+
+@main.command()
+@click.option("--show", is_flag=True, help="Also each miss: what pcapdiag says, and what is accepted.")
+def score(show: bool) -> None:
+    """Score pcapdiag against the committed truths; beside it, the rule that blames the first FIN or RST."""
+    click.echo(scoreboard.told(everything(), show=show))
 
 
 def _run_one(scenario: Scenario, target: Path) -> None:

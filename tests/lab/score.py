@@ -16,7 +16,7 @@ from typing import Any
 from pcapdiag.analysis import Judged, KeepDialogue
 from pcapdiag.model import Endpoint
 from pcapdiag.pipeline import DEFAULT_PORTS, analyze
-from pcapdiag.tcp.connection import Connection, Fin
+from pcapdiag.tcp.connection import Connection
 
 CAPTURES = Path(__file__).parents[2] / "captures" / "lab"
 UNDETERMINED = "undetermined"
@@ -112,10 +112,13 @@ def answer(judged: Judged) -> Answer:
 def naive(connection: Connection) -> Answer:
     """Blame the source address of the first FIN or RST in the capture. It knows nothing of stages and mail."""
     closing = connection.closing
-    first = min([*closing.fins, *closing.resets], key=lambda segment: segment.at, default=None)
-    if first is None:
+    ends = [(fin.at, fin.side, "fin") for fin in closing.fins] + [
+        (rst.at, rst.claimed, "rst") for rst in closing.resets
+    ]
+    if not ends:
         return Answer("nobody", "open")
-    return Answer(first.side.value, "fin") if isinstance(first, Fin) else Answer(first.claimed.value, "rst")
+    _, side, how = min(ends, key=lambda end: end[0])
+    return Answer(side.value, how)
 
 
 # --- from answers to figures ------------------------------------------------------------------------------------------

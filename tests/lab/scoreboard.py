@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple
@@ -10,7 +11,7 @@ from tabulate import tabulate
 
 from pcapdiag.model import Strength
 
-from .score import Tally, View, accuses_wrongly, misses
+from .score import SCORED, Tally, View, accuses_wrongly, misses
 
 Row = list[str]
 OURS = ("views", "dropped_by", "how", "stage", "impact", "wrong", "undetermined", "too shy", "not found")
@@ -141,8 +142,8 @@ def headline(seen: Sequence[View]) -> str:
     ours, simple = Tally.of(seen, lambda view: view.said), Tally.of(seen, lambda view: view.naive)
     scenarios = len({view.scenario for view in seen})
     return (
-        f"{len(seen)} views of {scenarios} scenarios: pcapdiag says rightly who ended the connection in {_share(ours.dropped_by, ours.views)}, "
-        f"and names a wrong party in {_share(ours.wrong, ours.views)}. "
+        f"{len(seen)} views of {scenarios} scenarios: pcapdiag rightly names who ended the connection in {_share(ours.dropped_by, ours.views)}, "
+        f"and wrongly in {_share(ours.wrong, ours.views)}. "
         f"Who blames the first FIN or RST is right in {_share(simple.dropped_by, simple.views)}, and wrong in {_share(simple.wrong, simple.views)}."
     )
 
@@ -163,6 +164,6 @@ def _share(part: int, whole: int) -> str:
 
 def _markdown(head: Sequence[str], rows: Sequence[Row]) -> str:
     """Made here and not by tabulate, whose layout changes between versions."""
-    words = [f"`{word}`" if word in {"dropped_by", "how", "stage", "impact"} else word for word in head]
+    words = [re.sub(rf"\b({'|'.join(SCORED)})$", r"`\1`", word) for word in head]
     lines = [words, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

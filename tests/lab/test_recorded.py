@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pcapdiag.model import Impact, Party, Stage, Strength
 from pcapdiag.model import How as Ways
+from pcapdiag.model import Impact, Party, Stage, Strength
 
 from .deed import MEANS, Deed
 from .record import TRUTH, recompute
