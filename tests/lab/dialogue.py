@@ -137,7 +137,9 @@ class View:
         dots = [code for verb, code in heard.replies if verb == "."]
         if len(dots) < self.dots_due:
             return "duplicate-risk"
-        if any(code.startswith("5") for verb, code in heard.replies if verb in {"greeting", *ENVELOPE}):
+        # A DATA refused for want of recipients says no more than the replies to RCPT.
+        telling = {"greeting", *ENVELOPE} - (set() if heard._recipients() else {"DATA"})
+        if any(code.startswith("5") for verb, code in heard.replies if verb in telling):
             return "rejected"
         mails = [verb for verb in self.commands if verb in {"MAIL", "."}]
         unfinished = bool(mails) and mails[-1] == "MAIL"  # another transaction may have been finished before

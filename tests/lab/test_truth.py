@@ -78,6 +78,15 @@ def test_stage_and_turn(events: list[Event], stage: str, owing: str | None) -> N
         ([*TO_BODY, *exchange(".", "554 no")], "rejected"),
         ([*TO_BODY, *exchange(".", "451 later")], "delayed"),
         ([*CONNECTED, *exchange(None, "554 go away")], "rejected"),
+        (
+            [
+                *GREETED,
+                *exchange("MAIL FROM:<a>", "250 ok"),
+                *exchange("RCPT TO:<b>", "451 later"),
+                *exchange("DATA", "503 no"),
+            ],
+            "delayed",
+        ),
         ([*GREETED, *exchange("QUIT", "221 bye")], "none"),
         ([*GREETED, *exchange("GET / HTTP/1.1", "221 bye")], "none"),
         ([*TO_BODY, *exchange(".", "250 ok"), *exchange("MAIL FROM:<a>", None)], "delayed"),
