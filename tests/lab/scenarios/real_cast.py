@@ -19,15 +19,17 @@ FOUND_WITHIN_S = 5.0
 
 def serves(lab: Lab, kind: type[M], **options: Any) -> M:
     """This software listens on the server."""
-    return lab.runs(kind(host=lab.network.server, domain="server.example", listen=SMTP, **options))
+    server = kind(host=lab.network.server, domain="server.example", listen=SMTP, **options)
+    lab.runs(server)
+    return server
 
 
-def sends(lab: Lab, kind: type[M], *, sessions: int = 1, **options: Any) -> M:
-    """This software delivers from the client; it has a port for each session, and no other."""
-    first = lab.addresses.client_port
-    lab.real_client_uses(*range(first, first + sessions))
-    relay = Endpoint(lab.server_address)
-    return lab.runs(kind(host=lab.network.client, domain="client.example", relay=relay, **options))
+def sends(lab: Lab, kind: type[M], **options: Any) -> M:
+    """This software delivers from the client, by one port and no other."""
+    lab.real_client_uses(lab.addresses.client_port)
+    client = kind(host=lab.network.client, domain="client.example", relay=Endpoint(lab.server_address), **options)
+    lab.runs(client)
+    return client
 
 
 def meets(lab: Lab) -> None:

@@ -130,7 +130,7 @@ def postfix_error_limit_pipelined(lab: Lab) -> None:
     client.says(*(f"RCPT TO:<{name}@elsewhere.example>" for name in ("huey", "dewey", "louie", "donald")))
     for code in ("554", "554", "554", "421"):
         client.hears(code)
-    client.says("RSET")
+    client.says("RCPT TO:<daisy@elsewhere.example>")
     client.hears_end()
     lab.pauses(0.2)
     lab.shows("client", "tcp.flags.reset == 1 && tcp.srcport == 25")
