@@ -67,7 +67,7 @@ class Digest(NamedTuple):
 
     def numbered(self, id: int) -> Digest:
         """The same of a session whose id was given later."""
-        return self._replace(attempt=self.attempt._replace(id=id))
+        return Digest(*self[:-1], Try(id, *self.attempt[1:]))
 
 
 def digest_of(judged: Judged) -> Digest:

@@ -14,7 +14,7 @@ from pcapdiag.capture.fragments import Fragments, read_cut
 from pcapdiag.capture.frames import FrameBlock
 from pcapdiag.capture.icmp import icmp_errors
 from pcapdiag.capture.slow import SlowPath
-from pcapdiag.capture.table import BOOL, I32, I64, MAPPED, U64, IcmpError, PacketTable
+from pcapdiag.capture.table import BOOL, I32, I64, MAPPED, U64, IcmpError, PacketTable, distinct
 
 IDENT = 113
 """RFC 1413: the server's question about the client, which holds up greetings where it is dropped."""
@@ -40,7 +40,7 @@ _TCP = np.dtype(
         ("flags", "u1"),
         ("window", ">u2"),
         ("checksum", ">u4"),
-        ("options", "u1", (12,)),
+        ("options", "u1", (16,)),
     ]
 )
 _V4 = np.dtype(
@@ -142,7 +142,7 @@ class Columns:
         rows = np.flatnonzero(cursor.kind >= LINK_TYPE)
         if not len(rows):
             return
-        for number in np.unique(block.link[rows]).tolist():
+        for number in distinct(block.link[rows]):
             mine = rows[block.link[rows] == number]
             unread = self.unknown.setdefault(number, Unread(0, int(block.frame_number[mine[0]])))
             unread.frames += len(mine)
@@ -263,16 +263,17 @@ def _addresses(cursor: Cursor, ip_at: I64) -> tuple[U64, U64, npt.NDArray[np.uin
 def _timestamps(
     cursor: Cursor, header: npt.NDArray[np.void], at: I64, payload_at: I64, captured_end: I64
 ) -> tuple[I64, I64]:
-    """TSval and TSecr: the layout NOP NOP TS (RFC 7323 appendix A) at once, any other by hand."""
+    """TSval and TSecr: the usual layouts at once, any other by hand."""
     tsval, tsecr = np.full(len(at), -1, np.int64), np.full(len(at), -1, np.int64)
-    options = header["options"]
     captured = np.minimum(payload_at, captured_end)
-    lead = np.ascontiguousarray(options[:, :4]).view(">u4")[:, 0]
-    usual = (lead == 0x0101080A) & (at + TCP_HEADER + 12 <= captured)
-    clocks = np.ascontiguousarray(options[:, 4:]).view(">u4")
-    tsval[usual], tsecr[usual] = clocks[usual, 0], clocks[usual, 1]
+    words = np.ascontiguousarray(header["options"]).view(">u4")
+    # NOP NOP TS (RFC 7323 appendix A); MSS, SACK permitted and TS, as in the SYN of many systems.
+    usual = (words[:, 0] == 0x0101080A) & (at + TCP_HEADER + 12 <= captured)
+    opening = (words[:, 1] == 0x0402080A) & (words[:, 0] >> 16 == 0x0204) & (at + TCP_HEADER + 16 <= captured)
+    for rows, value in (usual, 1), (opening, 2):
+        tsval[rows], tsecr[rows] = words[rows, value], words[rows, value + 1]
     octets = cursor.buffer.data
-    odd = np.flatnonzero(~usual & (captured >= at + TCP_HEADER + 10))
+    odd = np.flatnonzero(~(usual | opening) & (captured >= at + TCP_HEADER + 10))
     starts, ends = (at[odd] + TCP_HEADER).tolist(), captured[odd].tolist()
     for row, start, end in zip(odd.tolist(), starts, ends, strict=True):
         tsval[row], tsecr[row] = _timestamp(bytes(octets[start:end]))

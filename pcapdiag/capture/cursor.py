@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pcapdiag.capture.frames import TAIL, FrameBlock
-from pcapdiag.capture.table import I32, I64, U8
+from pcapdiag.capture.table import I32, I64, U8, distinct
 from pcapdiag.capture.walk import field
 
 IP_PROTOCOL = 0x10000
@@ -120,7 +120,7 @@ class Cursor:
         for _ in range(LAYERS):
             kinds = self.kind[rows]
             moved = []
-            for kind in (kinds[:1] if len(kinds) and (kinds == kinds[0]).all() else np.unique(kinds)).tolist():
+            for kind in distinct(kinds):
                 decoder = decoders.get(kind)
                 if decoder is not None:
                     some = rows if len(kinds) and (kinds == kind).all() else rows[kinds == kind]

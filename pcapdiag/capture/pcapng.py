@@ -25,7 +25,7 @@ from pcapdiag.capture.ngblocks import (
     packets,
     statistics,
 )
-from pcapdiag.capture.table import I64, U8
+from pcapdiag.capture.table import I64, U8, distinct
 from pcapdiag.capture.walk import FAR, field, lanes
 from pcapdiag.errors import CaptureError
 from pcapdiag.model import Note
@@ -205,7 +205,7 @@ class PcapngReader:
         """Nanoseconds since the epoch. Simple packet blocks have no time: they take that of the frame before."""
         times = np.zeros(len(rows), np.int64)
         interface = found.interface[rows]
-        for number in np.unique(interface).tolist():
+        for number in distinct(interface):
             mine = interface == number
             times[mine] = self._section.interfaces[number].nanoseconds(found.ticks[rows[mine]])
         timeless = found.kind[rows] == SIMPLE

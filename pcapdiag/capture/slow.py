@@ -12,7 +12,7 @@ import numpy as np
 
 from pcapdiag.capture.cursor import DEAD, LINK_TYPE, Cursor
 from pcapdiag.capture.link import LINKS
-from pcapdiag.capture.table import I64
+from pcapdiag.capture.table import I64, distinct
 
 BUDGET = 20_000
 
@@ -43,7 +43,7 @@ class SlowPath:
         """(row, IP packet) of the frames whose link type only scapy knows."""
         found: list[tuple[int, bytes]] = []
         rest = np.flatnonzero(cursor.kind >= LINK_TYPE)
-        for kind in np.unique(cursor.kind[rest]).tolist():
+        for kind in distinct(cursor.kind[rest]):
             if not knows(kind - LINK_TYPE):
                 continue
             rows: I64 = rest[cursor.kind[rest] == kind]

@@ -141,3 +141,10 @@ def address_text(high: int, low: int) -> str:
     if high == 0 and low >> 32 == 0xFFFF:
         return f"{low >> 24 & 255}.{low >> 16 & 255}.{low >> 8 & 255}.{low & 255}"
     return str(ipaddress.IPv6Address(high << 64 | low))
+
+
+def distinct(column: npt.NDArray[np.integer]) -> list[int]:
+    """The values of a column, ascending. Nearly always there is one, and no need to sort."""
+    values = column[:1] if len(column) and (column == column[0]).all() else np.unique(column)
+    found: list[int] = values.tolist()
+    return found

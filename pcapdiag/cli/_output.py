@@ -56,7 +56,7 @@ class Output:
     @property
     def unicode(self) -> bool:
         """Its encoding has lines and arrows."""
-        from pcapdiag.report.text.style import can_draw
+        from pcapdiag.report.glyphs import can_draw
 
         return can_draw(self._stream.encoding)
 

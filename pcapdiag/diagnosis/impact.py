@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.model import How, Impact, Party, Says, Side, Stage, Wire
 from pcapdiag.smtp.dialogue import MailTransaction, OddKind, Reply
@@ -23,8 +25,9 @@ BEFORE_THE_MESSAGE = frozenset(
 )
 
 
+@lru_cache(maxsize=2)
 def impact_of(see: Observation, party: Party, how: How, stage: Stage, benign: bool) -> Impact:
-    """The worst of what happened to each message and recipient."""
+    """The worst of what happened to each message and recipient. (Both a rule and the judge ask about the same session.)"""
     if stage is Stage.ENCRYPTED or (see.dialogue.tls is not None and see.dialogue.tls.finished is not None):
         return Impact.UNKNOWN
     dropped = party is not Party.NOBODY

@@ -27,7 +27,7 @@ HEADINGS = ("What it sees", "What it means", "What else looks like this", "What 
 
 
 class Claim(NamedTuple):
-    """What a rule yields; fields as in `Finding`, which adds the rule's id, title and party."""
+    """What a rule yields; fields as in `Finding`, in the same order, which adds the rule's id, title and party."""
 
     summary: Says
     evidence: tuple[Evidence, ...]
@@ -63,7 +63,10 @@ class Rule:
 
     def findings(self, see: Observation) -> list[Finding]:
         """Every claim of the rule about one session."""
-        return [Finding(self.id, self.title, party=self.party, **claim._asdict()) for claim in self.check(see)]
+        return [
+            Finding(self.id, self.title, claim.summary, claim.evidence, claim.against, self.party, *claim[3:])
+            for claim in self.check(see)
+        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ neighbours then proves that no two connections fell together.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import compress
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +37,15 @@ class Grouped:
     starts: npt.NDArray[np.int64]
     """Where each connection begins in `order`, and at the end how long `order` is."""
     keys: list[Key]
+
+    def only(self, wanted: Sequence[bool]) -> Grouped:
+        """Some of the connections, chosen in the order of `keys`."""
+        if all(wanted):
+            return self
+        chosen, sizes = np.array(wanted, np.bool_), np.diff(self.starts)
+        rows = np.repeat(chosen, sizes)
+        starts = np.concatenate(([0], np.cumsum(sizes[chosen])))
+        return Grouped(self.order[rows], self.forward[rows], starts, list(compress(self.keys, wanted)))
 
 
 def group(table: PacketTable) -> Grouped:

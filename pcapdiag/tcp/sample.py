@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import NamedTuple
 
 from pcapdiag.capture.table import ACK
@@ -41,6 +42,13 @@ class Raw(NamedTuple):
     ip_len: int
     dont_fragment: bool
     odd: int
+
+
+# `NamedTuple`s are made by Python functions; where many are made, `tuple` itself does it.
+_moment = partial(tuple.__new__, Moment)
+_raw = partial(tuple.__new__, Raw)
+_segment = partial(tuple.__new__, Segment)
+_odd = cache(Odd)
 
 
 class Stretch:
@@ -85,10 +93,10 @@ class Stretch:
             acked: int | None = None
             if flags & ACK:
                 acked = near[1 - index] = offset_near(ack, bases[1 - index], near[1 - index])
-            at = Moment(time_ns, capture, frame)
-            yield Raw(
+            at = _moment((time_ns, capture, frame))
+            yield _raw((
                 at, index, flags, offset, acked, length, length, window, ttl, ip_id, tsval, tsecr, (), ip_len, bool(df), 0
-            )  # fmt: skip
+            ))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,7 @@ class Kept:
     def __call__(self) -> tuple[Segment, ...]:
         rows = [raw for part in self.parts for raw in ((part,) if isinstance(part, Raw) else part)]
         rows.sort(key=_at)
-        return tuple(Segment(raw.at, SIDES[raw.side], *raw[2:-1], odd=Odd(raw.odd)) for raw in rows)
+        return tuple([_segment((raw[0], SIDES[raw[1]], *raw[2:-1], _odd(raw[-1]))) for raw in rows])
 
 
 class Sample:

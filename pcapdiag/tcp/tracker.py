@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import Generic, TypeVar
 
-import numpy as np
-
 from pcapdiag.capture.table import MAPPED, RST, SYN, IcmpError, PacketTable
 from pcapdiag.model import Endpoint, Moment
 from pcapdiag.tcp.connection import Connection, StreamObserver
@@ -98,25 +96,22 @@ class Tracker(Generic[O]):
         """Take in the next batch of the trace."""
         grouped = group(batch)
         self.hosts.feed(batch, grouped)
+        grouped = grouped.only([self._wanted(key) for key in grouped.keys])
         runs = find(batch, grouped, MIN_ROWS if self._fast else len(batch) + 1, self._calm_ns)
         ordinary = iter(runs.runs)
         run = next(ordinary, None)
-        wanted = [self._wanted(key) for key in grouped.keys]
-        left = runs.left & np.repeat(np.array(wanted, np.bool_), np.diff(grouped.starts))
-        walked = Walked(batch, grouped.order, grouped.forward, left)
+        walked = Walked(batch, grouped.order, grouped.forward, runs.left)
         bounds = grouped.starts.tolist()
         for number, key in enumerate(grouped.keys):
             at, end = bounds[number], bounds[number + 1]
             while at < end:
                 if run is not None and run.begin == at:
-                    if wanted[number]:
-                        self._pass(key, run, runs, walked, batch.octets)
+                    self._pass(key, run, runs, walked, batch.octets)
                     at = run.end
                     run = next(ordinary, None)
                 else:
                     stop = end if run is None else min(end, run.begin)
-                    if wanted[number]:
-                        self._walk(key, walked.take(stop - at), batch.octets)
+                    self._walk(key, walked.take(stop - at), batch.octets)
                     at = stop
         for error in batch.icmp:
             self._icmp(error)

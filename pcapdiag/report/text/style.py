@@ -10,39 +10,11 @@ import re
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from pcapdiag.report.glyphs import ASCII, UNICODE
 
 NARROWEST, WIDEST = 60, 132
 """Below, lines break into rags; above, the eye loses the line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Glyphs:
-    """The few characters beyond letters that the report draws with."""
-
-    rail: str
-    broken_rail: str
-    shaft: str
-    right: str
-    left: str
-    cross: str
-    bullet: str
-    ellipsis: str
-    rule: str
-    arrow: str
-
-
-UNICODE = Glyphs("│", "┊", "─", "►", "◄", "×", "•", "…", "─", "→")
-ASCII = Glyphs("|", ":", "-", ">", "<", "x", "*", "...", "-", "->")
-
-
-def can_draw(encoding: str | None) -> bool:
-    """True when that encoding (None: unknown) has every glyph of the Unicode set."""
-    try:
-        "".join(str(getattr(UNICODE, name)) for name in Glyphs.__slots__).encode(encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
 
 
 _SGR = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33, "magenta": 35, "cyan": 36}
