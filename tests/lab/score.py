@@ -6,6 +6,7 @@ Beside it stands the rule by which most people and tools decide: blame the sourc
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from pcapdiag.tcp.connection import Connection
 
 CAPTURES = Path(__file__).parents[2] / "captures" / "lab"
 UNDETERMINED = "undetermined"
-SCORED = ("dropped_by", "how", "stage", "impact")
+WORDS = ("dropped_by", "how", "stage", "impact")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class Scored:
     """One session as one file shows it: what may be said of it, what pcapdiag says, and what the simple rule says."""
 
     scenario: str
@@ -55,13 +56,20 @@ class View:
 def committed() -> list[Path]:
     """The truths that are scored: those that stand in the history as they stand here, so that none was written with the
     verdict in view. Outside a repository all are: what was unpacked had been committed."""
-    command = ["git", "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", "*/truth.json"]
-    done = subprocess.run(command, cwd=CAPTURES, capture_output=True, text=True, check=False)
-    pending = {Path(entry[3:]).parent.name for entry in done.stdout.split("\0") if entry}
+    pending = {Path(entry[3:]).parent.name for entry in _status().split("\0") if entry}
     return [path for path in sorted(CAPTURES.glob("*/truth.json")) if path.parent.name not in pending]
 
 
-def views(path: Path) -> Iterator[View]:
+def _status() -> str:
+    """What git says of truths that are new or changed; it must not lock out somebody who commits at this moment."""
+    if shutil.which("git") is None:
+        return ""
+    command = ["git", "--no-optional-locks", "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all"]
+    done = subprocess.run([*command, "--", "*/truth.json"], cwd=CAPTURES, capture_output=True, text=True, check=False)
+    return done.stdout
+
+
+def scored(path: Path) -> Iterator[Scored]:
     """Of one truth: each session in each file that shows it."""
     truth = json.loads(path.read_text(encoding="utf-8"))
     ports = DEFAULT_PORTS | {_endpoint(session["server"]).port for session in truth["sessions"]}
@@ -73,7 +81,7 @@ def views(path: Path) -> Iterator[View]:
             found = _find(session, file, judged)
             if found:
                 judged.remove(found)  # the same two ends may come again
-            yield View(
+            yield Scored(
                 path.parent.name,
                 file,
                 place,
@@ -112,9 +120,8 @@ def answer(judged: Judged) -> Answer:
 def naive(connection: Connection) -> Answer:
     """Blame the source address of the first FIN or RST in the capture. It knows nothing of stages and mail."""
     closing = connection.closing
-    ends = [(fin.at, fin.side, "fin") for fin in closing.fins] + [
-        (rst.at, rst.claimed, "rst") for rst in closing.resets
-    ]
+    ends = [(fin.at, fin.side, "fin") for fin in closing.fins]
+    ends += [(reset.at, reset.claimed, "rst") for reset in closing.resets]
     if not ends:
         return Answer("nobody", "open")
     _, side, how = min(ends, key=lambda end: end[0])
@@ -145,15 +152,17 @@ class Tally:
         if said is None:
             self.missing += 1
             return
-        for name in SCORED:
-            setattr(self, name, getattr(self, name) + (getattr(said, name) in accepted[name]))
+        self.dropped_by += said.dropped_by in accepted["dropped_by"]
+        self.how += said.how in accepted["how"]
+        self.stage += said.stage in accepted["stage"]
+        self.impact += said.impact in accepted["impact"]
         self.wrong += accuses_wrongly(accepted, said)
         if said.dropped_by == UNDETERMINED:
             self.excused += bool(accepted["undetermined_ok"])
             self.shy += not accepted["undetermined_ok"]
 
     @classmethod
-    def of(cls, seen: Iterable[View], says: Callable[[View], Answer | None]) -> Tally:
+    def of(cls, seen: Iterable[Scored], says: Callable[[Scored], Answer | None]) -> Tally:
         tally = cls()
         for view in seen:
             tally.add(view.accepted, says(view))
@@ -165,27 +174,27 @@ def accuses_wrongly(accepted: dict[str, Any], said: Answer) -> bool:
     return said.dropped_by not in {*accepted["dropped_by"], UNDETERMINED}
 
 
-def missed(view: View) -> list[str]:
-    """Which of the scored words are not accepted. An excused `undetermined` is no miss."""
+def missed(view: Scored) -> list[str]:
+    """Which of the words are not accepted. An excused `undetermined` is no miss."""
     if view.said is None:
         return ["session"]
     excused = view.said.dropped_by == UNDETERMINED and view.accepted["undetermined_ok"]
     return [
         name
-        for name in SCORED
+        for name in WORDS
         if getattr(view.said, name) not in view.accepted[name] and not (excused and name in {"dropped_by", "how"})
     ]
 
 
-def miss_line(view: View) -> str:
+def miss_line(view: Scored) -> str:
     """One miss, to be read: what we say, what is accepted, and why no more and no less."""
-    may = "; ".join("/".join(view.accepted[name]) for name in SCORED)
+    may = "; ".join("/".join(view.accepted[name]) for name in WORDS)
     where = f"{view.scenario}, {view.file}"
     if view.said is None:
         return f"{where}: no such session; accepted: {may}, because {view.accepted['why']}"
     said = view.said
     worst = "WRONG ACCUSATION" if accuses_wrongly(view.accepted, said) else "missed " + ", ".join(missed(view))
-    words = "; ".join(str(getattr(said, name)) for name in SCORED)
+    words = "; ".join(str(getattr(said, name)) for name in WORDS)
     lacks = f" ({view.accepted['undetermined_ok']})" if view.accepted["undetermined_ok"] else ""
     return (
         f"{where}: {worst}: we say {words} ({said.strength or 'no strength'}, {said.rule}); "
@@ -193,13 +202,13 @@ def miss_line(view: View) -> str:
     )
 
 
-def misses(seen: Sequence[View]) -> list[str]:
+def misses(seen: Sequence[Scored]) -> list[str]:
     """Wrong accusations first."""
     wrong = [view for view in seen if view.said and accuses_wrongly(view.accepted, view.said)]
     return [miss_line(view) for view in [*wrong, *(view for view in seen if missed(view) and view not in wrong)]]
 
 
 @cache
-def everything() -> tuple[View, ...]:
+def everything() -> tuple[Scored, ...]:
     """All views of all committed truths."""
-    return tuple(view for path in committed() for view in views(path))
+    return tuple(view for path in committed() for view in scored(path))

@@ -11,7 +11,7 @@ from tabulate import tabulate
 
 from pcapdiag.model import Strength
 
-from .score import SCORED, Tally, View, accuses_wrongly, misses
+from .score import WORDS, Scored, Tally, accuses_wrongly, misses
 
 Row = list[str]
 OURS = ("views", "dropped_by", "how", "stage", "impact", "wrong", "undetermined", "too shy", "not found")
@@ -20,7 +20,7 @@ STRENGTH = ("strength", "verdicts", "wrong")
 
 SOFTWARE = {"postfix", "exim", "opensmtpd", "sendmail", "aiosmtpd", "swaks", "smtplib"}
 PARTIAL = {"snaplen", "one-direction", "late", "early-stop"}
-THEMES: dict[str, Callable[[View], bool]] = {
+THEMES: dict[str, Callable[[Scored], bool]] = {
     "ended by nobody": lambda view: view.deed["by"] == "nobody",
     "ended by the client": lambda view: view.deed["by"] == "client",
     "ended by the server": lambda view: view.deed["by"] == "server",
@@ -87,7 +87,7 @@ It needs no root: it reads what was recorded.
 """
 
 
-def figures(name: str, seen: Iterable[View]) -> Row:
+def figures(name: str, seen: Iterable[Scored]) -> Row:
     """A row: the name, our counts, and those of the simple rule."""
     seen = list(seen)
     simple = Tally.of(seen, lambda view: view.naive)
@@ -95,17 +95,17 @@ def figures(name: str, seen: Iterable[View]) -> Row:
     return [name, *map(str, counts)]
 
 
-def by_place(seen: Sequence[View]) -> list[Row]:
+def by_place(seen: Sequence[Scored]) -> list[Row]:
     places = dict.fromkeys(view.place for view in seen)
     rows = [figures(place, (view for view in seen if view.place == place)) for place in places]
     return [*rows, figures("in total", seen)]
 
 
-def by_theme(seen: Sequence[View]) -> list[Row]:
+def by_theme(seen: Sequence[Scored]) -> list[Row]:
     return [figures(theme, filter(belongs, seen)) for theme, belongs in THEMES.items()]
 
 
-def by_strength(seen: Sequence[View]) -> list[Row]:
+def by_strength(seen: Sequence[Scored]) -> list[Row]:
     """Of the verdicts of each strength: how many, and how many name somebody wrongly."""
     said: Counter[str] = Counter()
     wrong: Counter[str] = Counter()
@@ -116,7 +116,7 @@ def by_strength(seen: Sequence[View]) -> list[Row]:
     return [[strength.value, str(said[strength.value]), str(wrong[strength.value])] for strength in Strength]
 
 
-def told(seen: Sequence[View], *, show: bool) -> str:
+def told(seen: Sequence[Scored], *, show: bool) -> str:
     """For a terminal."""
     tables = [
         tabulate(by_place(seen), headers=["captured at", *OURS, *SIMPLE]),
@@ -126,7 +126,7 @@ def told(seen: Sequence[View], *, show: bool) -> str:
     return "\n\n".join([*tables, headline(seen), *(["\n".join(misses(seen))] if show and misses(seen) else [])])
 
 
-def page(seen: Sequence[View]) -> str:
+def page(seen: Sequence[Scored]) -> str:
     """As Markdown."""
     return PAGE.format(
         headline=headline(seen),
@@ -138,7 +138,7 @@ def page(seen: Sequence[View]) -> str:
     )
 
 
-def headline(seen: Sequence[View]) -> str:
+def headline(seen: Sequence[Scored]) -> str:
     ours, simple = Tally.of(seen, lambda view: view.said), Tally.of(seen, lambda view: view.naive)
     scenarios = len({view.scenario for view in seen})
     return (
@@ -148,7 +148,7 @@ def headline(seen: Sequence[View]) -> str:
     )
 
 
-def _apart(seen: Sequence[View]) -> str:
+def _apart(seen: Sequence[Scored]) -> str:
     """The simple rule where it has a chance: orderly ends and open sessions left out."""
     ended = [view for view in seen if "nobody" not in view.accepted["dropped_by"]]
     simple, ours = Tally.of(ended, lambda view: view.naive), Tally.of(ended, lambda view: view.said)
@@ -164,6 +164,6 @@ def _share(part: int, whole: int) -> str:
 
 def _markdown(head: Sequence[str], rows: Sequence[Row]) -> str:
     """Made here and not by tabulate, whose layout changes between versions."""
-    words = [re.sub(rf"\b({'|'.join(SCORED)})$", r"`\1`", word) for word in head]
+    words = [re.sub(rf"\b({'|'.join(WORDS)})$", r"`\1`", word) for word in head]
     lines = [words, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -12,7 +12,7 @@ from pcapdiag.model import Impact, Party, Stage, Strength
 from .deed import MEANS, Deed
 from .record import TRUTH, recompute
 from .scenario import load
-from .score import Tally, View, accuses_wrongly, committed, everything, miss_line, missed
+from .score import Scored, Tally, accuses_wrongly, committed, everything, miss_line, missed
 
 AT_LEAST = 80  # scenarios; a recording that got lost must not pass unseen
 ENOUGH = 0.95  # of the views with the right party, and with the right stage
@@ -21,7 +21,7 @@ ENOUGH = 0.95  # of the views with the right party, and with the right stage
 STAGES_WITHOUT = {Stage.AUTH, Stage.OTHER}  # not recorded yet
 MEANS_WITHOUT: set[str] = set()
 
-WORDS: dict[str, set[str]] = {
+CONTRACT: dict[str, set[str]] = {
     "dropped_by": {party.value for party in Party} - {"undetermined"},
     "how": {how.value for how in Ways},
     "stage": {stage.value for stage in Stage},
@@ -31,19 +31,19 @@ WORDS: dict[str, set[str]] = {
 each_scenario = pytest.mark.parametrize("path", committed(), ids=lambda path: path.parent.name)
 
 
-def views_of(path: Path) -> list[View]:
+def views_from(path: Path) -> list[Scored]:
     return [view for view in everything() if view.scenario == path.parent.name]
 
 
 @each_scenario
 def test_nobody_is_accused_wrongly(path: Path) -> None:
-    wrong = [miss_line(view) for view in views_of(path) if view.said and accuses_wrongly(view.accepted, view.said)]
+    wrong = [miss_line(view) for view in views_from(path) if view.said and accuses_wrongly(view.accepted, view.said)]
     assert not wrong, "\n".join(wrong)
 
 
 @each_scenario
 def test_every_session_is_found(path: Path) -> None:
-    lost = [miss_line(view) for view in views_of(path) if view.said is None]
+    lost = [miss_line(view) for view in views_from(path) if view.said is None]
     assert not lost, "\n".join(lost)
 
 
@@ -56,13 +56,13 @@ def test_a_truth_speaks_the_words_of_the_contract(path: Path) -> None:
     assert truth["sessions"]
     for session in truth["sessions"]:
         deed = Deed.recalled(session["deed"])
-        assert deed.by in WORDS["dropped_by"]
-        assert deed.how in WORDS["how"]
-        assert deed.stage in WORDS["stage"]
+        assert deed.by in CONTRACT["dropped_by"]
+        assert deed.how in CONTRACT["how"]
+        assert deed.stage in CONTRACT["stage"]
         assert deed.means in MEANS
         assert sorted(session["accepted"]) == sorted(session["visible_in"])
         for accepted in session["accepted"].values():
-            for name, words in WORDS.items():
+            for name, words in CONTRACT.items():
                 assert accepted[name], name
                 assert set(accepted[name]) <= words, name
 
