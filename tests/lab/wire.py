@@ -46,11 +46,23 @@ def any_segment(segment: Segment) -> bool:
     return True
 
 
+def behind(octets: int) -> Matches:
+    """Segments behind so many octets of their direction."""
+    passed = 0
+
+    def matches(segment: Segment) -> bool:
+        nonlocal passed
+        passed += len(segment.payload)
+        return passed > octets
+
+    return matches
+
+
 @dataclass(slots=True)
 class Fault:
     """What becomes of the frames that match, `times` of them."""
 
-    action: Literal["drop", "hold", "duplicate", "swap", "rewrite"]
+    action: Literal["drop", "die", "hold", "duplicate", "swap", "rewrite"]
     toward: Toward
     matches: Matches
     times: int
@@ -89,6 +101,10 @@ class Cable:
         """From now on nothing comes through: in one direction, or in both."""
         self._dead |= {toward} if toward else {"client", "server"}
         self._journal.write(self.name, "dies", toward=toward or "both")
+
+    def dies_with(self, toward: Toward, matches: Matches) -> Fault:
+        """From the frame that matches on, itself included, nothing comes through in its direction."""
+        return self._add(Fault("die", toward, matches, times=1))
 
     def revives(self) -> None:
         self._dead.clear()
@@ -164,6 +180,9 @@ class Cable:
             return
         fault = self._fault_about(toward, frame)
         action = fault.action if fault else None
+        if action == "die":
+            self.dies(toward)
+            return
         if fault and action == "rewrite":
             frame = fault.change(frame)
         if action == "swap":
