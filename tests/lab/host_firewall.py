@@ -18,4 +18,4 @@ class HostFirewall(Firewall):
                 f"meta nfproto ipv6 meta l4proto tcp reject with {six}",
             ]
         body = "\n".join(rules)
-        self._load(f"table inet own {{ chain input {{ type filter hook input priority 0;\n{body}\n}} }}")
+        self._load(f"table inet own {{\nchain input {{\ntype filter hook input priority 0;\n{body}\n}}\n}}")
