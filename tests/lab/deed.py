@@ -15,6 +15,7 @@ HOSTS: tuple[Side, Side] = ("client", "server")
 MEANS = {
     # by a host's program, or its kernel
     "quit": "an orderly end",
+    "unheard quit": "QUIT inside TLS, and close() before its answer",
     "open": "nothing ended it while it was captured",
     "close": "close(), everything read",
     "abort": "close() with SO_LINGER 0",

@@ -36,9 +36,14 @@ class Row:
 #   both legs         the capture shows packets as they come in, and as they go out
 #   spoke             the place's own host said something behind the fault
 #   heard other       the other host did, and its packets still come through to here
+#   gave up           the place's own host did, because the other said nothing any more
 #   starves the doer  the path keeps from it what this place's host sends
 ROWS = (
     Row(("quit", "open"), "any", (), ("nobody",), None, "nothing is hidden in an orderly end, or in none"),
+    Row(
+        ("unheard quit",), "any", (), ("nobody", "client"), "quit fin",
+        "the length of the client's last record allows QUIT; that nothing answered it leaves another reason to close",
+    ),
     Row(
         ("gives up",), "any", ("starves the doer",), ("doer", "path"), "fin timeout",
         "what the doer waits for was sent from here and repeated in vain, before its FIN came",
@@ -83,6 +88,10 @@ ROWS = (
     Row(
         ("forged reset", "forged fin"), "aimed", (), ("other", "middlebox"), None,
         "a perfect copy: the place where it was forged does not show",
+    ),
+    Row(
+        ("forged reset",), "not aimed", ("gave up",), ("own", "other", "middlebox"), "fin rst",
+        "a FIN after a long wait, and a bare reset in answer: one side was impatient, and the other's socket was gone before",
     ),
     Row(
         ("forged reset",), "not aimed", ("spoke",), ("other", "middlebox"), "rst",
@@ -209,6 +218,8 @@ def _holds(condition: str, deed: Deed, place: Place, shot: Shot) -> bool:
         return place == "middle" and shot.device == "any"
     if condition == "spoke":
         return own in deed.spoke_after
+    if condition == "gave up":
+        return own in deed.spoke_after and deed.stalled_by == other
     if condition == "heard other":
         passes = deed.lost_toward == other or deed.means.startswith("forged")
         return other in deed.spoke_after and passes
