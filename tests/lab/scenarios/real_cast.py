@@ -13,7 +13,7 @@ from ..software.mail_system import Endpoint, MailSystem
 
 M = TypeVar("M", bound=MailSystem)
 READER = "reader@server.example"
-ESTABLISHED = "01"  # in /proc/net/tcp
+CONNECTED = {"01", "08"}  # ESTABLISHED and CLOSE_WAIT, in /proc/net/tcp
 FOUND_WITHIN_S = 5.0
 
 
@@ -40,7 +40,7 @@ def meets(lab: Lab) -> None:
 def loses_its_process(lab: Lab, server: MailSystem) -> None:
     """The process that holds the connection gets SIGKILL; the rest of the server lives on."""
     until = time.monotonic() + FOUND_WITHIN_S
-    while not (holders := [pid for pid in server.root.processes() if _sockets(pid) & _established(pid)]):
+    while not (holders := [pid for pid in server.root.processes() if _sockets(pid) & _connected(pid)]):
         if time.monotonic() > until:
             raise LabError(f"no process of {server.recipe.name} holds a connection")
         time.sleep(0.02)
@@ -59,13 +59,13 @@ def _sockets(pid: int) -> set[str]:
     return sockets
 
 
-def _established(pid: int) -> set[str]:
+def _connected(pid: int) -> set[str]:
     """Inode numbers of the SMTP connections in its network namespace."""
     inodes = set()
     with contextlib.suppress(OSError):
         for table in ("tcp", "tcp6"):
             for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
                 columns = line.split()
-                if columns[3] == ESTABLISHED and columns[1].endswith(f":{SMTP:04X}"):
+                if columns[3] in CONNECTED and columns[1].endswith(f":{SMTP:04X}"):
                     inodes.add(columns[9])
     return inodes

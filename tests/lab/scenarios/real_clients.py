@@ -231,9 +231,9 @@ def exim_early_fin_answered_late(lab: Lab) -> None:
     server.hears("QUIT")
     server.hears_end()  # Exim's FIN, which came with the dot
     exim.wait_logged("timeout after end of data")
-    server.waits(0.5)
+    server.waits(2)
     server.says(*REPLIES["end-of-data"])
-    lab.pauses(0.3)
+    lab.pauses(1.5)
     lab.shows("server", "tcp.flags.reset == 1 && tcp.dstport == 25")
     lab.did("client", "rst", "gives up", "end-of-data", stalled_by="server", owing="server")
 
