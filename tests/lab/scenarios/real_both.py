@@ -245,7 +245,7 @@ def exim_to_postfix_path_dies_in_body(lab: Lab) -> None:
     serves(lab, Postfix, settings=NO_CHUNKS)
     client = sends(lab, Exim, transport={"data_timeout": "4s"})
     meets(lab)
-    lab.far.dies_with("server", behind(15_000))
+    lab.far.dies_with("server", behind(30_000))
     client.send(LONG)
     lab.pauses(4)
     lab.did("path", "timeout", "silence", "body", mail="not sent", spoke_after=("client",))
