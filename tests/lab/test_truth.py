@@ -147,6 +147,13 @@ def test_a_reset_forged_to_the_server_shows_elsewhere_as_one_of_its_kernel() -> 
     assert say(deed, events, "client")[:3] == (("server", "middlebox"), ("rst",), ("data",))
 
 
+def test_a_fin_in_impatience_that_draws_a_bare_reset_leaves_more_open() -> None:
+    events = [*TO_RCPT, *exchange("DATA", None), FORGED | {"toward": "server", "copied_ttl": False, "clock": "none"}]
+    deed = Deed.declared("middlebox", "rst", "forged reset", "data", stalled_by="server", spoke_after=("client",))
+    assert say(deed, events, "server")[0] == ("middlebox",)
+    assert say(deed, events, "client")[:2] == (("client", "server", "middlebox"), ("fin", "rst"))
+
+
 def test_silence_is_the_paths_or_the_others_and_nothing_at_the_side_that_said_nothing() -> None:
     events = [*TO_RCPT, {"actor": "far", "action": "dies", "toward": "both"}, *exchange("DATA", None)[:1]]
     deed = Deed.declared("path", "timeout", "silence", "data")

@@ -12,7 +12,7 @@ from . import wire
 from .journal import Journal
 from .network import Host
 from .packets import ACK, FIN, PSH, Segment, build, parse
-from .wire import VNET_HEADER, Cable, any_segment, carries, has_flags, has_octets
+from .wire import VNET_HEADER, Cable, any_segment, behind, carries, has_flags, has_octets
 
 DELAY_S = 0.02
 WORD = Segment(
@@ -129,3 +129,14 @@ def test_dead_and_alive_again(ends: Ends) -> None:
     ends.cable.revives()
     ends.client_sends(b"two")
     assert ends.server_hears() == [b"two"]
+
+
+def test_it_dies_with_a_frame_in_that_frames_direction(ends: Ends) -> None:
+    ends.cable.dies_with("server", behind(4))
+    ends.client_sends(b"1234")
+    assert ends.server_hears() == [b"1234"]
+    ends.client_sends(b"5", b"6")
+    assert ends.server_hears() == []
+    assert ends.journal.events[-1]["action"] == "dies"
+    ends.server.send(bytes(VNET_HEADER) + build(WORD))
+    assert ends.client.recv(1 << 16)
