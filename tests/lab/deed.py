@@ -43,6 +43,10 @@ MEANS = {
 }
 
 
+# What comes to a host that has gone deaf stands on its cable, and not in what its program wrote down.
+DEAF = {"forgets", "own firewall", "icmp", "power failure"}
+
+
 IMPACT_OF = {
     "not sent": "delayed",
     "refused for now": "delayed",
@@ -120,7 +124,8 @@ def completed(deed: Deed, events: Sequence[Event], session: int) -> Deed:
     if deed.means in {"close", "abort", "unread", "killed", "gives up"} and ways and deed.how != ways[0]:
         raise LabError(f"declared {deed.how}, and by the journal the {deed.by} left by {ways[0]}")
     replies = [reply for seen in views.values() for reply in seen.replies]
-    shown = views.get("server" if deed.by == "server" else "client") or next(iter(views.values()), None)
+    speaks: Side = "server" if (deed.by == "server") != (deed.means in DEAF) else "client"
+    shown = views.get(speaks) or next(iter(views.values()), None)
     forged = _forged(deed, events)
     return dataclasses.replace(
         deed,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .capture import PLACES, Place, Shot
-from .deed import HOSTS, IMPACT_OF, Deed, fault_index, views_of
+from .deed import DEAF, HOSTS, IMPACT_OF, Deed, fault_index, views_of
 from .dialogue import Side, View
 from .journal import Event
 
@@ -167,7 +167,7 @@ def accepted(deed: Deed, events: Sequence[Event], session: int, place: Place, sh
     seen = _views_at(events[:stopped], session, place, deed)
     heard = views_of(events[:stopped], session).get("client")
     stages = [view.stage for view in seen] or [deed.stage]
-    if deed.by in HOSTS and place != deed.by:
+    if deed.by in HOSTS and place != deed.by and deed.means not in DEAF:
         stages.append(deed.stage)  # where something crossed the end, the doer's last step is as right as the last words
     impacts = [impact for view in seen for impact in _impacts(view, heard or view, deed, how)]
     lacks = _lacks(events, place, shot)
@@ -243,6 +243,10 @@ def _views_at(events: Sequence[Event], session: int, place: Place, deed: Deed) -
         if seen.quit_counts and deed.how not in {"quit", "open"}:
             seen.stage = deed.stage  # a QUIT that crossed the end does not count
     own = views.get(_own(place, deed))
+    dark = deed.means == "power failure" and place == deed.by  # its capture ended with it
+    if deed.by in HOSTS and deed.means in DEAF and not dark:
+        own = views.get("client" if deed.by == "server" else "server")
+        return [own] if own else list(views.values())
     if own is None or (place == "middle" and deed.by in HOSTS):
         return list(views.values())  # what crossed may have been on either side of the router when the end came
     return [own]

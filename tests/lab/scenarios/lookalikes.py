@@ -18,7 +18,8 @@ def rcpt_perfect_fin(lab: Lab) -> None:
     client.hears_end()
     client.closes()
     server.hears_end(within=2)
-    lab.did("middlebox", "fin", "forged fin", "rcpt")
+    # The server's TCP goes on at the octet where it is said to have ended.
+    lab.did("middlebox", "fin", "forged fin", "rcpt", spoke_after=("client", "server"))
 
 
 @scenario(
@@ -69,10 +70,12 @@ def data_perfect_reset_to_client(lab: Lab) -> None:
 
 
 @scenario(
-    "The server closes at RCPT, its FIN as the first thing after half a second", "rcpt server fin lookalike", ipv6=True
+    "The server closes at RCPT; the client speaks into its FIN, and draws a reset",
+    "rcpt server fin lookalike",
+    ipv6=True,
 )
 def rcpt_server_closes_likewise(lab: Lab) -> None:
-    """What rcpt_perfect_fin copies, and the client goes on speaking into it."""
+    """Its pair is rcpt_perfect_fin, where the server did no such thing."""
     client, server = lab.talk(until="rcpt")
     server.waits(0.6)
     server.closes()
@@ -82,9 +85,7 @@ def rcpt_server_closes_likewise(lab: Lab) -> None:
     lab.did("server", "fin", "close", "rcpt")
 
 
-@scenario(
-    "The greeting is forged to be the server's end: a reset right behind the handshake", "greeting middlebox rst forged"
-)
+@scenario("A device resets the client behind the handshake, before the greeting", "greeting middlebox rst forged")
 def greeting_device_resets_client(lab: Lab) -> None:
     client, server = lab.session()
     lab.pauses(0.2)

@@ -71,10 +71,12 @@ def dot_quit_and_fin_in_one_segment(lab: Lab) -> None:
     client.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
     client.says(".", "QUIT")
     client.half_closes()
+    server.hears(".")
     server.hears("QUIT")
     server.waits(0.8)
     server.says("250 2.0.0 Queued as 4C2A1", "221 2.0.0 Bye")
     server.closes()
+    client.hears("250")
     client.hears("221")
     client.hears_end()
     client.closes()
@@ -93,6 +95,7 @@ def dot_quit_and_fin_server_aborts(lab: Lab) -> None:
     client.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
     client.says(".", "QUIT")
     client.half_closes()
+    server.hears(".")
     server.hears("QUIT")
     server.waits(0.8)
     server.aborts()
@@ -108,7 +111,7 @@ def quit_lost_for_good(lab: Lab) -> None:
     client.says("QUIT")
     client.waits_in_vain(3)
     lab.shows("client", "tcp.analysis.retransmission && tcp.dstport == 25", at_least=2)
-    lab.did("path", "timeout", "silence", "quit")
+    lab.did("path", "timeout", "silence", "quit", owing="server")
 
 
 @scenario(
@@ -123,8 +126,7 @@ def quit_server_power_fails(lab: Lab) -> None:
     client.says("QUIT")
     client.waits_in_vain(3)
     lab.shows("client", "tcp.analysis.retransmission", at_least=2)
-    # The server's own file ends with the power, before any QUIT.
-    lab.did("server", "timeout", "power failure", "quit")
+    lab.did("server", "timeout", "power failure", "quit", owing="server")
 
 
 @scenario("The first QUIT is lost and repeated; then all goes well", "quit path loss clean", ipv6=True)
