@@ -143,7 +143,8 @@ class View:
             return "rejected"
         mails = [verb for verb in self.commands if verb in {"MAIL", "."}]
         unfinished = bool(mails) and mails[-1] == "MAIL"  # another transaction may have been finished before
-        if unfinished or any(not code.startswith("2") for code in dots):
+        turned_away = any(verb == "greeting" and code.startswith("4") for verb, code in heard.replies)
+        if unfinished or turned_away or any(not code.startswith("2") for code in dots):
             return "delayed"
         # A web client or a scanner had no mail to hand over.
         return "none" if dots or self.quit_counts or (self.foreign and not self.commands) else "delayed"

@@ -78,6 +78,7 @@ def test_stage_and_turn(events: list[Event], stage: str, owing: str | None) -> N
         ([*TO_BODY, *exchange(".", "554 no")], "rejected"),
         ([*TO_BODY, *exchange(".", "451 later")], "delayed"),
         ([*CONNECTED, *exchange(None, "554 go away")], "rejected"),
+        ([*CONNECTED, *exchange(None, "450 not now"), *exchange("QUIT", "221 bye")], "delayed"),
         (
             [
                 *GREETED,
