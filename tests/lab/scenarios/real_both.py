@@ -5,7 +5,7 @@ from ..packets import RST
 from ..scenario import scenario
 from ..software.aiosmtpd_server import AiosmtpdServer, Hook
 from ..software.exim import Exim
-from ..software.mail_system import Certificate, Endpoint, MailSystem, Message
+from ..software.mail_system import RELAY, Certificate, Endpoint, MailSystem, Message
 from ..software.opensmtpd import OpenSmtpd
 from ..software.postfix import Postfix
 from ..software.sendmail import Sendmail
@@ -15,9 +15,15 @@ from ..wire import behind, carries
 from .real_cast import loses_its_process, meets, sends, serves
 
 HELLO = Message("hello")
+SAYS_QUIT = 'tcp.payload contains "QUIT"'
 LONG = Message("long", size=70_000)
 # With BDAT Exim sends all at once, from MAIL to QUIT and FIN, before any reply.
 NO_CHUNKS = {"smtpd_discard_ehlo_keywords": "chunking"}
+KEEPS_CONNECTIONS = {
+    "smtp_connection_cache_destinations": f"static:{RELAY}",
+    "smtp_connection_cache_time_limit": "20s",
+    "connection_cache_ttl_limit": "20s",
+}
 # Without pipelining DATA is alone when it waits for its reply.
 SLOW_AT_DATA = {"smtpd_data_restrictions": "sleep 3", "smtpd_discard_ehlo_keywords": "pipelining"}
 
@@ -37,6 +43,7 @@ def delivers(lab: Lab, client: MailSystem, server: MailSystem) -> None:
 def postfix_to_postfix(lab: Lab) -> None:
     server = serves(lab, Postfix)
     delivers(lab, sends(lab, Postfix), server)
+    lab.shows("client", SAYS_QUIT)
     lab.did("nobody", "quit", "quit", "quit", mail="delivered")
 
 
@@ -44,6 +51,7 @@ def postfix_to_postfix(lab: Lab) -> None:
 def exim_to_postfix(lab: Lab) -> None:
     server = serves(lab, Postfix)
     delivers(lab, sends(lab, Exim), server)
+    lab.shows("client", SAYS_QUIT)
     lab.did("nobody", "quit", "quit", "quit", mail="delivered")
 
 
@@ -51,6 +59,7 @@ def exim_to_postfix(lab: Lab) -> None:
 def sendmail_to_exim(lab: Lab) -> None:
     server = serves(lab, Exim)
     delivers(lab, sends(lab, Sendmail), server)
+    lab.shows("client", SAYS_QUIT)
     lab.did("nobody", "quit", "quit", "quit", mail="delivered")
 
 
@@ -61,6 +70,7 @@ def opensmtpd_to_sendmail(lab: Lab) -> None:
     delivers(lab, client, server)
     client.wait_logged("mta disconnected")  # it waits a while for more mail
     lab.pauses(0.3)
+    lab.shows("client", SAYS_QUIT)
     lab.did("nobody", "quit", "quit", "quit", mail="delivered")
 
 
@@ -89,7 +99,22 @@ def swaks_to_opensmtpd(lab: Lab) -> None:
     meets(lab)
     assert lab.runs(Swaks(host=lab.network.client)).send(HELLO, Endpoint(lab.server_address)).wait() == 0
     server.wait_delivered("hello")
+    lab.shows("client", SAYS_QUIT)
     lab.did("nobody", "quit", "quit", "quit", mail="delivered")
+
+
+@scenario(
+    "Postfix keeps its connection for a next message that does not come, and closes after two seconds, without QUIT",
+    "idle client fin postfix cache",
+)
+def postfix_cached_connection_expires(lab: Lab) -> None:
+    server = serves(lab, Postfix)
+    client = sends(lab, Postfix, settings={"smtp_connection_cache_destinations": f"static:{RELAY}"})
+    delivers(lab, client, server)
+    server.wait_logged("disconnect from")
+    lab.pauses(0.3)
+    lab.shows("client", SAYS_QUIT, at_least=0, at_most=0)
+    lab.did("client", "fin", "close", "end-of-data", mail="delivered")
 
 
 # --- refusals -----------------------------------------------------------------------------------------------------------
@@ -130,6 +155,8 @@ def postfix_distrusts_certificate(lab: Lab) -> None:
     client.send(HELLO)
     client.wait_logged("status=deferred")
     lab.pauses(0.3)
+    lab.shows("client", "tls.handshake.type == 2 && tcp.srcport == 25")
+    lab.shows("client", "tcp.flags.fin == 1 && tcp.len > 24 && tcp.dstport == 25")
     lab.did("nobody", "quit", "unheard quit", "encrypted", mail="encrypted")
 
 
@@ -148,7 +175,7 @@ def exim_distrusts_certificate(lab: Lab) -> None:
     lab.did("client", "fin", "alert", "tls", mail="not sent")
 
 
-@scenario("OpenSMTPD breaks off Exim's TLS handshake with an alert", "tls server alert opensmtpd exim")
+@scenario("OpenSMTPD breaks off Exim's TLS handshake behind its ServerHello", "tls server fin opensmtpd exim")
 def opensmtpd_breaks_off_handshake(lab: Lab) -> None:
     certificate = Certificate.issue("relay.example")
     server = serves(lab, OpenSmtpd, certificate=certificate)
@@ -157,7 +184,8 @@ def opensmtpd_breaks_off_handshake(lab: Lab) -> None:
     client.send(HELLO)
     server.wait_logged("io-error")
     lab.pauses(0.3)
-    lab.did("server", "fin", "alert", "tls", mail="not sent")
+    lab.shows("client", "tls.handshake.type == 2 && tcp.srcport == 25")
+    lab.did("server", "fin", "close", "tls", mail="not sent")
 
 
 # --- a host goes --------------------------------------------------------------------------------------------------------
@@ -184,6 +212,7 @@ def aiosmtpd_dies_behind_the_store(lab: Lab) -> None:
     client.send(HELLO)
     client.wait_logged("status=deferred")
     assert server.delivered("hello")
+    lab.shows("client", "smtp.response.code == 354")
     lab.did("server", "fin", "killed", "end-of-data", mail="unanswered")
 
 
@@ -200,6 +229,53 @@ def postfix_killed_behind_exims_dot(lab: Lab) -> None:
     loses_its_process(lab, server)
     client.wait_logged("end of data")
     lab.did("server", "fin", "killed", "end-of-data", mail="unanswered")
+
+
+@scenario(
+    "Inside TLS, the process of aiosmtpd dies behind smtplib's dot", "encrypted server fin killed aiosmtpd smtplib"
+)
+def aiosmtpd_dies_inside_tls(lab: Lab) -> None:
+    certificate = Certificate.issue("server.example")
+    hook = Hook("DATA", "exit", 0.5)
+    lab.runs(AiosmtpdServer(host=lab.network.server, certificate=certificate, hook=hook))
+    lab.real_client_uses(lab.addresses.client_port)
+    meets(lab)
+    smtplib = lab.runs(SmtplibClient(host=lab.network.client, trusts=certificate.authority))
+    smtplib.send(HELLO, Endpoint(lab.server_address)).wait()
+    lab.shows("client", "tls.handshake.type == 2")
+    lab.did("server", "fin", "killed", "encrypted", mail="encrypted")
+
+
+@scenario("Inside TLS, the smtpd that considers Exim's message is killed", "encrypted server fin killed postfix exim")
+def postfix_killed_inside_tls(lab: Lab) -> None:
+    certificate = Certificate.issue("relay.example")
+    slow = {**NO_CHUNKS, "smtpd_end_of_data_restrictions": "sleep 9"}
+    server = serves(lab, Postfix, certificate=certificate, settings=slow)
+    client = sends(lab, Exim, trusts=certificate.authority)
+    meets(lab)
+    client.send(HELLO)
+    lab.pauses(1.5)
+    loses_its_process(lab, server)
+    client.wait_logged("end of data")
+    lab.pauses(0.3)
+    lab.did("server", "fin", "killed", "encrypted", mail="encrypted")
+
+
+@scenario(
+    "Exim scans Postfix's message when its machine loses power; Postfix waits, and gives up into silence",
+    "end-of-data server silence power exim postfix",
+)
+def exim_scans_and_its_power_fails(lab: Lab) -> None:
+    serves(lab, Exim, acl={"data": "  warn delay = 9s"})
+    client = sends(lab, Postfix, settings={"smtp_data_done_timeout": "4s"})
+    meets(lab)
+    client.send(HELLO)
+    lab.pauses(1.5)
+    lab.power_fails("server")
+    client.wait_logged("timed out while sending end of data")
+    lab.pauses(1.5)
+    lab.shows("client", "tcp.flags.fin == 1 && tcp.dstport == 25", at_least=2)
+    lab.did("server", "timeout", "power failure", "end-of-data", mail="unanswered", spoke_after=("client",))
 
 
 # --- something between them fails ---------------------------------------------------------------------------------------
@@ -248,6 +324,8 @@ def exim_to_postfix_path_dies_in_body(lab: Lab) -> None:
     lab.far.dies_with("server", behind(30_000))
     client.send(LONG)
     lab.pauses(4)
+    lab.shows("client", "tcp.analysis.retransmission && tcp.dstport == 25", at_least=3)
+    lab.shows("client", SAYS_QUIT, at_least=0, at_most=0)
     lab.did("path", "timeout", "silence", "body", mail="not sent", spoke_after=("client",))
 
 
@@ -288,3 +366,26 @@ def postfix_reply_to_dot_lost(lab: Lab) -> None:
     lab.shows("server", "tcp.analysis.retransmission && tcp.srcport == 25", at_least=2)
     lab.shows("client", "tcp.flags.fin == 1 && tcp.dstport == 25", at_least=2)
     lab.did("path", "timeout", "silence", "end-of-data", mail="unanswered", spoke_after=("client", "server"))
+
+
+@scenario(
+    "A firewall forgets the connection that Postfix keeps for its next message, which draws a reset; a new one serves",
+    "idle middlebox rst state postfix cache",
+)
+def postfix_cached_connection_state_expires(lab: Lab) -> None:
+    lab.firewall.keeps_states(idle_s=2, then="reset")
+    server = serves(lab, Postfix)
+    client = sends(lab, Postfix, settings=KEEPS_CONNECTIONS)
+    meets(lab)
+    client.send(HELLO)
+    server.wait_delivered("hello")
+    lab.pauses(3.5)
+    lab.firewall.has_forgotten()
+    lab.shows("client", "tcp.flags == 0x004 && tcp.srcport == 25")
+    lab.did("middlebox", "rst", "state expired, reset", "other", mail="delivered", aimed_at="client")
+    lab.real_client_uses(lab.addresses.client_port + 1)
+    lab.expects_session(lab.addresses.client_port + 1)
+    client.send(Message("once more"))
+    server.wait_delivered("once more")
+    lab.pauses(0.5)
+    lab.did("nobody", "open", "open", "end-of-data", mail="delivered")

@@ -169,6 +169,27 @@ def postfix_greeted_with_421(lab: Lab) -> None:
     lab.did("server", "fin", "close", "greeting")
 
 
+@scenario(
+    "The first server greets Postfix with 450; Postfix says QUIT, and delivers to the next",
+    "quit 450 clean postfix fallback",
+)
+def postfix_goes_on_to_the_next(lab: Lab) -> None:
+    lab.listens()
+    lab.listens(2525)
+    postfix = sends(lab, Postfix, settings={"smtp_fallback_relay": f"[{RELAY}]:2525"})
+    postfix.send(HELLO)
+    server = lab.accepts()
+    lab.real_client_uses(lab.addresses.client_port + 1)
+    server.says("450 4.3.2 gw.example.net Not now")
+    says_goodbye(server)
+    lab.did("nobody", "quit", "quit", "quit")
+    server = lab.accepts(2525)
+    serve(server, after="end-of-data")
+    says_goodbye(server)
+    postfix.wait_idle()
+    lab.did("nobody", "quit", "quit", "quit")
+
+
 # --- Exim, which ends its half at once ----------------------------------------------------------------------------------
 
 
