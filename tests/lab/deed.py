@@ -26,6 +26,7 @@ MEANS = {
     "alert": "a fatal TLS alert, then close()",
     "not listening": "no socket listens, or the host's own firewall answers as if none did",
     "own firewall": "the host's own firewall answers segments with resets, midway",
+    "own firewall, silent": "the host's own firewall swallows what comes in",
     "backlog full": "the listening socket takes no more",
     "power failure": "the host is gone",
     # by a device
@@ -44,7 +45,7 @@ MEANS = {
 
 
 # What comes to a host that has gone deaf stands on its cable, and not in what its program wrote down.
-DEAF = {"forgets", "own firewall", "icmp", "power failure"}
+DEAF = {"forgets", "own firewall", "own firewall, silent", "icmp", "power failure"}
 
 
 IMPACT_OF = {

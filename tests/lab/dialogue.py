@@ -126,8 +126,11 @@ class View:
             self.stage = "tls"
         if action == "finishes tls":
             self.stage, self.encrypted = "encrypted", True
-        for line in event.get("unread", "").split("\r\n")[:-1] if self.side == "server" else ():
-            self.command(line)
+        for line in event.get("unread", "").split("\r\n")[:-1]:
+            if self.side == "server":
+                self.command(line)
+            elif line[3:4] != "-":
+                self.reply(line)  # on the wire it is there, and acknowledged
         self.over = action == "learns" and event["end"] != "silence"
 
     def impact(self, heard: "View") -> str:

@@ -17,5 +17,13 @@ class HostFirewall(Firewall):
                 f"meta nfproto ipv4 meta l4proto tcp reject with {four}",
                 f"meta nfproto ipv6 meta l4proto tcp reject with {six}",
             ]
+        self._judges(*rules)
+
+    def swallows(self) -> None:
+        """Every TCP segment that comes in from now on, and nobody is told."""
+        self._journal.write("firewall", "drops", host=self._host.name, toward=self._host.name)
+        self._judges("meta l4proto tcp drop")
+
+    def _judges(self, *rules: str) -> None:
         body = "\n".join(rules)
         self._load(f"table inet own {{\nchain input {{\ntype filter hook input priority 0;\n{body}\n}}\n}}")

@@ -62,8 +62,8 @@ ROWS = (
     ),
     Row(("not listening",), "any", (), ("server",), "refused", "the answer to a SYN in the server's name, and nothing speaks against it"),
     Row(
-        ("backlog full",), "any", (), ("path", "server"), "timeout",
-        "SYNs without an answer look alike whether they arrive or not, and a capture does not say that it was the server's own",
+        ("backlog full", "own firewall, silent"), "any", (), ("path", "server"), "timeout",
+        "segments without an answer look alike whether they arrive or not, and a capture does not say that it was the server's own",
     ),
     Row(("power failure",), "doer's", (), ("nobody",), "open", "the capture ends with the power: nothing had ended before"),
     Row(("power failure",), "any", ("spoke",), ("path", "other"), "timeout", "from afar a dead host and a dead path look alike"),
@@ -137,6 +137,7 @@ class Lack:
 
 ONE_DIRECTION = Lack("only one side's packets were captured")
 BEGINNING = Lack("the capture began after the connection had")
+DIALOGUE = Lack("the capture began behind the last word of the dialogue", stage=("other",))
 OCTETS = Lack("the packets were cut before the dialogue: lengths and directions are all that is left", stage=("other",))
 CUT_BELOW = 66  # octets of Ethernet, IPv4 and TCP headers with timestamps
 
@@ -256,8 +257,9 @@ def _lacks(events: Sequence[Event], place: Place, shot: Shot) -> list[Lack]:
     lacks = []
     if shot.narrow:
         lacks.append(ONE_DIRECTION)
-    if any(event["action"] == "capture starts late" and event.get("place") == place for event in events):
-        lacks.append(BEGINNING)
+    late = [i for i, e in enumerate(events) if e["action"] == "capture starts late" and e.get("place") == place]
+    if late:
+        lacks.append(BEGINNING if any(event["action"] == "says" for event in events[late[0] :]) else DIALOGUE)
     if 0 < shot.snaplen <= CUT_BELOW:
         lacks.append(OCTETS)
     return lacks
