@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -202,10 +202,15 @@ def miss_line(view: Scored) -> str:
     )
 
 
-def misses(seen: Sequence[Scored]) -> list[str]:
-    """Wrong accusations first."""
-    wrong = [view for view in seen if view.said and accuses_wrongly(view.accepted, view.said)]
-    return [miss_line(view) for view in [*wrong, *(view for view in seen if missed(view) and view not in wrong)]]
+def misses(seen: Iterable[Scored]) -> tuple[list[Scored], list[Scored]]:
+    """Wrong accusations, and what else was missed."""
+    wrong, other = [], []
+    for view in seen:
+        if view.said and accuses_wrongly(view.accepted, view.said):
+            wrong.append(view)
+        elif missed(view):
+            other.append(view)
+    return wrong, other
 
 
 @cache

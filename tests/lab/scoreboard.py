@@ -11,7 +11,7 @@ from tabulate import tabulate
 
 from pcapdiag.model import Strength
 
-from .score import WORDS, Scored, Tally, accuses_wrongly, misses
+from .score import WORDS, Scored, Tally, accuses_wrongly, miss_line, missed, misses
 
 Row = list[str]
 OURS = ("views", "dropped_by", "how", "stage", "impact", "wrong", "undetermined", "too shy", "not found")
@@ -72,15 +72,19 @@ A scenario may stand in several rows, or in none.
 
 An `undetermined` has no strength.
 
-## Misses
+## Wrong accusations
 
-{misses}
+{wrong}
+
+## Other misses
+
+{other}
 
 ## Run it
 
 ```sh
 python -m tests.lab score           # these tables
-python -m tests.lab score --show    # and the misses
+python -m tests.lab score --show    # and every miss: what is said, what is accepted, and why
 ```
 
 It needs no root: it reads what was recorded.
@@ -123,18 +127,22 @@ def told(seen: Sequence[Scored], *, show: bool) -> str:
         tabulate(by_theme(seen), headers=["what happened", *OURS, *SIMPLE]),
         tabulate(by_strength(seen), headers=list(STRENGTH)),
     ]
-    return "\n\n".join([*tables, headline(seen), *(["\n".join(misses(seen))] if show and misses(seen) else [])])
+    wrong, other = misses(seen)
+    lines = ["\n".join(map(miss_line, [*wrong, *other]))] if show and (wrong or other) else []
+    return "\n\n".join([*tables, headline(seen), *lines])
 
 
 def page(seen: Sequence[Scored]) -> str:
     """As Markdown."""
+    wrong, other = misses(seen)
     return PAGE.format(
         headline=headline(seen),
         apart=_apart(seen),
         places=_markdown(["captured at", *OURS, *SIMPLE], by_place(seen)),
         themes=_markdown(["", *OURS, *SIMPLE], by_theme(seen)),
         strengths=_markdown(STRENGTH, by_strength(seen)),
-        misses="\n".join(f"* {line}" for line in misses(seen)) or "None.",
+        wrong=_listed(map(miss_line, wrong)),
+        other=_listed(_alike(other)),
     )
 
 
@@ -156,6 +164,21 @@ def _apart(seen: Sequence[Scored]) -> str:
         f"where somebody did end the session, the rule is right in {_share(simple.dropped_by, simple.views)} of {simple.views} views, "
         f"and pcapdiag in {_share(ours.dropped_by, ours.views)}."
     )
+
+
+def _alike(seen: Iterable[Scored]) -> list[str]:
+    """Misses of the same words together, the most frequent first."""
+    where: dict[str, list[str]] = {}
+    for view in seen:
+        for name in missed(view):
+            said = getattr(view.said, name, "not found")
+            says = f"`{name}`: {said}, accepted is {' or '.join(view.accepted.get(name, ['that it is']))}"
+            where.setdefault(says, []).append(f"{view.scenario} ({view.place})")
+    return [f"{says}: {', '.join(views)}" for says, views in sorted(where.items(), key=lambda each: -len(each[1]))]
+
+
+def _listed(lines: Iterable[str]) -> str:
+    return "\n".join(f"* {line}" for line in lines) or "None."
 
 
 def _share(part: int, whole: int) -> str:
