@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from ..lab import SMTP, Lab
 from ..network import LabError
+from ..peers.conversation import COMMANDS, REPLIES, STEPS
 from ..software.mail_system import Endpoint, MailSystem
 
 M = TypeVar("M", bound=MailSystem)
@@ -35,6 +36,20 @@ def sends(lab: Lab, kind: type[M], **options: Any) -> M:
 def meets(lab: Lab) -> None:
     """Real software at both ends: the session that the truth will tell of."""
     lab.expects_session(lab.addresses.client_port)
+
+
+def has_delivered(lab: Lab) -> None:
+    """Real software keeps no journal. Where its two ends see different ends of a session, their delivery before it is written
+    down here, in the words of the scripted peers."""
+    session = len(lab.sessions) - 1
+    lab.journal.write("client", "connects", session=session, outcome="connected", port=SMTP)
+    lab.journal.write("server", "accepts", session=session, port=SMTP)
+    for step in STEPS[: STEPS.index("quit")]:
+        for speaker, lines in (("client", COMMANDS.get(step)), ("server", REPLIES.get(step))):
+            for line in lines or ():
+                for side in ("client", "server"):
+                    said: dict[str, Any] = {"lines": [line]} if side == speaker else {"line": line}
+                    lab.journal.write(side, "says" if side == speaker else "hears", session=session, **said)
 
 
 def loses_its_process(lab: Lab, server: MailSystem) -> None:

@@ -352,4 +352,4 @@ def postfix_client_gives_up_at_dot(lab: Lab) -> None:
     client.closes()
     postfix.wait_delivered("Minutes")
     lab.shows("server", "tcp.flags == 0x004 && tcp.dstport == 25")
-    lab.did("client", "fin", "gives up", "end-of-data", stalled_by="server")
+    lab.did("client", "fin", "gives up", "end-of-data", stalled_by="server", delivered=True)
