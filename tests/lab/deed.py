@@ -125,7 +125,8 @@ def completed(deed: Deed, events: Sequence[Event], session: int) -> Deed:
     if deed.means in {"close", "abort", "unread", "killed", "gives up"} and ways and deed.how != ways[0]:
         raise LabError(f"declared {deed.how}, and by the journal the {deed.by} left by {ways[0]}")
     replies = [reply for seen in views.values() for reply in seen.replies]
-    speaks: Side = "server" if (deed.by == "server") != (deed.means in DEAF) else "client"
+    deaf = deed.by in HOSTS and deed.means in DEAF
+    speaks: Side = "server" if (deed.by == "server") != deaf else "client"
     shown = views.get(speaks) or next(iter(views.values()), None)
     forged = _forged(deed, events)
     return dataclasses.replace(
