@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pcapdiag.capture.table import IcmpError
 from pcapdiag.diagnosis.quitting import Quit, TlsEnd, encrypted_quit, quit_that_counts
-from pcapdiag.diagnosis.silence import Hole, Silence, hole, silence
+from pcapdiag.diagnosis.silence import Hole, Silence, hole, least_span_of_fin_ns, silence
 from pcapdiag.model import Moment, Side
 from pcapdiag.session import Session
 from pcapdiag.smtp.dialogue import DOT, Reply
@@ -237,14 +237,16 @@ def _unheard(connection: Connection, first: Close) -> Hole | None:
         return gap
     if first.fin is None or first.fin.acked is not None:
         return None
-    gap = hole(connection, first.side, None)
-    return gap if gap is not None and gap.repeats and gap.offset < first.fin.offset else None
+    gap = hole(connection, first.side, None, least_span_ns=0)  # who closes sends nothing new: what is missing stays so
+    if gap is None or gap.offset >= first.fin.offset:
+        return None
+    return gap if gap.repeats or gap.answers[-1] > first.at else None
 
 
 def _silence_before(connection: Connection, first: Close) -> Silence | None:
     quiet = silence(connection, first.side, first.at)
     if quiet is None and first.fin is not None and first.fin.acked is None:
-        quiet = silence(connection, first.side, None)
+        quiet = silence(connection, first.side, None, least_span_of_fin_ns(connection))
         if quiet is not None and quiet.last_sign is not None and quiet.last_sign > first.at:
             return None
     return quiet

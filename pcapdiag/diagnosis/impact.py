@@ -64,6 +64,8 @@ def answered(see: Observation, reply: Reply | None) -> bool:
 def _of_message(see: Observation, message: MailTransaction, dropped: bool, how: How) -> Impact:
     refused = [each.reply for each in message.recipients if each.reply is not None and each.reply.code >= 400]
     if message.complete:
+        if message.reply is None and how is How.QUIT:
+            return Impact.UNKNOWN  # a QUIT that counts: it was answered, and the capture holds no more than that
         if not answered(see, message.reply) or message.reply is None:
             return Impact.DUPLICATE_RISK
         if see.dialogue.lmtp and any(each.accepted and each.final is None for each in message.recipients):
@@ -73,7 +75,8 @@ def _of_message(see: Observation, message: MailTransaction, dropped: bool, how: 
     answers = [each for each in (message.mail.reply, *refused) if each is not None and each.code >= 400]
     if message.reset and not answers:
         return Impact.NONE
-    answers += [reply for reply in _replies_to_content(see, message) if reply.code >= 400 and answered(see, reply)]
+    if not refused or len(refused) < message.recipients_total:  # else DATA was refused for want of recipients: no news
+        answers += [reply for reply in _replies_to_content(see, message) if reply.code >= 400 and answered(see, reply)]
     if how is How.OPEN:
         return _worst(answers) if answers else Impact.UNKNOWN
     if dropped and (not answers or any(each.accepted for each in message.recipients)):
@@ -107,6 +110,8 @@ def _without_message(see: Observation, party: Party, how: How, stage: Stage, ben
         return Impact.REJECTED if greeting.code >= 500 else Impact.DELAYED
     if benign:
         return Impact.NONE
+    if see.ending.quit is not None and see.ending.quit.command is not None and see.ending.quit.command.cut:
+        return Impact.UNKNOWN  # only lengths were captured
     if party is Party.UNDETERMINED:
         return Impact.UNKNOWN
     if stage is Stage.END_OF_DATA and see.owing is Side.SERVER:

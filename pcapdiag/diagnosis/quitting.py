@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 from pcapdiag.capture.table import ACK
 from pcapdiag.model import Moment, Side
 from pcapdiag.session import Session
-from pcapdiag.smtp.dialogue import Command, Exchange, Reply, TlsEntry
-from pcapdiag.tcp.connection import Connection, Effect, Reset
+from pcapdiag.smtp.dialogue import Command, Exchange, Missing, Reply, Tls, TlsEntry
+from pcapdiag.smtp.tls_suites import overhead
+from pcapdiag.tcp.connection import Connection, Effect, GapReason, Reset
 
 APPLICATION_DATA = 23
 """TLS record type (RFC 8446 section 5.1)."""
@@ -36,7 +38,9 @@ def quit_that_counts(session: Session) -> Quit | None:
     for index in range(len(exchanges) - 1, -1, -1):
         command, reply, _ = exchanges[index]
         if command.verb == b"QUIT":
-            if not all(_answered(session.connection, each) for each in exchanges[:index]):
+            if not all(_answered(session.connection, each) for each in exchanges[:index]) and not _answered_unseen(
+                session, exchanges[: index + 1]
+            ):
                 return None
             if not _has_221(reply) and (
                 _crossed_by_fin(session.connection, command) or _crossed_by_reset(session, command)
@@ -51,6 +55,24 @@ def quit_that_counts(session: Session) -> Quit | None:
 def _answered(connection: Connection, exchange: Exchange) -> bool:
     reply = exchange.reply
     return reply is not None and reply.complete and reply.end <= connection.halves[1].acked
+
+
+def _answered_unseen(session: Session, exchanges: tuple[Exchange, ...]) -> bool:
+    """Between each command and the next one the server said something, seen or only counted: nothing was pipelined.
+
+    Where the snap length left the headers only, that is all that can be known of the replies.
+    """
+    said = [
+        each.at
+        for each in session.dialogue.entries
+        if isinstance(each, Missing) and each.side is Side.SERVER and each.reason == GapReason.SNAPLEN.value
+    ]
+    if not said:
+        return False
+    return all(
+        _answered(session.connection, each) or any(each.command.at < at <= after.command.start for at in said)
+        for each, after in pairwise(exchanges)
+    )
 
 
 def _has_221(reply: Reply | None) -> bool:
@@ -111,13 +133,12 @@ def _goodbye_alone(session: Session) -> Quit | None:
 # --- Inside TLS ------------------------------------------------------------------------------------------------------
 
 OVERHEADS = (16, 17, 20, 24)
-"""Octets by which a record is longer than its content: ChaCha20 of TLS 1.2 (16), TLS 1.3 (17, RFC 8446 section 5.2), RC4
-with SHA-1 (20), GCM and CCM of TLS 1.2 (24, RFC 5288 section 3)."""
+"""Where the cipher suite is not known, or is none that settles it, the octets by which a record may be longer than its content:
+ChaCha20 of TLS 1.2 (16), TLS 1.3 (17), RC4 with SHA-1 (20), GCM and CCM of TLS 1.2 (24). See `pcapdiag.smtp.tls_suites`."""
 
 BLOCKS = frozenset({32, 48, 64, 80})
 """The same for the CBC suites: 6 to 11 octets and a MAC of 20, 32 or 48, padded to 16, with and without explicit IV."""
 
-TLS13_OVERHEAD = 17
 FAREWELLS = (5, 6, 9, 11)
 """Octets of a QUIT with LF or CR LF, and of one behind the end of data, without and with the line end before the dot."""
 
@@ -154,7 +175,7 @@ def encrypted_quit(session: Session, close: Moment) -> TlsEnd | None:
     server = next((entry for entry in reversed(records) if entry.side is Side.SERVER), None)
     if client is None or server is None or close.time_ns - max(server.at, client.at).time_ns > PAUSE_NS:
         return None
-    exact = _fits(client.length, tls.version, FAREWELLS)
+    exact = _fits(client.length, tls, FAREWELLS)
     earlier = [entry for entry in records if entry.side is Side.CLIENT and entry is not client]
     behind_content = bool(earlier) and earlier[-1].length >= LEAST_TAIL
     farewells = sum(1 for entry in records if entry.side is Side.SERVER and entry.at > client.at)
@@ -165,8 +186,9 @@ def encrypted_quit(session: Session, close: Moment) -> TlsEnd | None:
     return TlsEnd(client, server, exact, behind_content, farewells)
 
 
-def _fits(length: int, version: str | None, contents: tuple[int, ...]) -> bool:
+def _fits(length: int, tls: Tls, contents: tuple[int, ...]) -> bool:
     """A record of this length can hold exactly so many octets."""
-    if version == "TLS 1.3":
-        return length - TLS13_OVERHEAD in contents
+    known = overhead(tls.version, tls.suite)
+    if known is not None:
+        return length - known in contents
     return length in BLOCKS or any(length - overhead in contents for overhead in OVERHEADS)

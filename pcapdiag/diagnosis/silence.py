@@ -16,6 +16,8 @@ ORDINARY = Odd.NONE
 LEAST_REPEATS = 2
 LEAST_SPAN_NS = 900_000_000
 """Fewer repeats in a shorter time are ordinary loss recovery (RFC 6298: the first timeout is a second, backed off)."""
+LEAST_SPAN_OF_FIN_NS = 400_000_000
+FIN_RTTS = 10
 
 
 class Silence(NamedTuple):
@@ -52,7 +54,9 @@ class Hole(NamedTuple):
     span_ns: int
 
 
-def silence(connection: Connection, sender: Side, before: Moment | None) -> Silence | None:
+def silence(
+    connection: Connection, sender: Side, before: Moment | None, least_span_ns: int = LEAST_SPAN_NS
+) -> Silence | None:
     """`sender` repeated itself at least twice, over at least 0.9 s, and after the first unanswered segment nothing came
     from the other side until `before` (None: the end of the capture)."""
     mine, theirs = _split(connection.segments, sender, before)
@@ -71,14 +75,16 @@ def silence(connection: Connection, sender: Side, before: Moment | None) -> Sile
         if not repeated_first and len(repeats) < LEAST_REPEATS:
             return None
     span = needing[-1].at.time_ns - first.at.time_ns
-    if len(repeats) < LEAST_REPEATS or span < LEAST_SPAN_NS:
+    if len(repeats) < LEAST_REPEATS or span < least_span_ns:
         return None
     probes = all(seg.odd & (Odd.KEEP_ALIVE | Odd.ZERO_WINDOW_PROBE) for seg in needing if seg.odd & REPEATED)
     of_fin = all(seg.is_fin or seg.odd & REPEATED == Odd.NONE for seg in needing) and any(seg.is_fin for seg in needing)
     return Silence(sender, first.at, repeats, last_sign, of_fin, probes, span)
 
 
-def hole(connection: Connection, sender: Side, before: Moment | None) -> Hole | None:
+def hole(
+    connection: Connection, sender: Side, before: Moment | None, least_span_ns: int = LEAST_SPAN_NS
+) -> Hole | None:
     """Octets of `sender` that stayed unacknowledged while the other side's TCP answered.
 
     Either they were repeated at least twice over 0.9 s, and the other side's later segments do not acknowledge them or
@@ -91,12 +97,13 @@ def hole(connection: Connection, sender: Side, before: Moment | None) -> Hole | 
     if not acks:
         return None
     stuck_at = max(seg.ack for seg in acks if seg.ack is not None)
-    if acks[-1].window == 0 or stuck_at >= connection.half(sender).octets:
+    sent = max([connection.half(sender).octets, *(seg.offset for seg in mine if seg.is_fin)])
+    if acks[-1].window == 0 or stuck_at >= sent:
         return None
     around = [seg for seg in mine if seg.length and seg.offset <= stuck_at < seg.offset + seg.length]
     repeats = [seg for seg in around if seg.odd & Odd.RETRANSMISSION]
     if len(repeats) < LEAST_REPEATS:
-        return _reported_hole(connection, sender, acks, mine, stuck_at)
+        return _reported_hole(connection, sender, acks, mine, stuck_at, least_span_ns)
     first, span = around[0].at, repeats[-1].at.time_ns - repeats[0].at.time_ns
     beyond = [seg for seg in acks if seg.at > first and any(right > stuck_at for _, right in seg.sack)]
     answers = [seg.at for seg in acks if seg.at > repeats[0].at] or [seg.at for seg in beyond]
@@ -107,18 +114,29 @@ def hole(connection: Connection, sender: Side, before: Moment | None) -> Hole | 
 
 
 def _reported_hole(
-    connection: Connection, sender: Side, acks: list[Segment], mine: list[Segment], stuck_at: int
+    connection: Connection,
+    sender: Side,
+    acks: list[Segment],
+    mine: list[Segment],
+    stuck_at: int,
+    least_span_ns: int,
 ) -> Hole | None:
     """A hole that this capture point never saw filled, and that the receiver reports until the end."""
     seen = any(seg.offset <= stuck_at < seg.offset + seg.length for seg in mine)
-    beyond = any(seg.offset > stuck_at and seg.length for seg in mine)
+    beyond = any(seg.offset > stuck_at and (seg.length or seg.is_fin) for seg in mine)
     reports = [seg for seg in acks if seg.ack == stuck_at and (seg.sack or seg.odd & Odd.DUPLICATE_ACK)]
     if seen or not beyond or not reports:
         return None
     span = connection.until_ns - reports[0].at.time_ns
-    if span < LEAST_SPAN_NS:
+    if span < least_span_ns:
         return None
     return Hole(sender, stuck_at, (), tuple(seg.at for seg in reports), (), True, False, span)
+
+
+def least_span_of_fin_ns(connection: Connection) -> int:
+    """How long a FIN must have been repeated in vain. Who has closed waits for nothing but its acknowledgement, which is due
+    in a round trip; stacks repeat it from 200 ms on (Linux, TCP_RTO_MIN)."""
+    return max(FIN_RTTS * (connection.handshake.rtt_ns or LEAST_SPAN_NS), LEAST_SPAN_OF_FIN_NS)
 
 
 def closed_window(connection: Connection, receiver: Side, before: Moment | None) -> tuple[Moment, ...]:

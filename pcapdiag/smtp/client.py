@@ -287,7 +287,7 @@ class ClientStream(Linewise):
                 self._keep_back(line)
                 return
             self.commit()
-        self.unknown_run += 1
+        self.unknown_run += bool(line.octets) or not line.cut  # a line of which nothing was captured is no text
         self._send(line, shown_verb(self._conversation, line, words, self.unknown_run), b"", known=False)
 
     # --- The beginning of a capture ----------------------------------------------------------------------------------

@@ -221,6 +221,8 @@ class Tls:
     application: tuple[int, int]
     """Application-data records of client and server (encrypted alerts and TLS 1.3's handshake tail not counted as far as
     the length tells)."""
+    suite: int | None = None
+    """Cipher suite chosen by the server, as numbered by IANA."""
 
 
 @dataclass(frozen=True, slots=True)

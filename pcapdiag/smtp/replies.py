@@ -39,7 +39,12 @@ class ReplyReader:
         if len(self._lines) < LINES_LIMIT:
             self._lines.append(text[:TEXT_LIMIT])
         self._end = line.end
-        return self.close(line.at) if last else None
+        if not last:
+            return None
+        # RFC 5321 4.2.1 wants one code in all lines. Where they differ, the last one is what was decided: postscreen says
+        # "220-" first, to see who talks too early, and then "521 " or the true greeting.
+        self._code = code
+        return self.close(line.at)
 
     def text(self, line: bytes) -> None:
         """A line without a code inside a multi-line reply: some servers send such; it belongs to the text."""

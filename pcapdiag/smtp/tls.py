@@ -49,6 +49,7 @@ class TlsTalk:
         self._message_left = {Side.CLIENT: 0, Side.SERVER: 0}
         self._ciphered = {Side.CLIENT: midway, Side.SERVER: midway}
         self._version: str | None = None
+        self._suite: int | None = None
         self._offered: tuple[str, ...] = ()
         self._server_name: bytes | None = None
         self._finished: Moment | None = start if midway else None
@@ -92,6 +93,7 @@ class TlsTalk:
             tuple(self._alerts),
             tuple(self._records),
             (self._application[Side.CLIENT], self._application[Side.SERVER]),
+            self._suite,
         )
 
     def _record(self, side: Side, record: Record) -> None:
@@ -136,7 +138,7 @@ class TlsTalk:
             self._offered, self._server_name = hello.versions, hello.server_name
         elif kind == 2 and side is Side.SERVER:
             hello = server_hello(message)
-            self._version = hello.versions[0]
+            self._version, self._suite = hello.versions[0], hello.suite
             if self._version == _TLS13:
                 self._ciphered = {Side.CLIENT: False, Side.SERVER: False}
             return "HelloRetryRequest" if hello.retry else name

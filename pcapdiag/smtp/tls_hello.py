@@ -77,6 +77,8 @@ class Hello(NamedTuple):
     """Offered by the client, or the one that the server chose."""
     server_name: bytes | None
     retry: bool
+    suite: int | None = None
+    """Chosen by the server, as numbered by IANA; None when the hello was cut before it."""
 
 
 class _Reader:
@@ -155,11 +157,12 @@ def server_hello(message: bytes) -> Hello:
     chosen = reader.number(2)
     random = reader.take(32)
     reader.vector(1)
-    reader.take(3)
+    suite = reader.take(2)
+    reader.take(1)
     extensions = _extensions(reader)
     if _SUPPORTED_VERSIONS in extensions:
         chosen = int.from_bytes(extensions[_SUPPORTED_VERSIONS][:2], "big")
-    return Hello((version_name(chosen),), None, random == _RETRY)
+    return Hello((version_name(chosen),), None, random == _RETRY, int.from_bytes(suite) if len(suite) == 2 else None)
 
 
 def alert_words(fragment: bytes) -> tuple[str, str]:

@@ -148,8 +148,16 @@ def test_encrypted_quit(version: str, length: int, pause: float, exact: bool | N
     assert found is None or found.farewells == 1
 
 
-def encrypted(version: str, *records: TlsEntry, finished: bool = True) -> Session:
-    tls = Tls(at(5), False, version, (), None, at(8) if finished else None, (), records, (1, 1))
+def test_the_cipher_suite_tells_a_dot_from_a_quit_behind_it() -> None:
+    """27 octets of TLS 1.2: a dot (3) in GCM, or a dot with QUIT (11) in ChaCha20. The ServerHello says which."""
+    body, last, told = record(8, C, 0.9, 900), record(9, C, 1.0, 27), record(10, S, 1.1, 40)
+    assert encrypted_quit(encrypted("TLS 1.2", body, last, told), at(12, 1.2)) is not None
+    assert encrypted_quit(encrypted("TLS 1.2", body, last, told, suite=0xCCA8), at(12, 1.2)) is not None
+    assert encrypted_quit(encrypted("TLS 1.2", body, last, told, suite=0xC02F), at(12, 1.2)) is None
+
+
+def encrypted(version: str, *records: TlsEntry, finished: bool = True, suite: int | None = None) -> Session:
+    tls = Tls(at(5), False, version, (), None, at(8) if finished else None, (), records, (1, 1), suite)
     return Session(make_connection(), make_dialogue(tls=tls))
 
 

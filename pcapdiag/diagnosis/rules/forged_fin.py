@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from pcapdiag.diagnosis import words
+from pcapdiag.diagnosis.denials import denials
 from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
@@ -23,9 +24,10 @@ def forged_fin(see: Observation) -> Iterator[Claim]:
 
     What it sees:
         The first close is a FIN, and at least one of these holds: that side sent octets of its stream, or another FIN,
-        beyond its own FIN afterwards (proven); or the FIN's TTL differs from at least three earlier packets of that
-        side in this connection that all had one TTL, and no later packet of that side has the FIN's TTL (likely).
-        Resets are not compared.
+        beyond its own FIN afterwards (proven); or it answered the other side's FIN, which acknowledges its own, with
+        where it stood before it, and did not take that FIN in (proven by two such answers, likely by one); or the FIN's
+        TTL differs from at least three earlier packets of that side in this connection that all had one TTL, and no
+        later packet of that side has the FIN's TTL (likely). Resets are not compared.
 
     What it means:
         A device on the path closed the connection in that host's name.
@@ -33,7 +35,8 @@ def forged_fin(see: Observation) -> Iterator[Claim]:
     What else looks like this:
         A FIN that overtakes data on the way: the data then stands before the FIN in the stream. A route that changed:
         later packets keep the new TTL. A FIN that its receiver refused (older timestamp) ended nothing and is not
-        looked at.
+        looked at. A keep-alive stands one octet back as well; but a host that had closed would acknowledge the other's
+        FIN.
 
     What to do:
         On every firewall, intrusion prevention system or proxy between the two hosts, read the log of the FIN's second
@@ -41,20 +44,30 @@ def forged_fin(see: Observation) -> Iterator[Claim]:
         stand. To prove it: capture at the same time on the host the FIN names; it must not leave there.
 
     Sources:
-        RFC 9293 section 3.10.4 (after CLOSE a SEND fails: no octets can follow a FIN) and section 3.6; rule R6 of
-        docs/explanation/resets.md.
+        RFC 9293 section 3.10.4 (after CLOSE a SEND fails: no octets can follow a FIN), section 3.10.7.4 ("If the ACK
+        acks something not yet sent (SEG.ACK > SND.NXT), then send an ACK, drop the segment, and return.") and section
+        3.6; rule R6 of docs/explanation/resets.md.
     """
     fin = see.ending.fin
     if fin is None:
         return
     beyond = _beyond(see, fin)
+    denied = denials(see.connection, fin.side, fin.offset)
     foreign = _foreign(see, fin)
-    if not beyond and foreign is None:
+    if not beyond and not denied and foreign is None:
         return
     shown = [Evidence(("the FIN",), words.frames(fin.at))]
     if beyond:
         shown.append(
             Evidence((f"the {fin.side.value} went on sending new octets behind it",), beyond[:50], len(beyond))
+        )
+    if denied:
+        shown.append(
+            Evidence(
+                (f"the {fin.side.value} answered the acknowledgement of it as if it had sent no FIN",),
+                denied[:50],
+                len(denied),
+            )
         )
     if foreign is not None:
         shown.append(
@@ -66,7 +79,7 @@ def forged_fin(see: Observation) -> Iterator[Claim]:
         (f"A device in between closed the connection {see.step}, in the name of ", *words.the(see.session, fin.side)),
         tuple(shown),
         how=How.FIN,
-        strength=Strength.PROVEN if beyond else Strength.LIKELY,
+        strength=Strength.PROVEN if beyond or len(denied) > 1 else Strength.LIKELY,
         end=fin.at,
         next_steps=(("On every firewall or proxy between the two hosts: look at the log of this very second.",),),
     )

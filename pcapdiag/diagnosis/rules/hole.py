@@ -6,6 +6,7 @@ from pcapdiag.diagnosis import words
 from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
+from pcapdiag.diagnosis.silence import LEAST_SPAN_NS, Hole
 from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import How, Party, Strength
 
@@ -19,7 +20,8 @@ def hole(see: Observation) -> Iterator[Claim]:
         on answering and its window was open. Either they were sent again at least twice over at least 0.9 s, and
         afterwards the receiver answered without acknowledging them or had reported octets beyond them by SACK (the
         latter makes it likely); or they never passed this capture point, and the receiver reported the hole by
-        duplicate acknowledgements or SACK for at least 0.9 s. Who closed afterwards does not matter.
+        duplicate acknowledgements or SACK for at least 0.9 s, or when the FIN came of the side that sent them (possible
+        where the capture ends before 0.9 s are over). Who closed afterwards does not matter.
 
     What it means:
         The path lost the same octets again and again: not bad luck, but something about these packets. If all of them
@@ -53,6 +55,8 @@ def hole(see: Observation) -> Iterator[Claim]:
         shown = Evidence(
             (f"octets from {gap.offset} of the {gap.sender.value}'s stream never came past this capture point",)
         )
+    sure = gap.received_beyond and gap.span_ns >= LEAST_SPAN_NS
+    other = gap.sender if gap.received_beyond else gap.sender.other
     gave_up = (Evidence(("then somebody gave up",), words.frames(ending.later)),) if ending.later else ()
     yield Claim(
         (
@@ -68,12 +72,28 @@ def hole(see: Observation) -> Iterator[Claim]:
             ),
             *gave_up,
         ),
-        ()
-        if gap.received_beyond
-        else (Evidence((f"a {gap.sender.other.value} that refuses these octets without a word would look the same",)),),
+        _against(gap),
         how=How.TIMEOUT,
-        strength=Strength.LIKELY if gap.received_beyond else Strength.POSSIBLE,
-        could_also_be=() if gap.received_beyond else (Party(gap.sender.other.value),),
+        strength=Strength.LIKELY if sure else Strength.POSSIBLE,
+        could_also_be=() if sure else (Party(other.value),),
         end=ending.at,
         next_steps=(("On both hosts: capture at the same time and compare which packets arrive.",),),
     )
+
+
+def _against(gap: Hole) -> tuple[Evidence, ...]:
+    """What else it could be."""
+    if not gap.received_beyond:
+        return (
+            Evidence((f"a {gap.sender.other.value} that refuses these octets without a word would look the same",)),
+        )
+    if gap.span_ns < LEAST_SPAN_NS:
+        return (
+            Evidence(
+                (
+                    "the capture ends before they could be sent again: the"
+                    f" {gap.sender.value} may have closed before it had any answer to lose",
+                )
+            ),
+        )
+    return ()

@@ -19,7 +19,9 @@ def orderly_quit(see: Observation) -> Iterator[Claim]:
         All of the following: the client sent QUIT (or, where its octets were not captured, the server's last reply is
         221); every earlier command, above all the final dot, had its complete reply, and the client's TCP acknowledged
         it; the QUIT was answered 221, or it did not cross the server's FIN or reset and no unasked 421 came before it;
-        then the connection was closed. Proven when the SYN and the QUIT were captured and no octet is missing.
+        then the connection was closed. Proven when the SYN and the QUIT were captured and no octet is missing. Where
+        the snap length left headers only: six octets of the client behind a message, and an answer of some length to
+        all that it had said before (likely).
 
     What it means:
         Both sides had said all they had to say. How roughly the sockets were closed afterwards does not matter: a 221
@@ -50,6 +52,11 @@ def orderly_quit(see: Observation) -> Iterator[Claim]:
         said = Evidence(
             ("the server said goodbye with 221; the client's octets were not captured",), words.frames(quit_.at)
         )
+    elif quit_.command.cut:
+        said = Evidence(
+            ("six octets, the length of a QUIT, when everything before had had an answer; the words were cut off",),
+            words.frames(quit_.at),
+        )
     answered = (
         Evidence(("the server answered it with ", str(reply.code)), words.frames(reply.at))
         if reply and quit_.command
@@ -62,6 +69,7 @@ def orderly_quit(see: Observation) -> Iterator[Claim]:
     whole = (
         bool(see.connection.handshake.syns)
         and quit_.command is not None
+        and not quit_.command.cut
         and not any(half.missing for half in see.connection.halves)
     )
     refused = refusal(see, Party.NOBODY, How.QUIT, benign=False)

@@ -24,7 +24,8 @@ def probe(see: Observation) -> Iterator[Claim]:
 
     What it sees:
         All of the following: the handshake was completed; the client sent no octet; it closed first, by FIN or by a
-        RST that nothing shows to be another's; it did so after the greeting, or within a second of the handshake.
+        RST that nothing shows to be another's and that is not bare; it did so after the greeting, or within a second of
+        the handshake.
 
     What it means:
         A health check of a load balancer, a monitoring system or a port scanner. Postfix logs it as "lost connection
@@ -32,7 +33,9 @@ def probe(see: Observation) -> Iterator[Claim]:
 
     What else looks like this:
         A client that gave up on a greeting that did not come: it waits longer, and PD203 names who made it wait. A
-        client that insists on TLS from the first octet speaks first and is no probe (PD613).
+        client that insists on TLS from the first octet speaks first and is no probe (PD613). A bare reset: a program
+        that closes sends FIN, or aborts with RST+ACK; a bare one says that the client's kernel no longer knew the
+        connection when the greeting came, because it started anew or a device had reset it there (PD202).
 
     What to do:
         Nothing, if the address is known: a load balancer, a monitoring host. Let the check say QUIT, or have it check
@@ -44,7 +47,7 @@ def probe(see: Observation) -> Iterator[Claim]:
         Postfix, smtpd: "lost connection after CONNECT from"; seen with health checks of load balancers.
     """
     ending = see.ending
-    if not see.closed_by(Side.CLIENT) or see.said_anything:
+    if not see.closed_by(Side.CLIENT) or see.said_anything or (ending.reset is not None and ending.reset.bare):
         return
     complete = see.connection.handshake.complete
     greeted = see.dialogue.greeting is not None and see.dialogue.greeting.complete

@@ -58,6 +58,8 @@ class Stack:
     """FIN sent by close(): new data cannot be read by anybody."""
     fin_received: bool = False
     passive: bool = False
+    refused_us: int | None = None
+    """When it last refused an acknowledgement of what it had not sent."""
 
     @classmethod
     def of(cls, conversation: Conversation, client: bool) -> Stack:

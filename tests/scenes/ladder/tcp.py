@@ -23,6 +23,8 @@ DELAYED_ACK_US = 40_000
 BACK_TO_BACK_US = 12
 KERNEL_US = 45
 """How long a kernel takes to answer by itself."""
+REFUSALS_US = 500_000
+"""net.ipv4.tcp_invalid_ratelimit."""
 INITIAL_WINDOW = 10
 """Segments (RFC 6928)."""
 
@@ -178,6 +180,9 @@ class _Player:
             self.acknowledge(conversation, stack)
             return
         if segment.flags & ACK:
+            if segment.ack > max(stack.next, 0):
+                self.refuse(conversation, stack)
+                return
             stack.heard_ack = max(stack.heard_ack, segment.ack)
         if segment.offset <= stack.expected:
             stack.recent_ms = tsval
@@ -187,6 +192,13 @@ class _Player:
             self.acknowledge(conversation, stack)
         if stack.passive and stack.closed and stack.heard_ack >= stack.next:
             stack.gone = True  # LAST-ACK is over
+
+    def refuse(self, conversation: Conversation, stack: Stack) -> None:
+        """RFC 9293 section 3.10.7.4: "If the ACK acks something not yet sent (SEG.ACK > SND.NXT), then send an ACK, drop the
+        segment, and return." Linux does so twice a second at most, or two sides could go on for ever."""
+        if stack.refused_us is None or self.now - stack.refused_us > REFUSALS_US:
+            stack.refused_us = self.now
+            self.acknowledge(conversation, stack)
 
     def arrive_octets(self, conversation: Conversation, stack: Stack, segment: Segment) -> None:
         if stack.closed and segment.payload and segment.end > stack.expected:
