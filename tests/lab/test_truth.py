@@ -171,6 +171,17 @@ def test_a_capture_that_stopped_before_saw_nothing_end() -> None:
     assert say(deed, events, "server")[:2] == (("server",), ("fin",))
 
 
+def test_a_hole_that_is_only_reported_may_have_been_filled_later() -> None:
+    hole = {"actor": "far", "action": "dies", "toward": "server"}
+    half = {"actor": "client", "action": "sends", "session": 0, "what": "message", "octets": 900}
+    deed = Deed.declared("path", "timeout", "black hole", "body")
+    assert say(deed, [*TO_BODY, hole, half], "client")[:2] == (("path",), ("timeout",))
+    assert say(deed, [*TO_BODY, hole, half], "server")[:2] == (("path", "nobody"), ("timeout", "open"))
+    closed = [*TO_BODY, hole, half, {"actor": "client", "action": "half closes", "session": 0, "way": "fin"}]
+    assert say(deed, closed, "client")[:2] == (("path",), ("timeout",))
+    assert say(deed, closed, "server")[:2] == (("path", "client"), ("timeout", "fin"))
+
+
 def test_what_a_file_lacks_makes_undetermined_an_answer() -> None:
     events = [*TO_RCPT, {"actor": "server", "action": "closes", "session": 0, "way": "fin"}]
     deed = completed(Deed.declared("server", "fin", "close", "rcpt"), events, 0)

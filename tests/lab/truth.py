@@ -38,6 +38,7 @@ class Row:
 #   heard other       the other host did, and its packets still come through to here
 #   gave up           the place's own host did, because the other said nothing any more
 #   starves the doer  the path keeps from it what this place's host sends
+#   saw a FIN         the other host closed behind the fault, and its FIN came through to here
 ROWS = (
     Row(("quit", "open"), "any", (), ("nobody",), None, "nothing is hidden in an orderly end, or in none"),
     Row(
@@ -113,7 +114,18 @@ ROWS = (
     Row(("icmp",), "aimed", (), ("doer",), "unreachable", "the ICMP error names its sender and quotes the segment"),
     Row(("icmp",), "not aimed", ("spoke",), ("path", "other"), "timeout", "the error went to the other side; here there is silence"),
     Row(("icmp",), "not aimed", (), ("nobody",), "open", "nothing here has met the fault"),
-    Row(("black hole",), "any", (), ("path",), "timeout", "other packets still pass and report the hole, which is never filled"),
+    Row(
+        ("black hole",), "any", ("spoke",), ("path",), "timeout",
+        "the other host reports the hole, and what would fill it is sent again and again in vain",
+    ),
+    Row(
+        ("black hole",), "any", ("saw a FIN",), ("path", "other"), "timeout fin",
+        "a FIN behind a hole: whether the hole was filled later is not in the file, and then the other host had only closed",
+    ),
+    Row(
+        ("black hole",), "any", (), ("path", "nobody"), "timeout open",
+        "the file ends with the report of the hole: it does not show that nobody filled it",
+    ),
     Row(
         ("silence", "state expired, silent"), "any", ("heard other",), ("path",), "timeout",
         "the other host repeats what was answered: it is alive, and what goes to it is lost",
@@ -161,7 +173,8 @@ def accepted(deed: Deed, events: Sequence[Event], session: int, place: Place, sh
     )
     if stopped < fault_index(events, session):
         deed = dataclasses.replace(deed, by="nobody", how="open", means="open")
-    row = next(row for row in ROWS if _fits(row, deed, place, shot))
+    behind = [event for event in events[fault_index(events, session) : stopped] if event.get("session") == session]
+    row = next(row for row in ROWS if _fits(row, deed, place, shot, behind))
     words = {"doer": deed.by, "own": _own(place, deed), "other": _other(place, deed)}
     parties = _once([words.get(word, word) for word in row.dropped_by])
     how = tuple((row.how or deed.how).split())
@@ -198,7 +211,7 @@ def _impacts(seen: View, heard: View, deed: Deed, how: tuple[str, ...]) -> tuple
     return (impact,)
 
 
-def _fits(row: Row, deed: Deed, place: Place, shot: Shot) -> bool:
+def _fits(row: Row, deed: Deed, place: Place, shot: Shot, behind: Sequence[Event]) -> bool:
     aimed = {"client": ("client", "middle"), "server": ("server",), "both": PLACES, None: ()}[deed.aimed_at]
     where = {
         "any": True,
@@ -206,15 +219,17 @@ def _fits(row: Row, deed: Deed, place: Place, shot: Shot) -> bool:
         "aimed": place in aimed,
         "not aimed": place not in aimed,
     }[row.place]
-    return deed.means in row.means and where and all(_holds(condition, deed, place, shot) for condition in row.when)
+    return deed.means in row.means and where and all(_holds(it, deed, place, shot, behind) for it in row.when)
 
 
-def _holds(condition: str, deed: Deed, place: Place, shot: Shot) -> bool:
+def _holds(condition: str, deed: Deed, place: Place, shot: Shot, behind: Sequence[Event]) -> bool:
     own, other = _own(place, deed), _other(place, deed)
     if condition == "betrayed":
         return deed.betrayed
     if condition == "starves the doer":
         return deed.stalled_by == "path" and own != deed.by
+    if condition == "saw a FIN":
+        return any(event["actor"] == other and event.get("way") == "fin" for event in behind)
     if condition == "both legs":
         return place == "middle" and shot.device == "any"
     if condition == "spoke":
