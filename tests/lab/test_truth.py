@@ -182,6 +182,15 @@ def test_a_hole_that_is_only_reported_may_have_been_filled_later() -> None:
     assert say(deed, closed, "server")[:2] == (("path", "client"), ("timeout", "fin"))
 
 
+def test_what_became_of_the_mail_of_an_open_session_was_not_captured() -> None:
+    still_open = Deed.declared("nobody", "open", "open", "rcpt")
+    assert say(still_open, TO_RCPT, "client")[3] == ("delayed", "unknown")
+    untried = Deed.declared("nobody", "open", "open", "greeting")
+    assert say(untried, GREETED, "client")[3] == ("delayed", "none", "unknown")
+    delivered = Deed.declared("nobody", "open", "open", "end-of-data")
+    assert say(delivered, [*TO_BODY, *exchange(".", "250 ok")], "client")[3] == ("none",)
+
+
 def test_what_a_file_lacks_makes_undetermined_an_answer() -> None:
     events = [*TO_RCPT, {"actor": "server", "action": "closes", "session": 0, "way": "fin"}]
     deed = completed(Deed.declared("server", "fin", "close", "rcpt"), events, 0)

@@ -184,13 +184,16 @@ def accepted(deed: Deed, events: Sequence[Event], session: int, place: Place, sh
     if deed.by in HOSTS and place != deed.by and deed.means not in DEAF:
         stages.append(deed.stage)  # where something crossed the end, the doer's last step is as right as the last words
     impacts = [impact for view in seen for impact in _impacts(view, heard or view, deed, how)]
+    impacts = impacts or [IMPACT_OF[deed.mail or ""]]
+    if "open" in how and "delayed" in impacts:
+        impacts.append("unknown")  # nothing has ended: what became of the mail later was not captured
     lacks = _lacks(events, place, shot)
     stages += [stage for lack in lacks for stage in lack.stage]
     return Accepted(
         parties,
         how,
         _once(stages),
-        _once((impacts or [IMPACT_OF[deed.mail or ""]]) + [impact for lack in lacks for impact in lack.impact]),
+        _once(impacts + [impact for lack in lacks for impact in lack.impact]),
         "; ".join(lack.why for lack in lacks) or None,
         row.why,
     )
