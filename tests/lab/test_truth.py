@@ -171,6 +171,15 @@ def test_a_capture_that_stopped_before_saw_nothing_end() -> None:
     assert say(deed, events, "server")[:2] == (("server",), ("fin",))
 
 
+def test_a_host_that_repeats_its_syn_ack_says_that_its_handshake_never_completed() -> None:
+    lost = {"actor": "far", "action": "dies", "toward": "server"}
+    closes = {"actor": "client", "action": "closes", "session": 0, "way": "fin"}
+    deed = Deed.declared("path", "timeout", "silence", "greeting", spoke_after=("client", "server"))
+    events = [{"actor": "server", "action": "listens", "port": 25}, lost, CONNECTED[0], closes]
+    assert say(deed, events, "client")[2] == ("greeting", "connect")
+    assert say(deed, events, "server")[2] == ("connect",)
+
+
 def test_a_hole_that_is_only_reported_may_have_been_filled_later() -> None:
     hole = {"actor": "far", "action": "dies", "toward": "server"}
     half = {"actor": "client", "action": "sends", "session": 0, "what": "message", "octets": 900}
