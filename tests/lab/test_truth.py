@@ -148,6 +148,14 @@ def test_a_reset_forged_to_the_server_shows_elsewhere_as_one_of_its_kernel() -> 
     assert say(deed, events, "client")[:3] == (("server", "middlebox"), ("rst",), ("data",))
 
 
+def test_a_go_ahead_that_meets_no_socket_completes_no_step() -> None:
+    forged = FORGED | {"toward": "client", "copied_ttl": True, "clock": "fresh"}
+    events = [*TO_RCPT, *exchange("DATA", None), forged, *exchange(None, "354 go")[:1]]
+    deed = Deed.declared("middlebox", "rst", "forged reset", "data")
+    assert say(deed, events, "client")[2] == ("data",)
+    assert say(deed, events, "server")[:3] == (("client", "middlebox"), ("rst",), ("body", "data"))
+
+
 def test_a_fin_in_impatience_that_draws_a_bare_reset_leaves_more_open() -> None:
     events = [*TO_RCPT, *exchange("DATA", None), FORGED | {"toward": "server", "copied_ttl": False, "clock": "none"}]
     deed = Deed.declared("middlebox", "rst", "forged reset", "data", stalled_by="server", spoke_after=("client",))

@@ -183,6 +183,8 @@ def accepted(deed: Deed, events: Sequence[Event], session: int, place: Place, sh
     stages = [view.stage for view in seen] or [deed.stage]
     if deed.by in HOSTS and place != deed.by and deed.means not in DEAF:
         stages.append(deed.stage)  # where something crossed the end, the doer's last step is as right as the last words
+    if deed.means == "forged reset" and row.place == "not aimed" and "spoke" in row.when:
+        stages.append(deed.stage)  # what was said last met a socket that was gone: it completed no step
     other = views_of(events[:stopped], session).get(_other(place, deed))
     if other and deed.by == "path" and "heard other" in row.when:
         stages.append(other.stage)  # what the other host repeats says which step it never completed
