@@ -48,6 +48,15 @@ class View:
         return "server" if (self.waiting and not self.challenged) or not self.greeted else "client"
 
     @property
+    def completed(self) -> str:
+        """The step completed last, as far as the replies tell."""
+        answered = [(verb, code) for verb, code in self.replies if verb in {"greeting", *STAGE_OF}]
+        if not answered:
+            return "connect"
+        verb, code = answered[-1]
+        return "body" if (verb, code) == ("DATA", "354") else STAGE_OF.get(verb, verb)
+
+    @property
     def quit_counts(self) -> bool:
         return self.stage == "quit"
 

@@ -215,6 +215,13 @@ def test_what_a_file_lacks_makes_undetermined_an_answer() -> None:
     assert accepted(deed, events, 0, "client", Shot("eth0", narrow="tcp dst port 25")).undetermined_ok
 
 
+def test_where_only_replies_were_captured_they_tell_the_step_completed_last() -> None:
+    events = [*TO_RCPT, *exchange("DATA", None), {"actor": "server", "action": "closes", "session": 0, "way": "fin"}]
+    deed = Deed.declared("server", "fin", "close", "data")
+    assert say(deed, events, "client", Shot("eth0", narrow="tcp src port 25"))[2] == ("data", "rcpt")
+    assert say(deed, events, "client", Shot("eth0", narrow="tcp dst port 25"))[2] == ("data",)
+
+
 @pytest.mark.parametrize(
     ("deed", "says"),
     [

@@ -148,6 +148,7 @@ class Lack:
 
 
 ONE_DIRECTION = Lack("only one side's packets were captured")
+FROM_SERVER = "src port"  # in the capture's filter: replies only
 BEGINNING = Lack("the capture began after the connection had")
 DIALOGUE = Lack("the capture began behind the last word of the dialogue", stage=("other",))
 OCTETS = Lack("the packets were cut before the dialogue: lengths and directions are all that is left", stage=("other",))
@@ -194,6 +195,8 @@ def accepted(deed: Deed, events: Sequence[Event], session: int, place: Place, sh
         impacts.append("unknown")  # nothing has ended: what became of the mail later was not captured
     lacks = _lacks(events, place, shot)
     stages += [stage for lack in lacks for stage in lack.stage]
+    if ONE_DIRECTION in lacks and FROM_SERVER in shot.narrow:
+        stages += [view.completed for view in seen]  # a command that was not captured is not proved
     return Accepted(
         parties,
         how,
