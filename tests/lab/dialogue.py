@@ -115,6 +115,13 @@ class View:
         elif self.waiting:
             self.stage = STAGE_OF[self.waiting[0]]
 
+    @property
+    def turned_away(self) -> str | None:
+        """The code by which the last AUTH or STARTTLS was refused, where no mail was tried after it."""
+        asked = [code for verb, code in self.replies if verb in {"AUTH", "STARTTLS"}]
+        refused = bool(asked) and asked[-1][0] in "45" and "MAIL" not in self.commands
+        return asked[-1] if refused else None
+
     def take(self, event: Event) -> None:
         """One line of the journal. What a side says after it learned of the end is no part of the dialogue."""
         action, own = event["action"], event["actor"] == self.side
@@ -153,10 +160,12 @@ class View:
         telling = {"greeting", *ENVELOPE} - (set() if heard._recipients() else {"DATA"})
         if any(code.startswith("5") for verb, code in heard.replies if verb in telling):
             return "rejected"
+        if heard.turned_away:
+            return "rejected" if heard.turned_away.startswith("5") else "delayed"
         mails = [verb for verb in self.commands if verb in {"MAIL", "."}]
         unfinished = bool(mails) and mails[-1] == "MAIL"  # another transaction may have been finished before
-        turned_away = any(verb == "greeting" and code.startswith("4") for verb, code in heard.replies)
-        if unfinished or turned_away or any(not code.startswith("2") for code in dots):
+        sent_away = any(verb == "greeting" and code.startswith("4") for verb, code in heard.replies)
+        if unfinished or sent_away or any(not code.startswith("2") for code in dots):
             return "delayed"
         # A web client or a scanner had no mail to hand over.
         return "none" if dots or self.quit_counts or (self.foreign and not self.commands) else "delayed"

@@ -89,6 +89,8 @@ def test_stage_and_turn(events: list[Event], stage: str, owing: str | None) -> N
             "delayed",
         ),
         ([*GREETED, *exchange("QUIT", "221 bye")], "none"),
+        ([*GREETED, *exchange("AUTH PLAIN x", "535 no"), *exchange("QUIT", "221 bye")], "rejected"),
+        ([*GREETED, *exchange("STARTTLS", "454 later"), *exchange("QUIT", "221 bye")], "delayed"),
         ([*GREETED, *exchange("GET / HTTP/1.1", "221 bye")], "none"),
         ([*TO_BODY, *exchange(".", "250 ok"), *exchange("MAIL FROM:<a>", None)], "delayed"),
         ([*TO_BODY, *exchange(".", "250 ok"), *exchange("RSET", "250 ok")], "none"),
@@ -220,6 +222,14 @@ def test_where_only_replies_were_captured_they_tell_the_step_completed_last() ->
     deed = Deed.declared("server", "fin", "close", "data")
     assert say(deed, events, "client", Shot("eth0", narrow="tcp src port 25"))[2] == ("data", "rcpt")
     assert say(deed, events, "client", Shot("eth0", narrow="tcp dst port 25"))[2] == ("data",)
+
+
+def test_a_client_that_was_refused_before_its_mail_had_tried() -> None:
+    refused = [*GREETED, *exchange("AUTH PLAIN x", "535 no")]
+    closed: list[Event] = [*refused, {"actor": "client", "action": "closes", "session": 0, "way": "fin"}]
+    assert say(Deed.declared("client", "fin", "close", "auth"), closed, "client")[3] == ("rejected", "delayed")
+    quits = [*refused, *exchange("QUIT", "221 bye")]
+    assert say(Deed.declared("nobody", "quit", "quit", "quit"), quits, "client")[3] == ("rejected",)
 
 
 @pytest.mark.parametrize(

@@ -213,6 +213,8 @@ def _once(words: Sequence[str]) -> tuple[str, ...]:
 
 def _impacts(seen: View, heard: View, deed: Deed, how: tuple[str, ...]) -> tuple[str, ...]:
     impact = seen.impact(heard)
+    if heard.turned_away:  # it tried; and a session that ended before `quit` ended before the mail could be handed over
+        return (impact,) if "QUIT" in seen.commands else _once((impact, "delayed"))
     if (
         impact == "delayed"
         and "MAIL" not in seen.commands
