@@ -122,6 +122,12 @@ class View:
         refused = bool(asked) and asked[-1][0] in "45" and "MAIL" not in self.commands
         return asked[-1] if refused else None
 
+    @property
+    def took_back(self) -> bool:
+        """The client took its last mail back by RSET, and nobody had refused a word of it."""
+        told = [verb for verb in self.commands if verb in {"MAIL", ".", "RSET"}]
+        return told[-1:] == ["RSET"] and not self.waiting and all(code[0] in "23" for _, code in self.replies)
+
     def take(self, event: Event) -> None:
         """One line of the journal. What a side says after it learned of the end is no part of the dialogue."""
         action, own = event["action"], event["actor"] == self.side

@@ -233,6 +233,21 @@ def test_a_client_that_was_refused_before_its_mail_had_tried() -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "reply", "impact"),
+    [
+        ("250 ok", "250 flushed", ("delayed", "none")),
+        ("250 ok", None, ("delayed",)),
+        ("451 later", "250 flushed", ("delayed",)),
+    ],
+)
+def test_a_client_may_take_its_mail_back(before: str, reply: str | None, impact: tuple[str, ...]) -> None:
+    events = [*GREETED, *exchange("EHLO a", "250 hello"), *exchange("MAIL FROM:<a>", "250 ok")]
+    events += [*exchange("RCPT TO:<b>", before), *exchange("RSET", reply)]
+    events += [{"actor": "client", "action": "closes", "session": 0, "way": "fin"}]
+    assert say(Deed.declared("client", "fin", "close", "other"), events, "client")[3] == impact
+
+
+@pytest.mark.parametrize(
     ("deed", "says"),
     [
         (("server", "fin", "close", "mail"), "stage"),

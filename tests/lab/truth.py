@@ -217,10 +217,10 @@ def _impacts(seen: View, heard: View, deed: Deed, how: tuple[str, ...]) -> tuple
         return (impact,) if "QUIT" in seen.commands else _once((impact, "delayed"))
     if (
         impact == "delayed"
-        and "MAIL" not in seen.commands
+        and ("MAIL" not in seen.commands or heard.took_back)
         and ("open" in how or deed.by == "client" or "QUIT" in seen.commands)
     ):
-        return "delayed", "none"  # a client that never tried, or has not yet
+        return "delayed", "none"  # a client that never tried, has not yet, or did not want to any more
     return (impact,)
 
 
