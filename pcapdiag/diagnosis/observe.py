@@ -133,7 +133,8 @@ class Observation:
         begun = not messages or bool(messages[-1].octets)
         if self.stage is Stage.BODY and command is not None and command.verb == b"DATA" and not begun:
             return "right after the go-ahead (354), before any of the message was sent"
-        return words.step(*self.position, refused=self._refused)
+        unseen = self.owing is Side.SERVER and not self.dialogue.outstanding and self.half(Side.CLIENT).missing > 0
+        return words.step(*self.position, refused=self._refused, unseen=unseen)
 
     @property
     def _refused(self) -> int | None:

@@ -30,12 +30,14 @@ STEPS = {
 }
 
 
-def step(stage: Stage, owing: Side | None, refused: int | None = None) -> str:
+def step(stage: Stage, owing: Side | None, refused: int | None = None, unseen: bool = False) -> str:
     """When that was, in the middle of a sentence: "while the reply to RCPT TO was due".
 
     `refused` is the code of the reply that completed the step, when that was a refusal: who reads "answered" thinks of
-    success.
+    success. `unseen`: the server owes the answer to something that was not captured.
     """
+    if unseen and stage in COMMANDS:
+        return f"after {COMMANDS[stage]} was answered, when the reply to a command that was not captured was due"
     if refused is not None and owing is Side.CLIENT and (stage in COMMANDS or stage is Stage.END_OF_DATA):
         return f"after {COMMANDS.get(stage, 'the message')} was refused with {refused}, when the client was to speak"
     if stage is Stage.OTHER and owing is None:

@@ -1,0 +1,45 @@
+"""PD310: only one direction was captured, and it shows that the server closed first."""
+
+from collections.abc import Iterator
+
+from pcapdiag.diagnosis.ending import Kind
+from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.one_sided_evidence import closed_first
+from pcapdiag.diagnosis.rule import Claim, rule
+from pcapdiag.model import Party, Side
+
+
+@rule(
+    "PD310",
+    "Server closed first, seen from one direction only",
+    Party.SERVER,
+    supersedes=("PD901",),
+    ends=(Kind.ONE_DIRECTION,),
+)
+def one_direction_server(see: Observation) -> Iterator[Claim]:
+    """Only one side's packets were captured, and acknowledgement numbers tell that the server's FIN came first.
+
+    What it sees:
+        All of the following: one side's packets only; a FIN of it and no reset; its acknowledgements move on for the
+        last time by exactly one octet, which is the other's FIN: where the server was captured after its own FIN, where
+        the client was captured in its own FIN or before; no QUIT: the client's last command is another, and the last
+        octets that the captured server acknowledged are not six, the length of QUIT.
+
+    What it means:
+        The server closed, and the client closed upon that. Likely where the server was captured; where the client was,
+        a device may have sent that FIN in the server's name.
+
+    What else looks like this:
+        A FIN that came in one segment with octets moves the acknowledgement on by more than one: then PD901. An answer
+        to QUIT: PD104, or the 221 tells.
+
+    What to do:
+        On the server, read the mail log of that second: why did it close? Capture both directions next time, to see
+        what was said and whose FIN it was.
+
+    Sources:
+        RFC 9293 section 3.4: SYN and FIN take a sequence number each, so that they can be acknowledged.
+    """
+    claim = closed_first(see, Side.SERVER)
+    if claim is not None:
+        yield claim
