@@ -164,6 +164,8 @@ class View:
             return "duplicate-risk"
         # A DATA refused for want of recipients says no more than the replies to RCPT.
         telling = {"greeting", *ENVELOPE} - (set() if heard._recipients() else {"DATA"})
+        if any(verb == "unasked" for verb, _ in self.replies):
+            telling.add("unasked")  # a device's never passes where the other host is seen
         if any(code.startswith("5") for verb, code in heard.replies if verb in telling):
             return "rejected"
         if heard.turned_away:

@@ -191,8 +191,8 @@ def test_a_host_that_repeats_its_syn_ack_says_that_its_handshake_never_completed
 
 
 def test_a_hole_that_is_only_reported_may_have_been_filled_later() -> None:
-    hole = {"actor": "far", "action": "dies", "toward": "server"}
-    half = {"actor": "client", "action": "sends", "session": 0, "what": "message", "octets": 900}
+    hole: Event = {"actor": "far", "action": "dies", "toward": "server"}
+    half: Event = {"actor": "client", "action": "sends", "session": 0, "what": "message", "octets": 900}
     deed = Deed.declared("path", "timeout", "black hole", "body")
     assert say(deed, [*TO_BODY, hole, half], "client")[:2] == (("path",), ("timeout",))
     assert say(deed, [*TO_BODY, hole, half], "server")[:2] == (("path", "nobody"), ("timeout", "open"))
@@ -245,6 +245,14 @@ def test_a_client_may_take_its_mail_back(before: str, reply: str | None, impact:
     events += [*exchange("RCPT TO:<b>", before), *exchange("RSET", reply)]
     events += [{"actor": "client", "action": "closes", "session": 0, "way": "fin"}]
     assert say(Deed.declared("client", "fin", "close", "other"), events, "client")[3] == impact
+
+
+def test_an_unasked_refusal_that_was_heard_rejects_the_mail_where_it_is_seen() -> None:
+    refusal: Event = {"actor": "client", "action": "hears", "session": 0, "line": "554 blocked"}
+    events = [*TO_BODY, FORGED | {"toward": "client", "copied_ttl": False, "clock": "fresh"}, refusal]
+    deed = Deed.declared("middlebox", "fin", "forged fin", "body", spoke_after=("client",))
+    assert say(deed, events, "client")[3] == ("rejected",)
+    assert say(deed, events, "server")[3] == ("delayed",)
 
 
 @pytest.mark.parametrize(
