@@ -14,7 +14,7 @@ from .record import TRUTH, recompute
 from .scenario import load
 from .score import Scored, Tally, accuses_wrongly, committed, everything, miss_line, missed
 
-AT_LEAST = 80  # scenarios
+AT_LEAST = 285  # scenarios
 ENOUGH = 0.95  # of the views with the right party, and with the right stage
 
 CONTRACT: dict[str, set[str]] = {

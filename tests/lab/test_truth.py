@@ -182,10 +182,11 @@ def test_a_capture_that_stopped_before_saw_nothing_end() -> None:
 
 
 def test_a_host_that_repeats_its_syn_ack_says_that_its_handshake_never_completed() -> None:
-    lost = {"actor": "far", "action": "dies", "toward": "server"}
-    closes = {"actor": "client", "action": "closes", "session": 0, "way": "fin"}
+    lost: Event = {"actor": "far", "action": "dies", "toward": "server"}
+    closes: Event = {"actor": "client", "action": "closes", "session": 0, "way": "fin"}
     deed = Deed.declared("path", "timeout", "silence", "greeting", spoke_after=("client", "server"))
-    events = [{"actor": "server", "action": "listens", "port": 25}, lost, CONNECTED[0], closes]
+    listens: Event = {"actor": "server", "action": "listens", "port": 25}
+    events = [listens, lost, CONNECTED[0], closes]
     assert say(deed, events, "client")[2] == ("greeting", "connect")
     assert say(deed, events, "server")[2] == ("connect",)
 
