@@ -4,8 +4,9 @@
     python -m benchmarks.run --trace big.pcap     # any other capture
 
 Each program is a child process of its own, start-up and output (to the null device) included. Rates and ratios are by wall time, so
-measure on an idle machine: where CPU time is much less than wall time (pyshark's tshark works beside it), it was not. Memory is the largest
-resident set of the child and of the processes it waited for (wait4, so this script runs on POSIX systems only).
+measure on an idle machine: where CPU time is much less than wall time (pyshark's tshark works beside it), it was not. Memory is what the
+child and its children hold together at their largest, pages that several share counted once (Pss, asked five times a second on Linux;
+elsewhere the largest resident set of any one of them). wait4 makes this a script for POSIX systems only.
 scapy and pyshark would take minutes and hours for the whole trace: they read its first packets only, and the columns
 for the whole trace are extrapolated from these.
 
@@ -22,6 +23,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -89,15 +91,57 @@ def measure(contender: Contender) -> Result | str:
     with tempfile.TemporaryFile() as complaints:
         began = time.perf_counter()
         process = subprocess.Popen(contender.command, stdout=subprocess.DEVNULL, stderr=complaints)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - began
+        with Memory(process.pid) as memory:
+            _, status, usage = os.wait4(process.pid, 0)
+            seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             complaints.seek(0)
             lines = complaints.read().decode(errors="replace").splitlines()
             return f"exit status {process.returncode}: {lines[-1] if lines else ''}"
     kilobytes = usage.ru_maxrss / 1024 if sys.platform == "darwin" else usage.ru_maxrss
-    return Result(contender.name, contender.packets, seconds, usage.ru_utime + usage.ru_stime, kilobytes / 1024)
+    peak = memory.peak_kb or kilobytes
+    return Result(contender.name, contender.packets, seconds, usage.ru_utime + usage.ru_stime, peak / 1024)
+
+
+class Memory:
+    """Watches what a process and its children hold, as long as the block runs."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self.peak_kb = 0
+        """0 where the system does not say."""
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.2):
+            self.peak_kb = max(self.peak_kb, sum(map(_proportional_kb, _family(self._pid))))
+
+    def __enter__(self) -> Memory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+def _family(pid: int) -> list[int]:
+    """A process and all that came from it."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        children = []
+    return [pid, *(each for child in children for each in _family(int(child)))]
+
+
+def _proportional_kb(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
 
 
 def table(results: dict[str, Result | str], whole: int) -> list[str]:
