@@ -9,24 +9,19 @@ from enum import Enum
 from typing import NamedTuple
 
 from pcapdiag.capture.table import ACK
+from pcapdiag.diagnosis.aftermath import CLOCK_ERROR_MS, took_in, went_on
 from pcapdiag.model import Moment, Side
 from pcapdiag.session import Session, Surroundings
-from pcapdiag.tcp.connection import Connection, Reset, Segment
+from pcapdiag.tcp.connection import Connection, Reset
 
 BASELINE = 3
 """So many packets with one and the same TTL make a baseline that tolerates no other value."""
-
-CLOCK_ERROR_MS = 100.0
-"""A genuine reset stands on its host's timestamp clock to a few milliseconds (measured: 4); queues are allowed for."""
 
 CLOCK_SURE_MS = 250.0
 """Beyond any queue that the connection's other packets did not show."""
 
 TWO_LEGS = 0.8
 """So large a share of a side's other packets must have been seen at both points of a two-point capture."""
-
-IN_FLIGHT_NS = 5_000_000
-"""Frames that close to a reset can have been under way with it."""
 
 
 class Shape(Enum):
@@ -60,7 +55,9 @@ class Origin(NamedTuple):
     usual_ttl: int | None
     usual_count: int
     went_on: tuple[Moment, ...]
-    """Segments of the "reset" side after its reset that a host without that socket cannot have sent."""
+    """Segments of the "reset" side that it cannot have sent before its reset."""
+    took_in: tuple[Moment, ...]
+    """Segments of that side behind a bare reset that acknowledge all it could have answered."""
     stale_clock: bool
     """Its timestamp does not fit the clock of the host it names."""
     one_leg: bool
@@ -68,7 +65,7 @@ class Origin(NamedTuple):
 
     @property
     def foreign(self) -> bool:
-        return self.ttl is Ttl.FOREIGN or bool(self.went_on) or self.stale_clock or self.one_leg
+        return self.ttl is Ttl.FOREIGN or bool(self.went_on or self.took_in) or self.stale_clock or self.one_leg
 
 
 def shape_of(connection: Connection, reset: Reset) -> Shape:
@@ -92,6 +89,7 @@ def origin(session: Session, around: Surroundings, reset: Reset) -> Origin:
         usual,
         count,
         went_on(connection, reset),
+        took_in(connection, reset),
         stale,
         _one_leg(connection, reset),
     )
@@ -116,32 +114,6 @@ def _ttl(session: Session, around: Surroundings, reset: Reset) -> tuple[Ttl, int
     if reset.ttl in known:
         return Ttl.USUAL, reset.ttl, 1
     return (Ttl.FOREIGN if len(known) == 1 else Ttl.FOREIGN_FEW), next(iter(known)) if len(known) == 1 else None, 1
-
-
-def went_on(connection: Connection, reset: Reset) -> tuple[Moment, ...]:
-    """Segments that the "reset" side sent after its reset and that prove that its socket lived on.
-
-    Either new octets or an acknowledgement of octets that were sent after the reset, or anything but another reset
-    later than what could still be under way. Data that the other side's capture shows late for another reason (frames
-    out of order by less than 5 ms) does not count.
-    """
-    found = []
-    sent_after = _highest_after(connection.segments, reset)
-    for seg in connection.segments:
-        if seg.at <= reset.at or seg.side is not reset.claimed or seg.is_rst or seg.is_syn:
-            continue
-        knows_more = sent_after is not None and seg.ack is not None and seg.ack >= sent_after
-        if knows_more or seg.at.time_ns - reset.at.time_ns > IN_FLIGHT_NS:
-            found.append(seg.at)
-    return tuple(found)
-
-
-def _highest_after(segments: tuple[Segment, ...], reset: Reset) -> int | None:
-    """End of the first new octets that the other side sent after the reset."""
-    for seg in segments:
-        if seg.at > reset.at and seg.side is not reset.claimed and seg.new:
-            return seg.offset + seg.length
-    return None
 
 
 def _one_leg(connection: Connection, reset: Reset) -> bool:

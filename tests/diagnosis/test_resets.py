@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from pcapdiag.capture.table import ACK, RST, SYN
-from pcapdiag.diagnosis.resets import Shape, Ttl, forged_pair, origin, shape_of, went_on
+from pcapdiag.capture.table import ACK, FIN, RST, SYN
+from pcapdiag.diagnosis.aftermath import took_in, went_on
+from pcapdiag.diagnosis.resets import Shape, Ttl, forged_pair, origin, shape_of
 from pcapdiag.model import Side
 from pcapdiag.session import Session
 from pcapdiag.tcp.connection import Reset, Segment
@@ -93,22 +94,68 @@ def test_seen_on_one_leg(packets: int, copies: int, double: bool, own: int, expe
     assert found.one_leg is found.foreign is expected
 
 
-AFTERWARDS: dict[str, tuple[Segment, bool]] = {
-    "later than what can be under way": (make_segment(21, S, 3.1051), True),
-    "still under way": (make_segment(21, S, 3.1049), False),
-    "acknowledges what was sent after the reset": (make_segment(21, S, 3.104, ack=150), True),
-    "another reset": (make_segment(21, S, 4.0, flags=RST), False),
-    "a SYN of the next connection": (make_segment(21, S, 4.0, flags=SYN), False),
-    "the other side": (make_segment(21, C, 4.0), False),
-    "before the reset": (make_segment(18, S, 3.0), False),
-}
+def _ticking(*lags: float) -> tuple[Segment, ...]:
+    """The server's packets before a reset at 3.1 s, a second apart, on a clock of a millisecond; late by so many seconds."""
+    return tuple(make_segment(n, S, n + lag, tsval=1000 * n) for n, lag in enumerate(lags))
 
 
-@pytest.mark.parametrize(("segment", "counts"), AFTERWARDS.values(), ids=AFTERWARDS)
-def test_went_on(segment: Segment, counts: bool) -> None:
-    news = make_segment(20, C, 3.102, offset=100, length=50, new=50)
-    segments = tuple(sorted((news, segment), key=lambda each: each.at))
-    assert (went_on(make_connection(segments=segments), make_reset(19, S, 3.1)) == (segment.at,)) is counts
+ABORT, BARE = make_reset(19, S, 3.1, offset=400), make_reset(19, S, 3.1, flags=RST, window=0, offset=400)
+STAMPED = make_reset(19, S, 3.1, tsval=3100, clock_error_ms=0.0)
+NEWS = make_segment(20, C, 3.102, offset=100, length=50, new=50)
+
+AFTERWARDS: dict[str, tuple[Reset, tuple[Segment, ...], Segment, bool]] = {
+    "acknowledges what was sent after the reset": (BARE, (NEWS,), make_segment(21, S, 3.103, ack=150), True),
+    "acknowledges less": (BARE, (NEWS,), make_segment(21, S, 9.0, ack=149), False),
+    "old octets, however late": (BARE, (), make_segment(21, S, 9.0, offset=300, length=100), False),
+    "new octets, held back behind a reset that stands where it was asked": (
+        BARE, (), make_segment(21, S, 3.2, offset=400, length=14, new=14), False,
+    ),
+    "octets beyond where an abort ended the stream": (
+        ABORT, (), make_segment(21, S, 3.2, offset=400, length=14, new=14), True,
+    ),
+    "a FIN beyond it": (ABORT, (), make_segment(21, S, 3.2, offset=400, flags=FIN | ACK), True),
+    "stamped before the reset": (STAMPED, (), make_segment(21, S, 9.0, tsval=3100), False),
+    "stamped after the reset": (STAMPED, (), make_segment(21, S, 3.1, tsval=3101), True),
+    "on a steady clock, before the reset": (BARE, _ticking(0, 0, 0), make_segment(21, S, 9.0, tsval=3090), False),
+    "on a steady clock, within the tolerance": (BARE, _ticking(0, 0, 0), make_segment(21, S, 9.0, tsval=3199), False),
+    "on a steady clock, after the reset": (BARE, _ticking(0, 0, 0), make_segment(21, S, 9.0, tsval=3202), True),
+    "on a path that delays, within what it delays": (
+        BARE, _ticking(0.1, 0, 0.1), make_segment(21, S, 9.0, tsval=3299), False,
+    ),
+    "on a path that delays, beyond": (BARE, _ticking(0.1, 0, 0.1), make_segment(21, S, 9.0, tsval=3302), True),
+    "on a clock of an unknown rate": (
+        BARE, (make_segment(0, S, 0, tsval=0), make_segment(1, S, 1, tsval=64)), make_segment(21, S, 9.0, tsval=999), False,
+    ),
+    "another reset": (BARE, (NEWS,), make_segment(21, S, 4.0, flags=RST | ACK, ack=150), False),
+    "a SYN of the next connection": (BARE, (NEWS,), make_segment(21, S, 4.0, flags=SYN | ACK, ack=150), False),
+    "the other side": (ABORT, (), make_segment(21, C, 4.0, offset=400, length=9), False),
+    "before the reset": (ABORT, (), make_segment(18, S, 3.0, offset=400, length=9), False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("reset", "others", "segment", "counts"), AFTERWARDS.values(), ids=AFTERWARDS)
+def test_went_on(reset: Reset, others: tuple[Segment, ...], segment: Segment, counts: bool) -> None:
+    segments = tuple(sorted((*others, segment), key=lambda each: each.at))
+    halves = (make_half(C), make_half(S, timestamps=segment.tsval >= 0))
+    assert (went_on(make_connection(segments=segments, halves=halves), reset) == (segment.at,)) is counts
+
+
+ASKED = make_segment(18, C, 3.0, ack=400, offset=50, length=50, new=50)
+TAKEN: dict[str, tuple[Reset, tuple[Segment, ...], int, bool]] = {
+    # the reset, the client's segments before it, how far the server acknowledges afterwards, does that contradict
+    "all that it could answer": (BARE, (ASKED,), 100, True),
+    "not all": (BARE, (ASKED,), 99, False),
+    "an abort answers nothing": (ABORT, (ASKED,), 100, False),
+    "nothing fits": (BARE, (make_segment(18, C, 3.0, ack=300, length=50, new=50),), 100, False),
+    "an acknowledgement could have drawn it": (BARE, (make_segment(17, C, 2.9, ack=400), ASKED), 100, False),
+    "a repeat could have drawn it": (BARE, (ASKED, make_segment(18, C, 3.05, ack=400, offset=50, length=50)), 100, False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("reset", "before", "ack", "counts"), TAKEN.values(), ids=TAKEN)
+def test_took_in(reset: Reset, before: tuple[Segment, ...], ack: int, counts: bool) -> None:
+    late = make_segment(20, S, 3.11, ack=ack)
+    assert (took_in(make_connection(segments=(*before, late)), reset) == (late.at,)) is counts
 
 
 def bare(frame: int, claimed: Side, seconds: float, **fields: Any) -> Reset:

@@ -21,18 +21,23 @@ def reset_contradicted(see: Observation) -> Iterator[Claim]:
     """After "its" reset the host went on sending packets of this connection.
 
     What it sees:
-        All of the following: a reset ended the session for its receiver; afterwards the host it names sent segments of
-        the same connection that are neither resets nor SYNs, and that acknowledge octets which the other side sent
-        after the reset, or come more than 5 ms later than it.
+        A reset ended the session for its receiver, and later in the capture stands a segment of the host it names,
+        neither a reset nor a SYN, that this host cannot have sent before. Proven by one that acknowledges octets which
+        the other side sent after the reset; or whose TSval lies beyond the reset's own (where that is on the host's
+        clock), else more than a tenth of a second, and more than the path's delay varied, beyond where the host's clock
+        stood at the reset; or, in a connection without timestamps, that has octets or a FIN beyond the sequence number
+        of a RST+ACK. Likely by one that acknowledges all octets that a bare reset could have answered, when every
+        segment whose acknowledgement number is its sequence number brought octets, once.
 
     What it means:
         A host whose socket is gone answers with resets and nothing else. This one did not send the reset: a device
         did.
 
     What else looks like this:
-        The same ports used again by a new connection (that has a new SYN and is another session). Frames that stand
-        out of order in the capture by less than 5 ms do not count. A reset that its receiver refused ended nothing
-        (PD604).
+        A packet that was held back or repeated on the way and arrives behind the reset that its host sent later: its
+        timestamp is older, and it acknowledges nothing newer; it is not counted, however late it is. The same ports
+        used again by a new connection (that has a new SYN and is another session). A segment that this capture missed
+        could have drawn a bare reset. A reset that its receiver refused ended nothing (PD604).
 
     What to do:
         On every firewall, intrusion prevention system or rate limiter between the two hosts, read the log of that
@@ -42,12 +47,14 @@ def reset_contradicted(see: Observation) -> Iterator[Claim]:
 
     Sources:
         RFC 9293 section 3.10.7.1 (a closed connection answers every segment but a reset with a reset) and section
-        3.10.5 (abort: "enter CLOSED state"); rule R5 of docs/explanation/resets.md.
+        3.10.5 (abort: "enter CLOSED state"); RFC 7323 section 5.4 (the timestamp clock); rule R5 of
+        docs/explanation/resets.md.
     """
     origin = see.end_origin
-    if origin is None or not origin.went_on:
+    if origin is None or not (origin.went_on or origin.took_in):
         return
     reset = origin.reset
+    went_on = origin.went_on or origin.took_in
     yield Claim(
         (
             f"A device in between reset the connection {see.step}: ",
@@ -56,13 +63,11 @@ def reset_contradicted(see: Observation) -> Iterator[Claim]:
         ),
         (
             Evidence(("the reset",), words.frames(reset.at)),
-            Evidence(
-                (f"the {reset.claimed.value} went on in the same connection",), origin.went_on[:50], len(origin.went_on)
-            ),
+            Evidence((f"the {reset.claimed.value} went on in the same connection",), went_on[:50], len(went_on)),
             see.last_said,
         ),
         how=How.RST,
-        strength=Strength.PROVEN,
+        strength=Strength.PROVEN if origin.went_on else Strength.LIKELY,
         end=reset.at,
         forged=(reset.at,),
         next_steps=(
