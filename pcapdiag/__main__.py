@@ -21,7 +21,7 @@ def run() -> NoReturn:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
     for helper in multiprocessing.active_children():
         helper.kill()
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # None: it was closed before we began
         with suppress(OSError, ValueError):  # closed, or nobody reads any more: the report has said so
             stream.flush()
     os._exit(status)

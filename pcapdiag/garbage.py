@@ -16,9 +16,10 @@ RARELY = 1_000_000
 
 @contextmanager
 def collected_rarely() -> Iterator[None]:
-    """Within this block, or as a decorator of a function: a few rounds instead of thousands."""
+    """Within this block, or as a decorator of a function: a few rounds instead of thousands. (The collector is the whole
+    process's: of two threads that do this at once, the one that ends last decides what remains.)"""
     usual = gc.get_threshold()
-    gc.set_threshold(max(RARELY, usual[0]), *usual[1:])
+    gc.set_threshold(usual[0] and max(RARELY, usual[0]), *usual[1:])  # 0: somebody has switched it off
     try:
         yield
     finally:

@@ -8,10 +8,11 @@ into one order, so the telling is shared among the processes, too.
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from heapq import merge
-from itertools import count
+from itertools import compress, count
 from typing import Protocol, TypeVar
 
 from pcapdiag.analysis import Analysis, Counts, Digest, InputError, Judged, KeepDialogue, digest_of, put_away
@@ -19,16 +20,31 @@ from pcapdiag.model import CaptureInfo
 from pcapdiag.spool import BUDGET, Spool
 
 T = TypeVar("T")
-Key = tuple[int, int, int, int]
-"""Trace, time, capture and frame of a session's first frame: in this order ids are given."""
+Key = tuple[int, int, int, int, int]
+"""Trace and batch in which a session began, then time, capture and frame of its first frame: in this order ids are given, by
+one process or several. (Batches are the same for all; where a clock is set back, times do not tell their order.)"""
+
+BATCH = 1 << 32
+"""More connections than begin in one batch."""
 
 DIGESTS = BUDGET // 8
 """Octets of memory for digests; a digest is about an eighth of a session."""
 DIGEST = 1_000
 
 
+def batch_of(number: int) -> int:
+    """The batch in which a connection began, from the number that `numbers_by_batch` gave it."""
+    return number // BATCH
+
+
+def numbers_by_batch() -> Callable[[int], int]:
+    """How a part numbers its connections: by the batch, then in their order."""
+    counted = count()
+    return lambda batch: batch * BATCH + next(counted)
+
+
 class Part:
-    """The judged sessions of one share."""
+    """The judged sessions of one share, numbered by the batch and the order in it; their ids are given later."""
 
     def __init__(self, found: Iterable[Judged], keep_dialogue: KeepDialogue, shares: int) -> None:
         self._sessions: Spool[Judged] = Spool(BUDGET // shares)
@@ -36,20 +52,35 @@ class Part:
         keys: list[tuple[Key, int]] = []
         for judged in found:
             connection = judged.session.connection
-            keys.append(((connection.trace, *connection.first), judged.id))
+            keys.append(((connection.trace, batch_of(judged.id), *connection.first), judged.id))
             self._digests.add(judged.id, digest_of(judged), DIGEST)
             put_away(judged, self._sessions, keep_dialogue)
         self._keys = sorted(keys)
+        self._ids = array("q")
+
+    packets = 0
+    """How many the captures held, of whichever share."""
+
+    def read(self) -> Iterator[int]:
+        """How many packets there were."""
+        yield self.packets
 
     def digests(self) -> Iterator[tuple[Key, Digest]]:
         """Of all its sessions, in the order of their keys."""
         numbers = (number for _, number in self._keys)
         return zip((key for key, _ in self._keys), self._digests.pick(numbers), strict=True)
 
-    def tell(self, places: Sequence[int], ids: Sequence[int], tell: Callable[[Judged], T]) -> Iterator[T]:
-        """What `tell` says of the sessions at these places in its order, under these ids."""
+    def numbered(self, ids: array[int]) -> Iterator[None]:
+        """From now on its sessions have these ids, given in the order of their keys."""
+        self._ids = ids
+        return iter(())
+
+    def tell(self, tell: Callable[[Judged], T], ids: Sequence[int] | None) -> Iterator[T]:
+        """What `tell` says of its sessions, or of those with these ids."""
+        wanted = self._ids if ids is None else ids
+        places = range(len(self._keys)) if ids is None else (bisect_left(self._ids, id) for id in ids)
         found = self._sessions.pick(self._keys[place][1] for place in places)
-        for id, judged in zip(ids, found, strict=True):
+        for id, judged in zip(wanted, found, strict=True):
             yield tell(Judged(id, judged.session, judged.verdict, judged.with_dialogue))
 
 
@@ -77,10 +108,10 @@ class Woven:
         self._parts = parts
         self._owners = owners
         """Which part has the session with id 1, 2, ..."""
-        self._places = array("q")
-        """Its place in the order of that part."""
-        counts = [count() for _ in parts]
-        self._places.extend(next(counts[owner]) for owner in owners)
+        for which, part in enumerate(parts):
+            mine = array("q", (id for id, owner in enumerate(owners, 1) if owner == which))
+            for _ in part.ask(partial(Part.numbered, ids=mine)):
+                pass
 
     def __len__(self) -> int:
         return len(self._owners)
@@ -90,13 +121,16 @@ class Woven:
 
     def each(self, tell: Callable[[Judged], T], numbers: Iterable[int] | None = None) -> Iterator[T]:
         """See `Sessions`."""
-        ids = array("q", range(1, len(self) + 1) if numbers is None else numbers)
-        owners = array("H", (self._owners[id - 1] for id in ids))
-        answers: list[Iterator[T]] = []
-        for which, part in enumerate(self._parts):
-            mine = array("q", (id for id, owner in zip(ids, owners, strict=True) if owner == which))
-            places = array("q", (self._places[id - 1] for id in mine))
-            answers.append(part.ask(partial(Part.tell, places=places, ids=mine, tell=tell)))
+        if numbers is None:
+            owners = self._owners
+            answers = [part.ask(partial(Part.tell, tell=tell, ids=None)) for part in self._parts]
+        else:
+            ids = [id for id in numbers if 1 <= id <= len(self)]
+            owners = array("H", [self._owners[id - 1] for id in ids])
+            answers = [
+                part.ask(partial(Part.tell, tell=tell, ids=list(compress(ids, [owner == which for owner in owners]))))
+                for which, part in enumerate(self._parts)
+            ]
         return (next(answers[owner]) for owner in owners)
 
 

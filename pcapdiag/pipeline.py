@@ -21,7 +21,7 @@ from pcapdiag.diagnosis import judge
 from pcapdiag.errors import UsageError
 from pcapdiag.garbage import collected_rarely
 from pcapdiag.model import Endpoint, Vantage
-from pcapdiag.parts import Here, Part, weave
+from pcapdiag.parts import Here, Part, numbers_by_batch, weave
 from pcapdiag.session import Session, Surroundings
 from pcapdiag.shares import Elsewhere
 from pcapdiag.smtp.dialogue import Dialogue
@@ -78,26 +78,44 @@ def analyze(
         captured_at: Where the captures were taken, when the user knows.
         keep_dialogue: Whose dialogue is kept.
         processes: How many share the connections among them; None: as many as pay. The result is the same; each needs
-            its own memory.
+            its own memory. With several, `Analysis.sessions.each` takes functions that can be pickled.
         progress: Called with octets read and octets in all.
 
     Raises:
         PcapdiagError: nothing could be read at all because of the options; a file that cannot be read stands in
             `Analysis.errors` instead.
     """
-    if processes is not None and processes > 1 and "-" in paths:
-        raise UsageError("several processes cannot share standard input: name a file, or leave --processes away")
+    if processes is not None and processes < 1:
+        raise UsageError(f"{processes} processes cannot do any work: name 1 or more")
     job = Job(tuple(str(path) for path in paths), ports, merge, engine, captured_at, keep_dialogue)
     captures = job.open(progress)
-    shares = processes or worthwhile(captures.total)
-    if shares > 1 or ports is None:  # which connections are sessions, and so their numbers, is then known at the end
-        others = [Elsewhere(partial(part_of, job, share, shares)) for share in range(1, shares)]
-        own = Part(judged_in(captures, job, (0, shares)), keep_dialogue, shares)
-        return weave([Here(own), *others], captures.infos(), _errors(captures))
-    builder = AnalysisBuilder(keep_dialogue)
-    for judged in judged_in(captures, job, (0, 1)):
-        builder.add(judged)
-    return builder.finish(captures.infos(), _errors(captures))
+    shares = worthwhile(captures.total) if processes is None else processes
+    if shares > 1 and captures.total is None:
+        raise UsageError(
+            "several processes cannot share standard input or a pipe: name a file, or leave --processes away"
+        )
+    if shares == 1 and ports is not None:
+        builder = AnalysisBuilder(keep_dialogue)
+        for judged in judged_in(captures, job, (0, 1)):
+            builder.add(judged)
+        return builder.finish(captures.infos(), _errors(captures))
+    # In shares, or on any port, it is known at the end only which connections are sessions, and so their numbers.
+    others = [Elsewhere(partial(part_of, job, share, shares)) for share in range(1, shares)]
+    own = part_of(job, 0, shares, captures)
+    if any(packets != own.packets for other in others for packets in other.ask(Part.read)):
+        for other in others:
+            other.close()
+        # A file that is still being written has no end on which several processes agree.
+        return analyze(
+            paths,
+            ports=ports,
+            merge=merge,
+            engine=engine,
+            captured_at=captured_at,
+            keep_dialogue=keep_dialogue,
+            progress=progress,
+        )
+    return weave([Here(own), *others], captures.infos(), _errors(captures))
 
 
 def worthwhile(octets: int | None) -> int:
@@ -109,9 +127,12 @@ def worthwhile(octets: int | None) -> int:
 
 
 @collected_rarely()
-def part_of(job: Job, share: int, shares: int) -> Part:
-    """What another process does: it reads the same files, and follows its share of the connections."""
-    return Part(judged_in(job.open(), job, (share, shares)), job.keep_dialogue, shares)
+def part_of(job: Job, share: int, shares: int, captures: CaptureSet | None = None) -> Part:
+    """What one process of several does: it reads all files, and follows its share of the connections."""
+    captures = captures or job.open()
+    part = Part(judged_in(captures, job, (share, shares)), job.keep_dialogue, shares)
+    part.packets = sum(info.packets for info in captures.infos())
+    return part
 
 
 def _errors(captures: CaptureSet) -> Iterator[InputError]:
@@ -120,10 +141,15 @@ def _errors(captures: CaptureSet) -> Iterator[InputError]:
 
 def judged_in(captures: CaptureSet, job: Job, share: tuple[int, int]) -> Iterator[Judged]:
     """The sessions of all traces as they end (of this share of the connections), judged."""
-    serials = count(1)
+    numbering = numbers_by_batch() if job.ports is None or share[1] > 1 else partial(_next_number, count(1))
     for trace in captures.traces:
-        for session, around in sessions_of(trace, captures, job.ports, job.captured_at, serials, share):
+        for session, around in sessions_of(trace, captures, job.ports, job.captured_at, numbering, share):
             yield Judged(session.connection.serial, session, judge(session, around))
+
+
+def _next_number(counted: Iterator[int], batch: int) -> int:
+    """One after the other over all traces: of one process that looks at the mail ports only these are the ids."""
+    return next(counted)
 
 
 def sessions_of(
@@ -131,7 +157,7 @@ def sessions_of(
     captures: CaptureSet,
     ports: frozenset[int] | None,
     captured_at: Vantage | None,
-    serials: Iterator[int],
+    numbering: Callable[[int], int],
     share: tuple[int, int] = (0, 1),
 ) -> Iterator[tuple[Session, Surroundings]]:
     """The sessions of one trace as they end, each with what the capture knew by then."""
@@ -141,7 +167,7 @@ def sessions_of(
         lambda connection, observer: ended.append((connection, observer)),
         ports=ports,
         trace=trace.index,
-        serials=serials,
+        numbering=numbering,
         share=share,
     )
 

@@ -10,10 +10,10 @@ import ipaddress
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TypeVar
 
-from pcapdiag.analysis import Analysis, Groups, Judged, Sessions, digest_of
+from pcapdiag.analysis import Analysis, Digest, Groups, Judged, Sessions, digest_of
 from pcapdiag.model import Party
 
 T = TypeVar("T")
@@ -114,21 +114,28 @@ class Selection:
 
     def each(self, tell: Callable[[Judged], T], numbers: Iterable[int] | None = None) -> Iterator[T]:
         """See `Sessions`."""
-        return self._whole.each(tell, self._ids if numbers is None else numbers)
+        if numbers is not None:
+            chosen = frozenset(self._ids)
+            return self._whole.each(tell, [number for number in numbers if number in chosen])
+        return self._whole.each(tell, self._ids)
 
 
 def _itself(judged: Judged) -> Judged:
     return judged
 
 
+def _digest_if(judged: Judged, wanted: Callable[[Judged], bool]) -> Digest | None:
+    return digest_of(judged) if wanted(judged) else None
+
+
 def select(analysis: Analysis, wanted: Callable[[Judged], bool]) -> Analysis:
-    """The analysis of those sessions for which `wanted` (a `Filter`, or any predicate) is true."""
+    """The analysis of those sessions for which `wanted` is true: a `Filter`, or any predicate that `Sessions.each` takes."""
     ids = array("q")
     groups = Groups()
-    for judged in analysis.sessions:
-        if wanted(judged):
-            ids.append(judged.id)
-            groups.add(digest_of(judged))
+    for digest in analysis.sessions.each(partial(_digest_if, wanted=wanted)):
+        if digest is not None:
+            ids.append(digest.id)
+            groups.add(digest)
     chosen = frozenset(ids)
     patterns = tuple([pattern for pattern in analysis.patterns if not chosen.isdisjoint(pattern.sessions)])
     return replace(analysis, sessions=Selection(analysis.sessions, ids), groups=groups.finish(), patterns=patterns)

@@ -6,19 +6,27 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from functools import partial
 from itertools import count, islice
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
+from scapy.layers.inet import IP, TCP
+from scapy.layers.l2 import Ether
+from scapy.packet import Raw
+from scapy.utils import rdpcap, wrpcap
 
+import pcapdiag.pipeline
 from pcapdiag.analysis import KeepDialogue
 from pcapdiag.errors import CaptureError, PcapdiagError, UsageError
+from pcapdiag.parts import Part
 from pcapdiag.pipeline import DEFAULT_PORTS, MOST_PROCESSES, WORTH_SHARING, analyze, worthwhile
 from pcapdiag.report import json as json_report
 from pcapdiag.selection import Filter, select
-from pcapdiag.shares import HANDFUL, Elsewhere
+from pcapdiag.shares import HANDFUL, Elsewhere, HelperFailed
 
 CAPTURES = [str(path) for path in sorted(Path("captures").glob("*/capture.pcap"))]
 
@@ -50,6 +58,40 @@ def dies(_: object) -> Iterator[int]:
     yield 1
 
 
+def heavy(count: int, _: object) -> Iterator[bytes]:
+    """Answers of more octets than a socket holds."""
+    return (bytes(100_000) for _ in range(count))
+
+
+def long_question(ballast: bytes, numbers: range) -> Iterator[int]:
+    yield len(ballast)
+
+
+def not_for_travel(_: object) -> Iterator[object]:
+    yield lambda: None
+
+
+class Odd(Exception):
+    """An exception that cannot be made again from its text."""
+
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__(f"{one} and {two}")
+
+
+def fails_oddly(_: object) -> Iterator[int]:
+    raise Odd(1, 2)
+    yield 0
+
+
+def one_packet_more(part: Part) -> Iterator[int]:
+    yield part.packets + 1
+
+
+def takes_an_hour() -> range:
+    time.sleep(3600)
+    return range(0)
+
+
 def unreadable() -> range:
     raise CaptureError("a.pcap", "cannot be read")
 
@@ -78,6 +120,21 @@ class TestElsewhere:
             list(answers)
         assert next(numbers.ask(partial(times, 1))) == 0
 
+    def test_long_questions_and_long_answers_do_not_wait_for_one_another(self, numbers: Elsewhere[range]) -> None:
+        dropped, kept = numbers.ask(partial(heavy, 200)), numbers.ask(partial(heavy, 200))
+        assert len(next(dropped)) == len(next(kept)) == 100_000
+        dropped.close()  # type: ignore[attr-defined]
+        assert list(numbers.ask(partial(long_question, bytes(5_000_000)))) == [5_000_000]
+        assert sum(1 for _ in kept) == 199
+
+    def test_what_cannot_travel_is_told_in_words(self, numbers: Elsewhere[range]) -> None:
+        with pytest.raises(HelperFailed, match=r"Can't pickle|cannot be pickled|Can't get local object"):
+            list(numbers.ask(not_for_travel))
+        with pytest.raises(HelperFailed, match="Odd: 1 and 2") as failed:
+            list(numbers.ask(fails_oddly))
+        assert "in fails_oddly" in failed.value.__notes__[0]
+        assert next(numbers.ask(partial(times, 1))) == 0
+
     def test_a_thing_that_could_not_be_made(self) -> None:
         there = Elsewhere(unreadable)
         for _ in range(2):
@@ -92,17 +149,18 @@ class TestElsewhere:
 
     @pytest.mark.skipif(os.name != "posix", reason="asks ps")
     @pytest.mark.parametrize("how", ["", "os._exit(9)", "os.kill(os.getpid(), 9)"])
-    def test_no_process_outlives_the_one_that_asked(self, how: str) -> None:
+    @pytest.mark.parametrize(
+        "doing", ["there = Elsewhere(partial(range, 9)); next(there.ask(endless))", "there = Elsewhere(takes_an_hour)"]
+    )
+    def test_no_process_outlives_the_one_that_asked(self, doing: str, how: str) -> None:
         program = (
             "import os, sys; from functools import partial; from pcapdiag.shares import Elsewhere\n"
-            "there = Elsewhere(partial(range, 9))\n"
-            "from tests.test_shares import endless\n"
-            "print(next(there.ask(endless)), there._process.pid, flush=True)\n" + how
+            "from tests.test_shares import endless, takes_an_hour\n"
+            f"{doing}\n"
+            f"print(there._process.pid, flush=True)\n{how}"
         )
         ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
-        first, pid = ran.stdout.split()
-        assert first == "0"
-        assert has_ended(int(pid))
+        assert has_ended(int(ran.stdout))
 
 
 def has_ended(pid: int) -> bool:
@@ -137,9 +195,44 @@ class TestTheSameAnalysis:
         found = analyze(CAPTURES, ports=None)
         assert [judged.id for judged in found.sessions] == list(range(1, found.total + 1))
 
-    def test_a_pipe_cannot_be_read_twice(self) -> None:
-        with pytest.raises(UsageError, match="cannot share standard input"):
-            analyze(["-"], processes=2)
+    def test_ids_do_not_follow_a_clock_that_was_set_back(self, tmp_path: Path) -> None:
+        """Two sessions, more than a batch apart; the second one is stamped an hour earlier."""
+        one, two = (rdpcap(f"captures/{name}/capture.pcap") for name in ("clean-delivery", "lmtp-clean"))
+        filler = Ether() / IP(src="203.0.113.7", dst="203.0.113.8") / TCP(sport=4000, dport=25) / Raw(bytes(60_000))
+        filler.time = one[-1].time
+        for packet in two:
+            packet.time = packet.time - two[0].time + one[0].time - 3600
+        wrpcap(str(tmp_path / "back.pcap"), [*one, *[filler] * 400, *two])
+        servers = [
+            [judged.session.server for judged in analyze([str(tmp_path / "back.pcap")], processes=processes).sessions]
+            for processes in (1, 2, 3)
+        ]
+        assert servers[0] == servers[1] == servers[2]
+
+    def test_a_file_that_grows_meanwhile_is_read_once_more_by_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(pcapdiag.pipeline.Part, "read", one_packet_more)
+        alone, shared = (analyze(CAPTURES, processes=processes) for processes in (1, 2))
+        assert "".join(json_report.render(shared)) == "".join(json_report.render(alone))
+
+    @pytest.mark.parametrize("processes", [1, 2])
+    def test_each_gives_those_that_exist(self, processes: int) -> None:
+        analysis = analyze(CAPTURES, processes=processes)
+        ids = attrgetter("id")
+        assert list(analysis.sessions.each(ids, [5, -1, 0, 2, analysis.total + 1])) == [5, 2]
+        some = select(analysis, Filter(ids=frozenset({2, 4}))).sessions
+        assert list(some.each(ids)) == [2, 4]
+        assert list(some.each(ids, [5, 4, 0])) == [4]
+
+    def test_a_pipe_cannot_be_read_twice(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        writer = subprocess.Popen(["cat", CAPTURES[0]], stdout=(os.open(tmp_path / "pipe", os.O_RDWR)))
+        with pytest.raises(UsageError, match="cannot share standard input or a pipe"):
+            analyze([str(tmp_path / "pipe")], processes=2)
+        assert writer.wait() == 0
+
+    def test_less_than_one_process(self) -> None:
+        with pytest.raises(UsageError, match="0 processes cannot do any work"):
+            analyze(CAPTURES, processes=0)
 
 
 def test_only_a_large_input_is_worth_another_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,4 +99,7 @@ class Output:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._path is not None:
-            self._stream.close()
+            try:
+                self._stream.close()
+            except OSError as error:
+                raise UsageError(f"cannot write {self._path}: {error.strerror or error}") from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Generic, TypeVar
 
@@ -61,7 +61,7 @@ class Tracker(Generic[O]):
         *,
         ports: frozenset[int] | None,
         trace: int = 0,
-        serials: Iterator[int] | None = None,
+        numbering: Callable[[int], int] | None = None,
         linger_ns: int = LINGER_NS,
         max_lingering: int = 20_000,
         max_open: int = 200_000,
@@ -75,7 +75,10 @@ class Tracker(Generic[O]):
         self._ports = ports
         self._side_ports = ports or MAIL_PORTS
         self._trace = trace
-        self._serials = serials if serials is not None else count(1)
+        counted = count(1)
+        self._numbering = numbering or (lambda batch: next(counted))
+        """The number of the next connection, which began in that batch."""
+        self._batch = 0
         self._linger_ns = linger_ns
         self._calm_ns = min(linger_ns, ORDERLY_LINGER_NS)
         self._max_lingering = max_lingering
@@ -94,6 +97,7 @@ class Tracker(Generic[O]):
 
     def feed(self, batch: PacketTable) -> None:
         """Take in the next batch of the trace."""
+        self._batch += 1
         grouped = group(batch)
         self.hosts.feed(batch, grouped)
         grouped = grouped.only([self._wanted(key) for key in grouped.keys])
@@ -289,7 +293,7 @@ class Tracker(Generic[O]):
         """Number the connections that began in this batch by their first frames, then hand over those that are closed."""
         self._new.sort(key=lambda entry: entry.first)
         for entry in self._new:
-            entry.serial = next(self._serials)
+            entry.serial = self._numbering(self._batch)
         self._new.clear()
         for entry in self._unborn.values():
             assert entry.embryo is not None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,6 +18,8 @@ from pcapdiag.report.text.style import columns
 from tests.factories import make_judged
 from tests.report.goldens import FOLDER, PAGES, page
 from tests.report.stories import HOSTILE, STORIES, analysis_of, article, gateway_reset, hostile, many
+
+T = TypeVar("T")
 
 UNBREAKABLE = re.compile(r"tcpdump|\.addr == ")
 """Lines to copy into another program: longer than any page."""
@@ -105,6 +108,10 @@ class Stream:
     def __iter__(self) -> Iterator[Judged]:
         like = gateway_reset()
         return (Judged(number, like.session, like.verdict) for number in range(1, self._number + 1))
+
+    def each(self, tell: Callable[[Judged], T], numbers: Iterable[int] | None = None) -> Iterator[T]:
+        chosen = None if numbers is None else frozenset(numbers)
+        return (tell(judged) for judged in self if chosen is None or judged.id in chosen)
 
 
 def test_twelve_thousand_sessions_cost_no_more_memory_than_a_few() -> None:

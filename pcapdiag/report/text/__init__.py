@@ -89,7 +89,7 @@ class _Report:
 
     def _details(self, rows: list[Judged], shown: int) -> Iterator[str]:
         details = Details(self._style, self._clock, self._paths)
-        choice = choose(self._analysis, self._options, rows or self._analysis.sessions, few=shown <= FEW)
+        choice = choose(self._analysis, self._options, few=shown <= FEW)
         for judged in choice.sessions:
             yield ""
             yield ""

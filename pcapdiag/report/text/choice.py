@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pcapdiag.analysis import Analysis, Judged, KeepDialogue
@@ -27,33 +27,32 @@ class Choice:
     """How many there are that could be told."""
 
 
-def choose(analysis: Analysis, options: Options, sessions: Iterable[Judged], *, few: bool) -> Choice:
-    """Pick from `sessions`, which can be iterated again; holds ids only."""
+def choose(analysis: Analysis, options: Options, *, few: bool) -> Choice:
+    """Pick from the sessions; holds ids only."""
     ids: list[int] = []
     first: dict[Kind, list[int]] = {}
-    for judged in sessions:
-        if judged.verdict.attention or options.dialogue is KeepDialogue.ALL or judged.id in options.only:
-            ids.append(judged.id)
-            alike = first.setdefault(_kind(judged), [])
+    for id, attention, kind in analysis.sessions.each(_facts):
+        if attention or options.dialogue is KeepDialogue.ALL or id in options.only:
+            ids.append(id)
+            alike = first.setdefault(kind, [])
             if len(alike) < OF_A_KIND:
-                alike.append(judged.id)
+                alike.append(id)
     if options.details is not None:
-        chosen = frozenset(ids[: options.details])
+        chosen = ids[: options.details]
     elif few or options.only:
-        chosen = frozenset(ids)
+        chosen = ids
     else:
-        chosen = _examples(analysis, first)
-    return Choice(_picked(sessions, chosen), len(chosen), len(ids))
+        chosen = sorted(_examples(analysis, first))
+    return Choice(analysis.sessions.each(_itself, chosen), len(chosen), len(ids))
 
 
-def _picked(sessions: Iterable[Judged], chosen: frozenset[int]) -> Iterator[Judged]:
-    left = len(chosen)
-    for judged in sessions if left else ():
-        if judged.id in chosen:
-            yield judged
-            left -= 1
-            if not left:
-                return
+def _facts(judged: Judged) -> tuple[int, bool, Kind]:
+    """Id, whether it needs attention, and its kind."""
+    return judged.id, judged.verdict.attention, _kind(judged)
+
+
+def _itself(judged: Judged) -> Judged:
+    return judged
 
 
 def _examples(analysis: Analysis, first: dict[Kind, list[int]]) -> frozenset[int]:
