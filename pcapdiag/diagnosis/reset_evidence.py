@@ -31,7 +31,7 @@ def own_reset(see: Observation, side: Side) -> Claim | None:
     reset = see.ending.reset
     if origin is None or reset is None or origin.foreign:
         return None
-    sure = origin.shape is Shape.ACTIVE and origin.ttl is not Ttl.FOREIGN_FEW
+    sure = origin.shape is Shape.ACTIVE and origin.ttl is not Ttl.FOREIGN_FEW and not origin.once
     return Claim(
         ("The connection was reset",),
         (
@@ -67,6 +67,13 @@ def _against(origin: Origin, sure: bool) -> tuple[Evidence, ...]:
                 (
                     f"its TTL {origin.reset.ttl} differs from the {origin.usual_ttl} of the few other packets of this address",
                 ),
+                words.frames(origin.reset.at),
+            )
+        )
+    if origin.once:
+        found.append(
+            Evidence(
+                ("other packets were captured twice, this reset once: its copy is missing, or it began in between",),
                 words.frames(origin.reset.at),
             )
         )

@@ -60,8 +60,11 @@ class Origin(NamedTuple):
     """Segments of that side behind a bare reset that acknowledge all it could have answered."""
     stale_clock: bool
     """Its timestamp does not fit the clock of the host it names."""
-    one_leg: bool
+    once: bool
     """The capture saw (nearly) every other packet at both of its points, and this reset at one only."""
+    one_leg: bool
+    """And it is not just the last packet before one of them stopped, nor a single one that went missing: packets after it
+    were seen at both, or a reset of the other side at one only as well."""
 
     @property
     def foreign(self) -> bool:
@@ -81,6 +84,7 @@ def origin(session: Session, around: Surroundings, reset: Reset) -> Origin:
     """Everything the capture says about who sent this reset."""
     connection = session.connection
     ttl, usual, count = _ttl(session, around, reset)
+    once = _once(connection, reset)
     stale = reset.clock_error_ms is not None and abs(reset.clock_error_ms) > CLOCK_ERROR_MS
     return Origin(
         reset,
@@ -91,7 +95,8 @@ def origin(session: Session, around: Surroundings, reset: Reset) -> Origin:
         went_on(connection, reset),
         took_in(connection, reset),
         stale,
-        _one_leg(connection, reset),
+        once,
+        once and (reset.copies_after > 0 or _other_once(connection, reset)),
     )
 
 
@@ -116,10 +121,21 @@ def _ttl(session: Session, around: Surroundings, reset: Reset) -> tuple[Ttl, int
     return (Ttl.FOREIGN if len(known) == 1 else Ttl.FOREIGN_FEW), next(iter(known)) if len(known) == 1 else None, 1
 
 
-def _one_leg(connection: Connection, reset: Reset) -> bool:
+def _once(connection: Connection, reset: Reset) -> bool:
+    """Seen at one point, with no other like it however late (clocks differ), where the rest was seen at both."""
     half = connection.half(reset.claimed)
     others = sum(count for _, count in half.ttls)
-    return connection.duplicates and reset.copies == 0 and others >= BASELINE and half.copies >= TWO_LEGS * others
+    if not connection.duplicates or reset.copies or others < BASELINE or half.copies < TWO_LEGS * others:
+        return False
+    identity = reset.claimed, reset.seq, reset.flags, reset.tsval
+    return not any(
+        (each.claimed, each.seq, each.flags, each.tsval) == identity and each.at != reset.at
+        for each in connection.closing.resets
+    )
+
+
+def _other_once(connection: Connection, reset: Reset) -> bool:
+    return any(each.claimed is not reset.claimed and _once(connection, each) for each in connection.closing.resets)
 
 
 def forged_pair(connection: Connection) -> tuple[Reset, Reset] | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from pcapdiag.capture.table import ACK, SYN
+from pcapdiag.capture.table import ACK, RST, SYN
 from pcapdiag.model import Moment
 from pcapdiag.tcp.clock import clock_error_ms
 from pcapdiag.tcp.connection import Closing, Effect, Fin, Reset
@@ -20,6 +20,7 @@ from pcapdiag.tcp.seq import MASK
 
 MAX_RESETS = 50
 MAX_FINS = 16
+MAX_SINCE = 256
 _COMMON = frozenset("AaDd")
 _ORDINARY = "SHADFshadf"
 CROSSING_NS = 300_000_000
@@ -56,6 +57,13 @@ class ResetNote:
     sender_lives: bool = False
     copies: int = 0
     """How often the same packet was captured again."""
+    copies_after: int = 0
+    """How many of the packets that came after it were captured again."""
+
+    def same(self, packet: Packet, index: int) -> bool:
+        """The reset itself."""
+        reset = self.reset
+        return (index, packet.seq, packet.flags, packet.tsval) == (self.index, reset.seq, reset.flags, reset.tsval)
 
     @property
     def refused(self) -> bool:
@@ -67,13 +75,15 @@ class ResetNote:
 class Ledger:
     """The FINs and resets of one connection so far."""
 
-    __slots__ = ("fins", "history", "notes", "resets_total")
+    __slots__ = ("fins", "history", "notes", "resets_total", "since")
 
     def __init__(self) -> None:
         self.fins: list[FinNote] = []
         self.notes: list[ResetNote] = []
         self.resets_total = 0
         self.history = ""
+        self.since: dict[tuple[int, int, int, int, int], int] = {}
+        """Segments after a reset, and how many resets had come before them."""
 
     def letter(self, letter: str, index: int) -> None:
         """Add a letter of the history, once per side (Zeek conn.log: upper case for the originator)."""
@@ -126,15 +136,19 @@ class Ledger:
                 note.accepted = False
 
     def copied(self, packet: Packet, index: int) -> None:
-        """A reset was captured again, at another point."""
-        for note in reversed(self.notes):
-            if note.index == index and note.reset.seq == packet.seq:
-                note.copies += 1
-                return
+        """A packet was captured again, at another point: a reset, or one that came after resets."""
+        for note in self.notes[: self.since.get(_mark(packet, index), 0)]:
+            note.copies_after += 1
+        if packet.flags & RST:
+            for note in reversed(self.notes):
+                if note.same(packet, index):
+                    note.copies += 1
+                    return
 
     def rst(self, packet: Packet, at: Moment, flow: Flow, other: Flow, provoked_by: Moment | None) -> Reset:
         """Note a reset of `flow`'s side against `other`'s."""
         self.resets_total += 1
+        self._came_after(packet, flow.index)
         offset = flow.offset(packet.seq)
         expected = max(flow.reassembly.next, other.last_ack)
         exact, in_window = self._place(packet, flow, other, offset, expected)
@@ -175,8 +189,13 @@ class Ledger:
         lowest = max(0, min(expected, other.last_ack)) if other.last_ack >= 0 else expected
         return exact, exact or lowest <= offset < expected + other.offered
 
+    def _came_after(self, packet: Packet, index: int) -> None:
+        if self.notes and len(self.since) < MAX_SINCE:
+            self.since.setdefault(_mark(packet, index), len(self.notes))
+
     def life(self, packet: Packet, at: Moment, index: int, ack: int | None, rtt_ns: int | None) -> None:
         """A segment without RST of side `index`: what it says about the resets before it."""
+        self._came_after(packet, index)
         crossing = CROSSING_NS if rtt_ns is None else rtt_ns + rtt_ns // 2 + 5_000_000
         for note in self.notes:
             if note.index == index:
@@ -214,4 +233,8 @@ class Ledger:
             effect = Effect.REFUSED if event.refused else Effect.ECHO if closed[event.index] else Effect.ENDED
             if effect is not Effect.REFUSED:
                 closed = [True, True]
-            yield replace(event.reset, effect=effect, copies=event.copies)
+            yield replace(event.reset, effect=effect, copies=event.copies, copies_after=event.copies_after)
+
+
+def _mark(packet: Packet, index: int) -> tuple[int, int, int, int, int]:
+    return index, packet.seq, packet.ack, packet.flags, packet.length

@@ -163,6 +163,8 @@ class Reset:
     """TSval against where the claimed sender's timestamp clock stood, in milliseconds; None when it cannot be said."""
     copies: int = 0
     """How often the same packet was captured again."""
+    copies_after: int = 0
+    """How many of the packets that came after it were captured again."""
 
     @property
     def bare(self) -> bool:

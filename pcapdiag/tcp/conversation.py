@@ -113,7 +113,7 @@ class Conversation:
         copies = self.copies
         if copies.is_copy(packet, index, copies.ran is not None and flow.brings_news(packet, other)):
             flow.copies += 1
-            if packet.flags & RST:
+            if self.ledger.notes:
                 self.ledger.copied(packet, index)
             return
         if self.delivery.stuck_since is not None:

@@ -78,20 +78,43 @@ def test_clock(error: float | None, stale: bool) -> None:
 
 
 LEGS = [
-    # packets of the side, copies of them, is the capture a double one, copies of the reset
-    (10, 8, True, 0, True),
-    (10, 7, True, 0, False),
-    (10, 10, True, 1, False),
-    (10, 10, False, 0, False),
-    (2, 2, True, 0, False),
+    # packets of the side, copies of them, is the capture a double one, copies of the reset, and of packets after it: seen
+    # once only, proof that the other point was still captured
+    (10, 8, True, 0, 1, True, True),
+    (10, 8, True, 0, 0, True, False),
+    (10, 7, True, 0, 1, False, False),
+    (10, 10, True, 1, 1, False, False),
+    (10, 10, False, 0, 1, False, False),
+    (2, 2, True, 0, 1, False, False),
 ]
 
 
-@pytest.mark.parametrize(("packets", "copies", "double", "own", "expected"), LEGS)
-def test_seen_on_one_leg(packets: int, copies: int, double: bool, own: int, expected: bool) -> None:
-    connection = make_connection(halves=(make_half(C), make_half(S, packets=packets, copies=copies)), duplicates=double)
-    found = origin(Session(connection, make_dialogue()), make_surroundings(), make_reset(copies=own))
-    assert found.one_leg is found.foreign is expected
+@pytest.mark.parametrize(("packets", "copies", "double", "own", "after", "once", "leg"), LEGS)
+def test_seen_on_one_leg(packets: int, copies: int, double: bool, own: int, after: int, once: bool, leg: bool) -> None:
+    half = make_half(S, packets=packets, copies=copies, ttls=((52, packets),))
+    connection = make_connection(halves=(make_half(C), half), duplicates=double)
+    reset = make_reset(copies=own, copies_after=after)
+    found = origin(Session(connection, make_dialogue()), make_surroundings(), reset)
+    assert (found.once, found.one_leg, found.foreign) == (once, leg, leg)
+
+
+OTHERS = [
+    # the other resets, seen once only, with the other side's as a second witness
+    ((), True, False),
+    ((make_reset(29, S, 8.1, seq=4711),), False, False),  # the same, seen at a point whose clock is five seconds late
+    ((make_reset(29, S, 8.1, seq=4711, flags=RST),), True, False),
+    ((make_reset(20, C, 3.2),), True, True),
+    ((make_reset(20, C, 3.2, copies=1),), True, False),
+]
+
+
+@pytest.mark.parametrize(("others", "once", "leg"), OTHERS)
+def test_other_resets_beside_one_seen_once(others: tuple[Reset, ...], once: bool, leg: bool) -> None:
+    halves = (make_half(C, packets=10, copies=10), make_half(S, packets=10, copies=10))
+    reset = make_reset(19, S, 3.1, seq=4711)
+    connection = make_connection(halves=halves, duplicates=True, closing=make_closing((), (reset, *others)))
+    found = origin(Session(connection, make_dialogue()), make_surroundings(), reset)
+    assert (found.once, found.one_leg) == (once, leg)
 
 
 def _ticking(*lags: float) -> tuple[Segment, ...]:
