@@ -1,7 +1,9 @@
 """Who closed first, where only one side's packets were captured? Acknowledgement numbers count the other's FIN, too.
 
 RFC 9293 section 3.4: a FIN takes one sequence number. Lines of SMTP are never one octet long, so an acknowledgement that moves
-on by exactly one, and is the last that moves on, is that of a FIN: before the seen side's own FIN or after it.
+on by exactly one, and is the last that moves on, is that of a FIN: before the seen side's own FIN, or after it. After it, and
+sooner than the other side ever answered, the two FINs crossed: then nobody can be told to be first. Content may be cut
+into segments of one octet, and TLS records of any length; the callers see to that.
 """
 
 from __future__ import annotations
@@ -35,13 +37,25 @@ def first_close(connection: Connection) -> FirstClose | None:
     if not moves or moves[-1][1] != 1:
         return None
     at = moves[-1][0]
-    return FirstClose(seen if at > fin.at else seen.other, fin, at)
+    if at <= fin.at:
+        return FirstClose(seen.other, fin, at)
+    quickest = _quickest_ns(connection, seen, moves)
+    if quickest is None or 2 * (at.time_ns - fin.at.time_ns) < quickest:
+        return None
+    return FirstClose(seen, fin, at)
 
 
 def may_hide_quit(connection: Connection) -> bool:
     """The last octets that a server acknowledged, its client's FIN not counted, may have been a QUIT."""
     moves = [octets for _, octets in _moves(connection, Side.SERVER)]
     return bool(moves) and QUIT_OCTETS in (moves[-1], moves[-2] if len(moves) > 1 and moves[-1] == 1 else 0)
+
+
+def _quickest_ns(connection: Connection, seen: Side, moves: list[tuple[Moment, int]]) -> int | None:
+    """The shortest time in which the other side went on after something was said to it, the FINs left aside."""
+    said = [seg.at for seg in connection.segments if seg.side is seen and seg.new]
+    waits = [at.time_ns - max(before).time_ns for at, _ in moves[:-1] if (before := [one for one in said if one < at])]
+    return min(waits, default=None)
 
 
 def _moves(connection: Connection, side: Side) -> list[tuple[Moment, int]]:

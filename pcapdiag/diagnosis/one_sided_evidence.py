@@ -7,13 +7,13 @@ from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.one_sided import FirstClose, first_close, may_hide_quit
 from pcapdiag.diagnosis.rule import Claim
 from pcapdiag.diagnosis.verdict import Evidence
-from pcapdiag.model import How, Party, Side, Strength
+from pcapdiag.model import How, Party, Side, Stage, Strength
 
 
 def closed_first(see: Observation, side: Side) -> Claim | None:
     """`side` closed first, and no QUIT can be behind it; None when that cannot be told."""
     close = first_close(see.connection)
-    if close is None or close.side is not side or _may_be_orderly(see, close):
+    if close is None or close.side is not side or _unreadable(see, close) or _may_be_orderly(see, close):
         return None
     seen, alleged = close.fin.side, close.fin.side.other
     own = side is seen
@@ -42,6 +42,13 @@ def closed_first(see: Observation, side: Side) -> Claim | None:
             ("Capture both directions next time: on the host itself, or with both directions mirrored.",),
         ),
     )
+
+
+def _unreadable(see: Observation, close: FirstClose) -> bool:
+    """Something of the seen side is missing, or was hidden by TLS, or an octet of content may be taken for a FIN."""
+    half = see.half(close.fin.side)
+    content = close.fin.side is Side.SERVER and see.stage is Stage.BODY
+    return bool(half.missing or half.cut or content or see.dialogue.tls or see.stage in (Stage.TLS, Stage.ENCRYPTED))
 
 
 def _may_be_orderly(see: Observation, close: FirstClose) -> bool:

@@ -23,7 +23,9 @@ def one_direction_server(see: Observation) -> Iterator[Claim]:
         All of the following: one side's packets only; a FIN of it and no reset; its acknowledgements move on for the
         last time by exactly one octet, which is the other's FIN: where the server was captured after its own FIN, where
         the client was captured in its own FIN or before; no QUIT: the client's last command is another, and the last
-        octets that the captured server acknowledged are not six, the length of QUIT.
+        octets that the captured server acknowledged are not six, the length of QUIT; of the captured side nothing is
+        missing or cut, there is no TLS, and no message was on its way to a captured server; and what came after the
+        captured side's own FIN came no sooner than the other side ever answered (else the FINs crossed).
 
     What it means:
         The server closed, and the client closed upon that. Likely where the server was captured; where the client was,
