@@ -25,9 +25,10 @@ def forged_fin(see: Observation) -> Iterator[Claim]:
     What it sees:
         The first close is a FIN, and at least one of these holds: that side sent octets of its stream, or another FIN,
         beyond its own FIN afterwards (proven); or it answered the other side's FIN, which acknowledges its own, with
-        where it stood before it, and did not take that FIN in (proven by two such answers, likely by one); or the FIN's
-        TTL differs from at least three earlier packets of that side in this connection that all had one TTL, and no
-        later packet of that side has the FIN's TTL (likely). Resets are not compared.
+        where it stood before it, and did not take that FIN in (proven by two such answers, each right behind a copy of
+        the other's FIN, likely by one); or the FIN's TTL differs from at least three earlier packets of that side in
+        this connection that all had one TTL, and no later packet of that side has the FIN's TTL (likely). Resets are
+        not compared.
 
     What it means:
         A device on the path closed the connection in that host's name.
@@ -35,8 +36,8 @@ def forged_fin(see: Observation) -> Iterator[Claim]:
     What else looks like this:
         A FIN that overtakes data on the way: the data then stands before the FIN in the stream. A route that changed:
         later packets keep the new TTL. A FIN that its receiver refused (older timestamp) ended nothing and is not
-        looked at. A keep-alive stands one octet back as well; but a host that had closed would acknowledge the other's
-        FIN.
+        looked at. A keep-alive of a host that closed its half stands one octet back as well, and acknowledges no FIN
+        that was lost; but nothing draws it.
 
     What to do:
         On every firewall, intrusion prevention system or proxy between the two hosts, read the log of the FIN's second
