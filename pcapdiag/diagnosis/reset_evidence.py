@@ -25,6 +25,27 @@ def copying_device(reset: Reset) -> Evidence:
     )
 
 
+def unless_refused(claim: Claim, reset: Reset) -> Claim:
+    """The claim, at most possible where the reset missed the next octet and nothing tells what its receiver made of it.
+
+    RFC 5961 3.2: "If the RST bit is set and the sequence number does not exactly match the next expected sequence value,
+    yet is within the current receive window, TCP MUST send an acknowledgment (challenge ACK)".
+    """
+    if reset.exact:
+        return claim
+    return claim._replace(
+        against=(
+            *claim.against,
+            Evidence(
+                ("it does not stand at the next octet: its receiver should not obey it, and was not seen to",),
+                words.frames(reset.at),
+            ),
+        ),
+        strength=Strength.POSSIBLE,
+        could_also_be=(*claim.could_also_be, Party.NOBODY),
+    )
+
+
 def own_reset(see: Observation, side: Side) -> Claim | None:
     """The claim that `side` itself sent the reset; None when something in the capture contradicts it."""
     origin = see.end_origin
@@ -32,7 +53,7 @@ def own_reset(see: Observation, side: Side) -> Claim | None:
     if origin is None or reset is None or origin.foreign:
         return None
     sure = origin.shape is Shape.ACTIVE and origin.ttl is not Ttl.FOREIGN_FEW and not origin.once
-    return Claim(
+    claim = Claim(
         ("The connection was reset",),
         (
             Evidence((f"the reset from the {side.value}'s address is the first close",), words.frames(reset.at)),
@@ -45,6 +66,7 @@ def own_reset(see: Observation, side: Side) -> Claim | None:
         could_also_be=() if sure else (Party.MIDDLEBOX,),
         end=reset.at,
     )
+    return unless_refused(claim, reset)
 
 
 def shape_evidence(origin: Origin) -> tuple[Evidence, ...]:

@@ -67,9 +67,16 @@ class ResetNote:
 
     @property
     def refused(self) -> bool:
-        """The session went on. An exact reset convinces any receiver, so there the sender must have gone on as well:
-        otherwise the reset was lost behind the capture point, and its sender is closed all the same."""
-        return self.receiver_lives and (self.sender_lives or not self.reset.exact)
+        """The session went on, or must have. An exact reset convinces any receiver, so there the sender must have gone on as
+        well: otherwise the reset was lost behind the capture point, and its sender is closed all the same.
+
+        RFC 5961 3.2: "If the RST bit is set and the sequence number is outside the current receive window, silently drop
+        the segment."
+        """
+        reset = self.reset
+        if not reset.in_window and not self.opening:
+            return True
+        return self.receiver_lives and (self.sender_lives or not reset.exact)
 
 
 class Ledger:
@@ -149,6 +156,7 @@ class Ledger:
         """Note a reset of `flow`'s side against `other`'s."""
         self.resets_total += 1
         self._came_after(packet, flow.index)
+        self._abort_after(packet, flow.index)
         offset = flow.offset(packet.seq)
         expected = max(flow.reassembly.next, other.last_ack)
         exact, in_window = self._place(packet, flow, other, offset, expected)
@@ -187,7 +195,16 @@ class Ledger:
             return True, True
         exact = offset in (expected, other.last_ack, flow.top) or (flow.fin is not None and offset == flow.fin + 1)
         lowest = max(0, min(expected, other.last_ack)) if other.last_ack >= 0 else expected
-        return exact, exact or lowest <= offset < expected + other.offered
+        unknown = offset > flow.top and bool(flow.missing or flow.reassembly.pieces)  # more may not have been captured
+        return exact, exact or unknown or lowest <= offset < expected + other.offered
+
+    def _abort_after(self, packet: Packet, index: int) -> None:
+        """A RST+ACK with the marks of a live socket tells that no reset before it that missed had ended that socket, if it
+        is the socket's own: neither one against it, nor one in its name, as it aborts once only."""
+        if packet.flags & ACK and (packet.window or packet.tsval >= 0):
+            for note in self.notes:
+                if not note.reset.exact and not note.same(packet, index):
+                    note.receiver_lives = True
 
     def _came_after(self, packet: Packet, index: int) -> None:
         if self.notes and len(self.since) < MAX_SINCE:
@@ -230,7 +247,9 @@ class Ledger:
             if isinstance(event, FinNote):
                 closed[event.index] |= event.accepted
                 continue
-            effect = Effect.REFUSED if event.refused else Effect.ECHO if closed[event.index] else Effect.ENDED
+            lived = event.receiver_lives and event.refused
+            over = closed[event.index] and not lived
+            effect = Effect.ECHO if over else Effect.REFUSED if event.refused else Effect.ENDED
             if effect is not Effect.REFUSED:
                 closed = [True, True]
             yield replace(event.reset, effect=effect, copies=event.copies, copies_after=event.copies_after)

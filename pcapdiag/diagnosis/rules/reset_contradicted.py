@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pcapdiag.diagnosis import words
 from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.reset_evidence import unless_refused
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import How, Party, Strength
@@ -55,7 +56,7 @@ def reset_contradicted(see: Observation) -> Iterator[Claim]:
         return
     reset = origin.reset
     went_on = origin.went_on or origin.took_in
-    yield Claim(
+    claim = Claim(
         (
             f"A device in between reset the connection {see.step}: ",
             *words.the(see.session, reset.claimed),
@@ -74,3 +75,4 @@ def reset_contradicted(see: Observation) -> Iterator[Claim]:
             ("On every firewall between the two hosts: look at the log of this very second for this connection.",),
         ),
     )
+    yield unless_refused(claim, reset)

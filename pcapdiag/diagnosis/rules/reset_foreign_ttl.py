@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pcapdiag.diagnosis import words
 from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.observe import Observation
-from pcapdiag.diagnosis.reset_evidence import SHAPES
+from pcapdiag.diagnosis.reset_evidence import SHAPES, unless_refused
 from pcapdiag.diagnosis.resets import Ttl
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
@@ -56,7 +56,7 @@ def reset_foreign_ttl(see: Observation) -> Iterator[Claim]:
     if not sure and origin.usual_ttl is None:
         return
     claimed = Party(reset.claimed.value)
-    yield Claim(
+    claim = Claim(
         (
             f"A device in between reset the connection {see.step}, in the name of ",
             *words.the(see.session, reset.claimed),
@@ -82,3 +82,4 @@ def reset_foreign_ttl(see: Observation) -> Iterator[Claim]:
             ("On every firewall between the two hosts: look at the log of this very second for this connection.",),
         ),
     )
+    yield unless_refused(claim, reset)

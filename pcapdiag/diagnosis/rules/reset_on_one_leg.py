@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pcapdiag.diagnosis import words
 from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.reset_evidence import unless_refused
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import How, Party, Strength
@@ -49,7 +50,7 @@ def reset_on_one_leg(see: Observation) -> Iterator[Claim]:
     reset = origin.reset
     half = see.half(reset.claimed)
     sure = half.copies >= 0.95 * sum(count for _, count in half.ttls)
-    yield Claim(
+    claim = Claim(
         (
             f"A device between the two capture points reset the connection {see.step}, in the name of ",
             *words.the(see.session, reset.claimed),
@@ -72,3 +73,4 @@ def reset_on_one_leg(see: Observation) -> Iterator[Claim]:
         forged=(reset.at,),
         next_steps=(("On the device between the two capture points: look at its log of this very second.",),),
     )
+    yield unless_refused(claim, reset)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pcapdiag.diagnosis import words
 from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.reset_evidence import unless_refused
 from pcapdiag.diagnosis.resets import CLOCK_SURE_MS
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
@@ -50,7 +51,7 @@ def reset_stale_clock(see: Observation) -> Iterator[Claim]:
         return
     reset = origin.reset
     sure = abs(reset.clock_error_ms or 0) > CLOCK_SURE_MS
-    yield Claim(
+    claim = Claim(
         (
             f"A device in between reset the connection {see.step}, in the name of ",
             *words.the(see.session, reset.claimed),
@@ -73,3 +74,4 @@ def reset_stale_clock(see: Observation) -> Iterator[Claim]:
         forged=(reset.at,),
         next_steps=(("On every firewall between the two hosts: look at the log of this very second.",),),
     )
+    yield unless_refused(claim, reset)
