@@ -64,7 +64,7 @@ def answered(see: Observation, reply: Reply | None) -> bool:
 def _of_message(see: Observation, message: MailTransaction, dropped: bool, how: How) -> Impact:
     refused = [each.reply for each in message.recipients if each.reply is not None and each.reply.code >= 400]
     if message.complete:
-        if message.reply is None and how is How.QUIT:
+        if how is How.QUIT and not answered(see, message.reply):
             return Impact.UNKNOWN  # a QUIT that counts: it was answered, and the capture holds no more than that
         if not answered(see, message.reply) or message.reply is None:
             return Impact.DUPLICATE_RISK
@@ -110,6 +110,8 @@ def _without_message(see: Observation, party: Party, how: How, stage: Stage, ben
         return Impact.REJECTED if greeting.code >= 500 else Impact.DELAYED
     if benign:
         return Impact.NONE
+    if see.midway and stage in (Stage.GREETING, Stage.OTHER):
+        return Impact.UNKNOWN  # what the session was about came before the capture began
     if see.ending.quit is not None and see.ending.quit.command is not None and see.ending.quit.command.cut:
         return Impact.UNKNOWN  # only lengths were captured
     if party is Party.UNDETERMINED:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import NamedTuple
 
 from pcapdiag.capture.table import ACK
+from pcapdiag.diagnosis.answers import (
+    acknowledged,
+    all_answered,
+    goodbye_heard,
+    sent_after_unseen_fin,
+    server_closed,
+    server_fin,
+)
 from pcapdiag.model import Moment, Side
 from pcapdiag.session import Session
-from pcapdiag.smtp.dialogue import Command, Exchange, Missing, Reply, Tls, TlsEntry
+from pcapdiag.smtp.dialogue import Command, Reply, Tls, TlsEntry
 from pcapdiag.smtp.tls_suites import overhead
-from pcapdiag.tcp.connection import Connection, Effect, GapReason, Reset
+from pcapdiag.tcp.connection import Connection, Effect, Reset
 
 APPLICATION_DATA = 23
 """TLS record type (RFC 8446 section 5.1)."""
@@ -34,57 +41,29 @@ def quit_that_counts(session: Session) -> Quit | None:
     it was not sent after the server's FIN or RST nor crossed one: Postfix and Exim pipeline QUIT behind the final dot,
     and behind a dot without its reply a QUIT says nothing about the mail.
     """
-    exchanges = session.dialogue.exchanges
+    exchanges, connection = session.dialogue.exchanges, session.connection
     for index in range(len(exchanges) - 1, -1, -1):
         command, reply, _ = exchanges[index]
         if command.verb == b"QUIT":
-            if not all(_answered(session.connection, each) for each in exchanges[:index]) and not _answered_unseen(
-                session, exchanges[: index + 1]
-            ):
+            if command.cut and index + 1 < len(exchanges):
+                return None  # six octets that were not the last: another command
+            if not all_answered(session, exchanges[:index], exchanges[index]):
                 return None
-            if not _has_221(reply) and (
-                _crossed_by_fin(session.connection, command) or _crossed_by_reset(session, command)
+            if not goodbye_heard(connection, command, reply) and (
+                _crossed_by_fin(connection, command)
+                or _crossed_by_reset(session, command)
+                or sent_after_unseen_fin(connection, command)
+                or _after_early_goodbye(session, command, reply)
             ):
-                return None
-            if _after_early_goodbye(session, command, reply):
                 return None
             return Quit(command.at, command, reply)
     return _goodbye_alone(session)
 
 
-def _answered(connection: Connection, exchange: Exchange) -> bool:
-    reply = exchange.reply
-    return reply is not None and reply.complete and reply.end <= connection.halves[1].acked
-
-
-def _answered_unseen(session: Session, exchanges: tuple[Exchange, ...]) -> bool:
-    """Between each command and the next one the server said something, seen or only counted: nothing was pipelined.
-
-    Where the snap length left the headers only, that is all that can be known of the replies.
-    """
-    said = [
-        each.at
-        for each in session.dialogue.entries
-        if isinstance(each, Missing) and each.side is Side.SERVER and each.reason == GapReason.SNAPLEN.value
-    ]
-    if not said:
-        return False
-    return all(
-        _answered(session.connection, each) or any(each.command.at < at <= after.command.start for at in said)
-        for each, after in pairwise(exchanges)
-    )
-
-
-def _has_221(reply: Reply | None) -> bool:
-    return reply is not None and reply.code == 221
-
-
 def _crossed_by_fin(connection: Connection, command: Command) -> bool:
     """The server's FIN did not yet acknowledge the whole QUIT: it was sent before the QUIT arrived."""
-    for fin in connection.closing.fins:
-        if fin.side is Side.SERVER and fin.accepted:
-            return fin.ack < command.end if fin.ack is not None else fin.at < command.start
-    return False
+    fin = server_fin(connection)
+    return fin is not None and (fin.ack < command.end if fin.ack is not None else fin.at < command.start)
 
 
 def _crossed_by_reset(session: Session, command: Command) -> bool:
@@ -108,12 +87,9 @@ def reset_before(connection: Connection, reset: Reset, offset: int, sent: Moment
 def _after_early_goodbye(session: Session, command: Command, reply: Reply | None) -> bool:
     """The server announced its close by 421, unasked or in answer to what stood before the QUIT in the pipeline, and then
     closed without a 221: whatever QUIT crosses it."""
-    if _has_221(reply):
-        return False
-    fins = [fin for fin in session.connection.closing.fins if fin.side is Side.SERVER and fin.accepted]
     for entry in session.dialogue.entries:
-        if isinstance(entry, Reply) and entry.code == 421 and fins and (entry.unasked or command.at <= entry.at):
-            return True
+        if isinstance(entry, Reply) and entry.code == 421 and (entry.unasked or command.at <= entry.at):
+            return server_closed(session.connection)
     return False
 
 
@@ -122,7 +98,8 @@ def _goodbye_alone(session: Session) -> Quit | None:
     client = session.connection.halves[0]
     if client.packets and client.octets and not (client.missing or client.cut):
         return None
-    if client.packets and not all(_answered(session.connection, each) for each in session.dialogue.exchanges):
+    replies = [each.reply for each in session.dialogue.exchanges]
+    if client.packets and not all(each is not None and acknowledged(session.connection, each) for each in replies):
         return None
     for entry in reversed(session.dialogue.entries):
         if isinstance(entry, Reply):

@@ -10,8 +10,8 @@ from pcapdiag.capture.table import ACK, RST
 from pcapdiag.diagnosis.quitting import encrypted_quit, quit_that_counts, reset_before
 from pcapdiag.model import Side, Stage
 from pcapdiag.session import Session
-from pcapdiag.smtp.dialogue import DOT, Exchange, Reply, Tls, TlsEntry
-from pcapdiag.tcp.connection import Fin, Reset
+from pcapdiag.smtp.dialogue import DOT, Entry, Exchange, Missing, Reply, Tls, TlsEntry
+from pcapdiag.tcp.connection import Fin, Handshake, Odd, Reset
 from tests.factories import (
     at,
     make_closing,
@@ -83,6 +83,14 @@ CASES: dict[str, tuple[Session, bool]] = {
         session(QUEUED, make_reply(421, b"timeout", 15, 2.9, unasked=True), fins=(make_fin(20, S, 3.1, ack=None),)),
         False,
     ),
+    "an unasked 421, and a socket that was gone": (
+        session(QUEUED, make_reply(421, b"timeout", 15, 2.9, unasked=True), resets=(make_reset(20, S, 3.1),)),
+        False,
+    ),
+    "the server's FIN behind its 221 still lacks the QUIT": (
+        session(QUEUED, BYE, fins=(make_fin(20, S, 3.1, ack=794),)),
+        False,
+    ),
     "no QUIT at all": (Session(make_connection(), make_dialogue(exchanges=(), entries=())), False),
 }
 
@@ -92,6 +100,78 @@ def test_quit_that_counts(given: Session, counts: bool) -> None:
     found = quit_that_counts(given)
     assert (found is not None) is counts
     assert found is None or (found.at, found.command) == (QUIT.at, QUIT)
+
+
+MIDWAY = Handshake((), (), at(1), None, None, None, False)
+HOLE = Missing(at(15, 1.0), S, 21, "capture")
+EARLY_HOLE, LATE_HOLE = HOLE._replace(at=at(12, 0.5)), HOLE._replace(at=at(17, 3.01))
+
+HOLES: dict[str, tuple[tuple[Entry, ...], Reply | None, dict[str, Any], bool]] = {
+    # what was said, the reply to QUIT, fields of the connection -> it counts though the dot has no reply
+    "a hole between them": ((DOT_SENT, HOLE, QUIT), None, {}, True),
+    "a hole by the snap length": ((DOT_SENT, HOLE._replace(reason="snaplen"), QUIT), None, {}, True),
+    "octets that nobody acknowledged": ((DOT_SENT, HOLE._replace(reason="path"), QUIT), None, {}, False),
+    "a hole of the client": ((DOT_SENT, HOLE._replace(side=C), QUIT), None, {}, False),
+    "a hole before the dot": ((EARLY_HOLE, DOT_SENT, QUIT), None, {}, False),
+    "a hole behind QUIT": ((DOT_SENT, QUIT, LATE_HOLE), None, {}, False),
+    "a hole between QUIT and its 221": ((DOT_SENT, QUIT, LATE_HOLE, BYE), BYE, {}, True),
+    "the server's direction was not captured": (
+        (DOT_SENT, HOLE, QUIT),
+        None,
+        dict(halves=(make_half(C), make_half(S, packets=0))),
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("said", "bye", "fields", "counts"), HOLES.values(), ids=HOLES)
+def test_a_reply_in_a_hole(said: tuple[Entry, ...], bye: Reply | None, fields: dict[str, Any], counts: bool) -> None:
+    exchanges = (Exchange(DOT_SENT, None, Stage.END_OF_DATA), Exchange(QUIT, bye, Stage.QUIT))
+    dialogue = make_dialogue(exchanges=exchanges, entries=said)
+    connection = make_connection(closing=make_closing((), ()), **fields)
+    assert (quit_that_counts(Session(connection, dialogue)) is not None) is counts
+
+
+def test_the_capture_ends_before_the_acknowledgement() -> None:
+    """It may end, or have no pure ACKs; a server that repeats its reply has no acknowledgement."""
+    halves = (make_half(C, last=QUIT.at), make_half(S, acked=600))
+    said = session(QUEUED, BYE).dialogue
+    assert quit_that_counts(Session(make_connection(closing=make_closing((), ()), halves=halves), said)) is None
+    exchanges = (
+        Exchange(DOT_SENT, QUEUED._replace(at=at(18, 3.04)), Stage.END_OF_DATA),
+        Exchange(QUIT, BYE, Stage.QUIT),
+    )
+    late = make_dialogue(exchanges=exchanges, entries=(exchanges[0].reply, BYE))
+    assert quit_that_counts(Session(make_connection(closing=make_closing((), ()), halves=halves), late)) is not None
+    again = make_segment(20, S, 3.3, odd=Odd.RETRANSMISSION, offset=600, length=100)
+    repeated = make_connection(closing=make_closing((), ()), halves=halves, segments=(again,))
+    assert quit_that_counts(Session(repeated, late)) is None
+
+
+def test_sent_behind_a_fin_that_was_not_captured() -> None:
+    """The QUIT's segment acknowledges one octet more than the server was seen to send."""
+    halves = (make_half(C), make_half(S, octets=700, acked=701))
+    for ack, counts in ((701, False), (700, True)):
+        said = make_segment(17, C, 3.0, offset=794, length=6, ack=ack)
+        connection = make_connection(closing=make_closing((), ()), halves=halves, segments=(said,))
+        assert (quit_that_counts(Session(connection, session(QUEUED, None).dialogue)) is not None) is counts
+
+
+def test_a_capture_that_began_in_the_middle() -> None:
+    """Nothing before it counts as answered, until the server says something."""
+    midway = make_connection(closing=make_closing((), ()), handshake=MIDWAY)
+    for said, bye, counts in (((QUIT,), None, False), ((QUIT, BYE), BYE, True), ((QUEUED, QUIT), None, True)):
+        dialogue = make_dialogue(exchanges=(Exchange(QUIT, bye, Stage.QUIT),), entries=said)
+        assert (quit_that_counts(Session(midway, dialogue)) is not None) is counts
+
+
+def test_six_octets_are_a_quit_only_at_the_end() -> None:
+    six, more = QUIT._replace(cut=True), make_command(b"", b"", 18, 3.2, offset=800, end=2000, cut=True)
+    exchanges = (Exchange(DOT_SENT, QUEUED, Stage.END_OF_DATA), Exchange(six, None, Stage.QUIT))
+    for behind, counts in (((), True), ((Exchange(more, None, Stage.OTHER),), False)):
+        dialogue = make_dialogue(exchanges=exchanges + behind, entries=(QUEUED,))
+        found = quit_that_counts(Session(make_connection(closing=make_closing((), ())), dialogue))
+        assert (found is not None) is counts
 
 
 UNSEEN = {

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from pcapdiag.diagnosis import words
+from pcapdiag.diagnosis.answers import fin_unseen
 from pcapdiag.diagnosis.ending import Kind
-from pcapdiag.diagnosis.impact import refusal
+from pcapdiag.diagnosis.impact import answered, refusal
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
@@ -16,12 +17,16 @@ def orderly_quit(see: Observation) -> Iterator[Claim]:
     """The session ended by agreement.
 
     What it sees:
-        All of the following: the client sent QUIT (or, where its octets were not captured, the server's last reply is
-        221); every earlier command, above all the final dot, had its complete reply, and the client's TCP acknowledged
-        it; the QUIT was answered 221, or it did not cross the server's FIN or reset and no unasked 421 came before it;
-        then the connection was closed. Proven when the SYN and the QUIT were captured and no octet is missing. Where
-        the snap length left headers only: six octets of the client behind a message, and an answer of some length to
-        all that it had said before (likely).
+        All of the following: the client sent QUIT (or, where its octets were not captured, the server's last reply
+        is 221); every earlier command, above all the final dot, had its complete reply, and the client's TCP
+        acknowledged it; the QUIT was answered 221, or it did not cross the server's FIN or reset and no 421 that
+        was not its answer came before the server's close; then the connection was closed. Proven when the SYN, the
+        QUIT, every reply and its acknowledgement were captured and no octet and no FIN is missing. Otherwise
+        likely: a reply counts, too, that lies in a hole of the server's octets which the client acknowledged
+        before its QUIT (or which lies before the 221), or behind which nothing of the client was captured and
+        which the server did not repeat. Behind a hole of the client, or the beginning of a capture midway, the
+        server must have said something. Where the snap length left headers only: six octets of the client right
+        behind the end of a message, and nothing of it after them.
 
     What it means:
         Both sides had said all they had to say. How roughly the sockets were closed afterwards does not matter: a 221
@@ -57,7 +62,7 @@ def orderly_quit(see: Observation) -> Iterator[Claim]:
             ("six octets, the length of a QUIT, when everything before had had an answer; the words were cut off",),
             words.frames(quit_.at),
         )
-    answered = (
+    told = (
         Evidence(("the server answered it with ", str(reply.code)), words.frames(reply.at))
         if reply and quit_.command
         else None
@@ -71,12 +76,20 @@ def orderly_quit(see: Observation) -> Iterator[Claim]:
         and quit_.command is not None
         and not quit_.command.cut
         and not any(half.missing for half in see.connection.halves)
+        and not fin_unseen(see.connection)
+        and _all_seen(see)
     )
     refused = refusal(see, Party.NOBODY, How.QUIT, benign=False)
     yield Claim(
         ("Nobody dropped this connection: it ended with QUIT", *((", after ", *refused) if refused else ())),
-        tuple(each for each in (said, answered, closed) if each is not None),
+        tuple(each for each in (said, told, closed) if each is not None),
         how=How.QUIT,
         strength=Strength.PROVEN if whole else Strength.LIKELY,
         end=ending.at,
     )
+
+
+def _all_seen(see: Observation) -> bool:
+    """Every reply before the QUIT was captured, and its acknowledgement too."""
+    ahead = [each for each in see.dialogue.exchanges if each.command.verb != b"QUIT"]
+    return all(answered(see, each.reply) for each in ahead)

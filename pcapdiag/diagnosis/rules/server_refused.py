@@ -21,7 +21,8 @@ def server_refused(see: Observation) -> Iterator[Claim]:
 
     What it sees:
         All of the following: the server closed first, by FIN or by a RST that is not bare (octets of the client were
-        unread); its last complete reply before the close is 4xx or 5xx; either the close came within five seconds of
+        unread; a bare one counts behind a 421: its FIN was not captured); its last complete reply before the close is
+        4xx or 5xx; either the close came within five seconds of
         that reply, or the reply is a 421, by which the server announced its close; no QUIT that counts came before it.
 
     What it means:
@@ -57,7 +58,7 @@ def server_refused(see: Observation) -> Iterator[Claim]:
     if ending.goodbye is None and see.owing is Side.SERVER and late_ns > flight_ns:
         return  # something newer was asked, and got no answer
     origin = see.end_origin
-    if origin is not None and origin.shape is Shape.REPLY:
+    if origin is not None and origin.shape is Shape.REPLY and ending.goodbye is None:
         return
     yield Claim(
         (*words.The(see.session, Side.SERVER), f" refused with {reply.code} and closed: ", Wire(reply.text)),
