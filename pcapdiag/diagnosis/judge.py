@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pcapdiag.diagnosis.advice import next_capture
+from pcapdiag.diagnosis.doubts import doubt_about
 from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.impact import impact_of
 from pcapdiag.diagnosis.observe import Observation
@@ -81,25 +82,18 @@ def _nothing(see: Observation, others: tuple[Finding, ...]) -> Finding:
 
 def _tempered(see: Observation, finding: Finding) -> Finding:
     """Lower a claim about somebody by one step when the capture itself is suspect."""
-    drops = see.around.capture_drops or 0
-    missing = sum(half.missing for half in see.connection.halves)
-    unread = not see.dialogue.recognised and any(half.cut for half in see.connection.halves)
-    if not (drops or missing or unread) or finding.strength not in (Strength.PROVEN, Strength.LIKELY):
+    doubt = doubt_about(see, finding.party) if finding.strength in (Strength.PROVEN, Strength.LIKELY) else None
+    if doubt is None:
         return finding
     lower = Strength.LIKELY if finding.strength is Strength.PROVEN else Strength.POSSIBLE
-    if lower is Strength.POSSIBLE and (finding.party is Party.NOBODY or not (drops or unread)):
+    if lower is Strength.POSSIBLE and (finding.party is Party.NOBODY or not doubt.lowers):
         return finding
-    if drops:
-        doubt = f"the capture lost packets ({drops} by its own count): an earlier close may be among them"
-    elif unread:
-        doubt = "the packets were cut so short that nothing could be read of what was said"
-    else:
-        doubt = f"the capture missed {missing} octets of this session: an earlier close may be among them"
-    could = finding.could_also_be or (tuple(each for each in (Party.CLIENT, Party.SERVER) if each is not finding.party))
+    others = ((Party.NOBODY,) if doubt.orderly else ()) + (Party.CLIENT, Party.SERVER)
+    could = finding.could_also_be or tuple(each for each in others if each is not finding.party)
     return replace(
         finding,
         strength=lower,
-        against=(*finding.against, Evidence((doubt,))),
+        against=(*finding.against, Evidence((doubt.says,))),
         could_also_be=could if lower is Strength.POSSIBLE else finding.could_also_be,
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pcapdiag.diagnosis.doubts import doubt_about
 from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.judge import judge
 from pcapdiag.diagnosis.observe import Observation
@@ -15,7 +16,19 @@ from pcapdiag.diagnosis.rule import Claim, Rule
 from pcapdiag.diagnosis.verdict import Evidence, Verdict
 from pcapdiag.model import How, Moment, Party, Side, Stage, Strength, Vantage
 from pcapdiag.session import Session
-from tests.factories import at, make_closing, make_connection, make_dialogue, make_half, make_reset, make_surroundings
+from pcapdiag.smtp.dialogue import Body, Entry, Missing
+from pcapdiag.tcp.connection import Handshake
+from tests.factories import (
+    at,
+    make_closing,
+    make_command,
+    make_connection,
+    make_dialogue,
+    make_half,
+    make_reply,
+    make_reset,
+    make_surroundings,
+)
 
 # The package gives the function the name of its module.
 module = importlib.import_module("pcapdiag.diagnosis.judge")
@@ -130,7 +143,8 @@ TEMPERED: dict[str, tuple[Party, Strength, int | None, int, Strength]] = {
     "proven, with drops": (Party.MIDDLEBOX, PROVEN, 3, 0, LIKELY),
     "proven, with octets missing": (Party.MIDDLEBOX, PROVEN, None, 100, LIKELY),
     "likely, with drops": (Party.SERVER, LIKELY, 3, 0, POSSIBLE),
-    "likely, with octets missing": (Party.SERVER, LIKELY, None, 100, LIKELY),
+    "likely, with octets missing at the end": (Party.SERVER, LIKELY, None, 100, POSSIBLE),
+    "a silent path, with octets missing at the end": (Party.PATH, LIKELY, None, 100, LIKELY),
     "possible stays": (Party.SERVER, POSSIBLE, 3, 100, POSSIBLE),
     "an orderly end, proven": (Party.NOBODY, PROVEN, 3, 0, LIKELY),
     "an orderly end, likely": (Party.NOBODY, LIKELY, 3, 0, LIKELY),
@@ -147,6 +161,55 @@ def test_a_suspect_capture_lowers_the_claim(
     if expected is POSSIBLE and strength is LIKELY:
         assert verdict.could_also_be
         assert party not in verdict.could_also_be
+
+
+MIDWAY = Handshake((), (), at(1), None, None, None, False)
+HOLE = Missing(at(10, 1.0), Side.CLIENT, 100, "capture")
+SERVERS_HOLE = HOLE._replace(side=Side.SERVER)
+CUT = Missing(at(12, 1.2), Side.CLIENT, 100, "snaplen")
+ASKED, TOLD = make_command(b"RCPT", b"", 11, 1.1), make_reply(250, b"Ok", 12, 1.2)
+CONTENT = Body(at(12, 1.2), at(9, 0.9), 500, False, False, 100)
+
+DOUBTS: dict[str, tuple[tuple[Entry, ...], dict[str, int], dict[str, int], bool]] = {
+    # what was said; fields of the client's half and of the server's -> a likely claim about the server stays so
+    "a hole, and then a command": ((HOLE, ASKED, TOLD), dict(missing=100), {}, True),
+    "a hole, and then only what the server said": ((ASKED, HOLE, TOLD), dict(missing=100), {}, False),
+    "a hole, and then something that is no command": (
+        (HOLE, ASKED._replace(known=False)),
+        dict(missing=100),
+        {},
+        False,
+    ),
+    "a hole in content that went on": ((HOLE, CONTENT), dict(missing=100), {}, True),
+    "content that ends in a hole": ((HOLE, CONTENT._replace(at=HOLE.at)), dict(missing=100), {}, False),
+    "a hole of the server, and then a reply": ((SERVERS_HOLE, ASKED, TOLD), {}, dict(missing=100), True),
+    "a hole of the server at the end": ((ASKED, TOLD, SERVERS_HOLE), {}, dict(missing=100), False),
+    "cut, and then an answer": ((ASKED, CUT, TOLD), dict(cut=100), {}, False),
+    "cut, and no answer: a QUIT would not count": ((ASKED, CUT), dict(cut=100), {}, True),
+    "cut, and then a whole command": ((CUT, ASKED, TOLD), dict(cut=100), {}, True),
+    "cut by less than a QUIT": ((ASKED, CUT._replace(octets=4), TOLD), dict(cut=4), {}, True),
+}
+
+
+@pytest.mark.parametrize(("said", "client", "server", "stays"), DOUBTS.values(), ids=DOUBTS)
+def test_what_the_capture_lacks_may_hide_an_orderly_end(
+    said: tuple[Entry, ...], client: dict[str, int], server: dict[str, int], stays: bool
+) -> None:
+    halves = (make_half(Side.CLIENT, **client), make_half(Side.SERVER, **server))
+    see = Observation(
+        Session(make_connection(halves=halves), make_dialogue(exchanges=(), entries=said)), make_surroundings()
+    )
+    doubt = doubt_about(see, Party.SERVER)
+    assert (doubt is None or not doubt.lowers) is stays
+    assert doubt is None or doubt.orderly
+
+
+def test_a_capture_that_began_in_the_middle_wants_a_whole_step() -> None:
+    midway = make_connection(handshake=MIDWAY)
+    for said, doubted in (((ASKED, TOLD), False), ((TOLD, ASKED), True), ((), True)):
+        see = Observation(Session(midway, make_dialogue(exchanges=(), entries=said)), make_surroundings())
+        assert (doubt_about(see, Party.CLIENT) is not None) is doubted
+        assert doubt_about(see, Party.PATH) is None
 
 
 def test_what_was_named_already_stays_the_alternative(ask: Any) -> None:

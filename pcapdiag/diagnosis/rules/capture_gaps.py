@@ -18,9 +18,10 @@ def capture_gaps(see: Observation) -> Iterator[Claim]:
         side that lacks some); or the capture file itself counts packets that were dropped while capturing.
 
     What it means:
-        The capture lost them, not the path: the receiver had them. What they held is unknown, so a verdict about
-        somebody is lowered by one step where the capture counted drops, and a proven one becomes likely where octets
-        are missing.
+        The capture lost them, not the path: the receiver had them. What they held is unknown, so a proven verdict
+        becomes likely. A likely one about somebody becomes possible where the capture counted drops, or where the side
+        whose octets are missing said nothing after them: a QUIT, a 221 or a reply may be what is missing. Where it went
+        on, the hole is history, and the verdict stays likely.
 
     What else looks like this:
         Asymmetric routing: then one whole direction is missing (PD901). A capture that began midway lacks the

@@ -1,0 +1,96 @@
+"""What the capture itself makes doubtful: octets that it lacks may hold the words that decide who ended the session."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.model import Party, Side
+from pcapdiag.smtp.dialogue import Body, Command, Entry, Missing, Reply, TlsEntry
+from pcapdiag.tcp.connection import GapReason
+
+SHORTEST_QUIT = len(b"QUIT\n")
+
+
+class Doubt(NamedTuple):
+    """Why a claim about somebody is worth less."""
+
+    says: str
+    lowers: bool
+    """Something that decides may be hidden: a likely claim is only possible. Else only a proof is none any more."""
+    orderly: bool = True
+    """An orderly end may be what is hidden."""
+
+
+def doubt_about(see: Observation, party: Party | None) -> Doubt | None:
+    """The gravest doubt that this capture casts on a claim about `party`, if any."""
+    drops = see.around.capture_drops or 0
+    missing = sum(half.missing for half in see.connection.halves)
+    if drops:
+        says = f"the capture lost packets ({drops} by its own count): an earlier close may be among them"
+        return Doubt(says, True, orderly=False)
+    if not see.dialogue.recognised and any(half.cut for half in see.connection.halves):
+        return Doubt("the packets were cut so short that nothing could be read of what was said", True)
+    if party is not Party.PATH and all(half.packets for half in see.connection.halves):
+        late = next((side for side in Side if _missing_at_the_end(see, side)), None)
+        if late is not None:
+            return Doubt(f"the capture missed octets of the {late.value}, and none that came after them", True)
+        if see.midway and not _step_seen(see.dialogue.entries):
+            return Doubt("the capture began in the middle, and holds no whole step of the dialogue since", True)
+        if _end_cut(see, party):
+            return Doubt("the client's last octets were cut off: a QUIT may be among them", True)
+    if missing:
+        return Doubt(f"the capture missed {missing} octets of this session: an earlier close may be among them", False)
+    return None
+
+
+def _missing_at_the_end(see: Observation, side: Side) -> bool:
+    """Octets of this side were acknowledged and not captured, and it said nothing after them that could be read."""
+    if not see.half(side).missing:
+        return False
+    for entry in reversed(see.dialogue.entries):
+        if isinstance(entry, Missing):
+            if entry.side is side and entry.reason == GapReason.CAPTURE.value:
+                return True
+        elif _speaker(entry) is side and not (isinstance(entry, Body) and _ends_in_hole(see, entry)):
+            return False
+    return True
+
+
+def _ends_in_hole(see: Observation, body: Body) -> bool:
+    return any(isinstance(entry, Missing) and entry.at == body.at for entry in see.dialogue.entries)
+
+
+def _speaker(entry: Entry) -> Side | None:
+    """Whose words these are, as far as they could be read."""
+    if isinstance(entry, Reply):
+        return Side.SERVER
+    if isinstance(entry, Command):
+        return Side.CLIENT if entry.known and not entry.cut else None
+    return entry.side if isinstance(entry, TlsEntry) else Side.CLIENT
+
+
+def _step_seen(entries: tuple[Entry, ...]) -> bool:
+    """The client said something, and after it the server."""
+    speakers = [_speaker(entry) for entry in entries if not isinstance(entry, Missing)]
+    return Side.CLIENT in speakers and Side.SERVER in speakers[speakers.index(Side.CLIENT) :]
+
+
+def _end_cut(see: Observation, party: Party | None) -> bool:
+    """The snap length cut off what the client said last, in clear, and there was room for a QUIT.
+
+    Where the server answered nothing after that, a QUIT would not count: what is said about the server stands.
+    """
+    if not see.half(Side.CLIENT).cut or see.dialogue.tls is not None:
+        return False
+    answered = False
+    for entry in reversed(see.dialogue.entries):
+        if isinstance(entry, Missing) and entry.reason == GapReason.SNAPLEN.value:
+            if entry.side is Side.CLIENT:
+                return entry.octets >= SHORTEST_QUIT and (answered or party is not Party.SERVER)
+            answered = True
+        elif isinstance(entry, Reply):
+            answered = True
+        elif isinstance(entry, Command) and not entry.cut:
+            return False
+    return False
