@@ -74,8 +74,8 @@ class Conversation:
 
     @property
     def message_ended(self) -> bool:
-        """The step completed last, or awaited, is the end of a message."""
-        return (self.outstanding[0].stage if self.outstanding else self._done) is Stage.END_OF_DATA
+        """The last that the client sent is the end of a message."""
+        return bool(self._exchanges) and self._exchanges[-1].kind in (_DOT, _LAST)
 
     # --- Positions ---------------------------------------------------------------------------------------------------
 
