@@ -52,7 +52,7 @@ def own_reset(see: Observation, side: Side) -> Claim | None:
     reset = see.ending.reset
     if origin is None or reset is None or origin.foreign:
         return None
-    sure = origin.shape is Shape.ACTIVE and origin.ttl is not Ttl.FOREIGN_FEW and not origin.once
+    sure = origin.shape is Shape.ACTIVE and origin.ttl is Ttl.USUAL and not origin.once
     claim = Claim(
         ("The connection was reset",),
         (
@@ -76,19 +76,22 @@ def shape_evidence(origin: Origin) -> tuple[Evidence, ...]:
         return shape, Evidence(
             (f"its TTL {origin.reset.ttl} is that of the other packets of this address",), words.frames(origin.reset.at)
         )
-    if origin.ttl is Ttl.UNKNOWN:
-        return shape, Evidence(("there is no steady TTL of this address to compare it with",))
     return (shape,)
 
 
 def _against(origin: Origin, sure: bool) -> tuple[Evidence, ...]:
     found = []
-    if origin.ttl is Ttl.FOREIGN_FEW:
+    if origin.ttl is Ttl.UNKNOWN:
         found.append(
             Evidence(
-                (
-                    f"its TTL {origin.reset.ttl} differs from the {origin.usual_ttl} of the few other packets of this address",
-                ),
+                (f"there is no steady TTL of this address to compare its {origin.reset.ttl} with",),
+                words.frames(origin.reset.at),
+            )
+        )
+    if origin.ttl in (Ttl.FOREIGN_FEW, Ttl.WITH_WORDS):
+        found.append(
+            Evidence(
+                (f"its TTL {origin.reset.ttl} differs from the {origin.usual_ttl} of other packets of this address",),
                 words.frames(origin.reset.at),
             )
         )

@@ -43,7 +43,11 @@ class Ttl(Enum):
     """Differs from a baseline of at least three packets that never varied."""
     FOREIGN_FEW = "foreign-few"
     """Differs from all that is known, but that is little."""
+    WITH_WORDS = "with-words"
+    """That of the octets right before it and of nothing else, where all the others have one and the same: whoever forges a
+    reset may forge a reply as well."""
     UNKNOWN = "unknown"
+    """Nothing steady to compare it with."""
 
 
 class Origin(NamedTuple):
@@ -103,6 +107,8 @@ def origin(session: Session, around: Surroundings, reset: Reset) -> Origin:
 def _ttl(session: Session, around: Surroundings, reset: Reset) -> tuple[Ttl, int | None, int]:
     before = reset.ttl_before
     total = sum(count for _, count in before)
+    if _with_words(session.connection, reset):
+        return Ttl.WITH_WORDS, before[0][0], before[0][1]
     if len(before) > 1:
         return (Ttl.USUAL if any(reset.ttl == ttl for ttl, _ in before) else Ttl.UNKNOWN), None, total
     end = session.connection.server if reset.claimed is Side.SERVER else session.connection.client
@@ -119,6 +125,15 @@ def _ttl(session: Session, around: Surroundings, reset: Reset) -> tuple[Ttl, int
     if reset.ttl in known:
         return Ttl.USUAL, reset.ttl, 1
     return (Ttl.FOREIGN if len(known) == 1 else Ttl.FOREIGN_FEW), next(iter(known)) if len(known) == 1 else None, 1
+
+
+def _with_words(connection: Connection, reset: Reset) -> bool:
+    """The last segment before it brought octets with its TTL, which no other has; the others, three and more, have one."""
+    if len(reset.ttl_before) != 2:
+        return False
+    (_, usual), odd = reset.ttl_before
+    last = [seg for seg in connection.segments if seg.side is reset.claimed and seg.at < reset.at and not seg.is_rst]
+    return usual >= BASELINE and odd == (reset.ttl, 1) and bool(last) and last[-1].ttl == reset.ttl and last[-1].new > 0
 
 
 def _once(connection: Connection, reset: Reset) -> bool:

@@ -117,6 +117,27 @@ def test_other_resets_beside_one_seen_once(others: tuple[Reset, ...], once: bool
     assert (found.once, found.one_leg) == (once, leg)
 
 
+REPLY = make_segment(18, S, 3.09, ttl=33, length=19, new=19)
+WORDS = [
+    # the server's TTLs before a reset with TTL 33, its last segments, verdict
+    (((52, 3), (33, 1)), (REPLY,), Ttl.WITH_WORDS),
+    (((52, 2), (33, 1)), (REPLY,), Ttl.USUAL),
+    (((52, 3), (33, 2)), (REPLY,), Ttl.USUAL),
+    (((33, 1), (52, 3)), (REPLY,), Ttl.USUAL),
+    (((52, 3), (33, 1)), (REPLY._replace(length=0, new=0),), Ttl.USUAL),
+    (((52, 3), (33, 1)), (REPLY._replace(ttl=52),), Ttl.USUAL),
+]
+
+
+@pytest.mark.parametrize(("before", "segments", "expected"), WORDS)
+def test_a_ttl_of_the_last_words_only(
+    before: tuple[tuple[int, int], ...], segments: tuple[Segment, ...], expected: Ttl
+) -> None:
+    around = make_surroundings(hosts=FewHosts({SERVER.address: frozenset({52, 33})}))
+    session = Session(make_connection(segments=segments), make_dialogue())
+    assert origin(session, around, make_reset(ttl=33, ttl_before=before)).ttl is expected
+
+
 def _ticking(*lags: float) -> tuple[Segment, ...]:
     """The server's packets before a reset at 3.1 s, a second apart, on a clock of a millisecond; late by so many seconds."""
     return tuple(make_segment(n, S, n + lag, tsval=1000 * n) for n, lag in enumerate(lags))

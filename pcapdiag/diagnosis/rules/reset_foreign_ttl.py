@@ -11,6 +11,11 @@ from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import How, Party, Strength
 
+WEAK = {
+    Ttl.FOREIGN_FEW: "few packets of that address were captured to compare with",
+    Ttl.WITH_WORDS: "the octets right before it have this TTL too: they were forged as well, or the route changed",
+}
+
 
 @rule(
     "PD401",
@@ -26,17 +31,19 @@ def reset_foreign_ttl(see: Observation) -> Iterator[Claim]:
         All of the following: the reset ended the session; the earlier packets of that side in this connection, resets
         left out, had one and the same TTL; the reset's TTL is another one, which no packet of that address in the
         whole capture had had before. Likely with at least three such packets (or, where that side sent none, when the
-        address had one single TTL elsewhere in the capture), possible with one or two. Copies of the same packet
-        (mirrors, `any`) are not compared.
+        address had one single TTL elsewhere in the capture), possible with one or two. Also possible when the reset
+        shares its TTL with one packet, the last one before it, which brought octets, and at least three others had one
+        other TTL. Copies of the same packet (mirrors, `any`) are not compared.
 
     What it means:
         A device on the path (firewall, intrusion prevention, rate limiter, load balancer) sent the reset in that
-        host's name. What the deceived hosts do to each other afterwards is consequence.
+        host's name, and perhaps a reply before it (a 554 or 421 of its own). What the deceived hosts do to each other
+        afterwards is consequence.
 
     What else looks like this:
         A route that changed in the middle of the session: then later packets of that host have the new TTL too. A
-        cluster or a proxy that answers for the host: its TTL varies before the reset, and this rule is silent. A
-        device whose packets arrive with the host's TTL: nothing can be seen here, and PD202 or PD302 says possible.
+        cluster or a proxy that answers for the host: its TTL varies before the reset, and this rule is silent; PD202 or
+        PD302 then says possible. A device whose packets arrive with the host's TTL: nothing can be seen here.
 
     What to do:
         On every firewall between the two hosts, read the log of that second for these two addresses and ports. The
@@ -49,7 +56,7 @@ def reset_foreign_ttl(see: Observation) -> Iterator[Claim]:
         "Who sends TCP RSTs?".
     """
     origin = see.end_origin
-    if origin is None or origin.ttl not in (Ttl.FOREIGN, Ttl.FOREIGN_FEW):
+    if origin is None or origin.ttl not in (Ttl.FOREIGN, Ttl.FOREIGN_FEW, Ttl.WITH_WORDS):
         return
     reset = origin.reset
     sure = origin.ttl is Ttl.FOREIGN
@@ -72,7 +79,7 @@ def reset_foreign_ttl(see: Observation) -> Iterator[Claim]:
             Evidence((SHAPES[origin.shape],), words.frames(reset.at)),
             see.last_said,
         ),
-        () if sure else (Evidence(("few packets of that address were captured to compare with",)),),
+        () if sure else (Evidence((WEAK[origin.ttl],), words.frames(reset.at)),),
         how=How.RST,
         strength=Strength.LIKELY if sure else Strength.POSSIBLE,
         could_also_be=() if sure else (claimed,),

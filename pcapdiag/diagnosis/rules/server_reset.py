@@ -17,9 +17,9 @@ def server_reset(see: Observation) -> Iterator[Claim]:
     What it sees:
         As PD202, for the server: the first close that counts is a RST from the server's address, and neither its TTL,
         nor its timestamp, nor what the server sent afterwards, nor a second capture point contradicts that. Likely for
-        a RST+ACK with a live window or a timestamp (or without timestamps where the server used none), possible for a
-        bare RST or one whose TTL differs from one or two other packets, because a host whose socket is gone (reboot,
-        failover) and a device that copies the TTL look the same.
+        a RST+ACK with a live window or a timestamp (or without timestamps where the server used none) that has the TTL
+        of other packets of the server; possible for a bare RST, because a host whose socket is gone (reboot, failover)
+        and a device that copies the TTL look the same, and for one whose TTL cannot be compared or differs from few.
 
     What it means:
         The server's program aborted the connection, closed it with octets of the client unread (a refusal in the
