@@ -12,6 +12,7 @@ from pcapdiag.capture.table import ACK
 from pcapdiag.diagnosis.aftermath import CLOCK_ERROR_MS, took_in, went_on
 from pcapdiag.model import Moment, Side
 from pcapdiag.session import Session, Surroundings
+from pcapdiag.smtp.dialogue import Reply
 from pcapdiag.tcp.connection import Connection, Reset
 
 BASELINE = 3
@@ -44,7 +45,7 @@ class Ttl(Enum):
     FOREIGN_FEW = "foreign-few"
     """Differs from all that is known, but that is little."""
     WITH_WORDS = "with-words"
-    """That of the octets right before it and of nothing else, where all the others have one and the same: whoever forges a
+    """That of the refusal right before it and of nothing else, where all the others have one and the same: whoever forges a
     reset may forge a reply as well."""
     UNKNOWN = "unknown"
     """Nothing steady to compare it with."""
@@ -107,7 +108,7 @@ def origin(session: Session, around: Surroundings, reset: Reset) -> Origin:
 def _ttl(session: Session, around: Surroundings, reset: Reset) -> tuple[Ttl, int | None, int]:
     before = reset.ttl_before
     total = sum(count for _, count in before)
-    if _with_words(session.connection, reset):
+    if _with_words(session, reset):
         return Ttl.WITH_WORDS, before[0][0], before[0][1]
     if len(before) > 1:
         return (Ttl.USUAL if any(reset.ttl == ttl for ttl, _ in before) else Ttl.UNKNOWN), None, total
@@ -119,7 +120,8 @@ def _ttl(session: Session, around: Surroundings, reset: Reset) -> tuple[Ttl, int
             return Ttl.USUAL, usual, total
         if reset.ttl in known:
             return Ttl.UNKNOWN, usual, total
-        return (Ttl.FOREIGN if total >= BASELINE else Ttl.FOREIGN_FEW), usual, total
+        enough = total + _seen_before(session, around, end.address) >= BASELINE
+        return (Ttl.FOREIGN if enough else Ttl.FOREIGN_FEW), usual, total
     if not known:
         return Ttl.UNKNOWN, None, 0
     if reset.ttl in known:
@@ -127,13 +129,25 @@ def _ttl(session: Session, around: Surroundings, reset: Reset) -> tuple[Ttl, int
     return (Ttl.FOREIGN if len(known) == 1 else Ttl.FOREIGN_FEW), next(iter(known)) if len(known) == 1 else None, 1
 
 
-def _with_words(connection: Connection, reset: Reset) -> bool:
-    """The last segment before it brought octets with its TTL, which no other has; the others, three and more, have one."""
-    if len(reset.ttl_before) != 2:
+def _seen_before(session: Session, around: Surroundings, address: str) -> bool:
+    """The address had sent something before this connection began, so what is known of its TTLs is more than this."""
+    return around.hosts.alive_since(address, Moment(0, 0, 0), session.connection.first)
+
+
+def _with_words(session: Session, reset: Reset) -> bool:
+    """The last segment before it refused (4xx, 5xx) with its TTL, which no other has; the others, three and more, have one."""
+    if len(reset.ttl_before) != 2 or reset.claimed is not Side.SERVER:
         return False
     (_, usual), odd = reset.ttl_before
-    last = [seg for seg in connection.segments if seg.side is reset.claimed and seg.at < reset.at and not seg.is_rst]
-    return usual >= BASELINE and odd == (reset.ttl, 1) and bool(last) and last[-1].ttl == reset.ttl and last[-1].new > 0
+    if usual < BASELINE or odd != (reset.ttl, 1):
+        return False
+    segments = session.connection.segments
+    last = [seg for seg in segments if seg.side is reset.claimed and seg.at < reset.at and not seg.is_rst][-1:]
+    return any(
+        isinstance(entry, Reply) and entry.code >= 400 and entry.at == seg.at and seg.ttl == reset.ttl
+        for seg in last
+        for entry in session.dialogue.entries
+    )
 
 
 def _once(connection: Connection, reset: Reset) -> bool:

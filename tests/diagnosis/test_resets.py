@@ -20,6 +20,7 @@ from tests.factories import (
     make_connection,
     make_dialogue,
     make_half,
+    make_reply,
     make_reset,
     make_segment,
     make_surroundings,
@@ -117,24 +118,39 @@ def test_other_resets_beside_one_seen_once(others: tuple[Reset, ...], once: bool
     assert (found.once, found.one_leg) == (once, leg)
 
 
-REPLY = make_segment(18, S, 3.09, ttl=33, length=19, new=19)
-WORDS = [
-    # the server's TTLs before a reset with TTL 33, its last segments, verdict
-    (((52, 3), (33, 1)), (REPLY,), Ttl.WITH_WORDS),
-    (((52, 2), (33, 1)), (REPLY,), Ttl.USUAL),
-    (((52, 3), (33, 2)), (REPLY,), Ttl.USUAL),
-    (((33, 1), (52, 3)), (REPLY,), Ttl.USUAL),
-    (((52, 3), (33, 1)), (REPLY._replace(length=0, new=0),), Ttl.USUAL),
-    (((52, 3), (33, 1)), (REPLY._replace(ttl=52),), Ttl.USUAL),
+FEW = [
+    # earlier packets of this connection with one TTL, was the address seen before it, verdict about another TTL
+    (2, True, Ttl.FOREIGN),
+    (2, False, Ttl.FOREIGN_FEW),
+    (1, True, Ttl.FOREIGN_FEW),
 ]
 
 
-@pytest.mark.parametrize(("before", "segments", "expected"), WORDS)
-def test_a_ttl_of_the_last_words_only(
-    before: tuple[tuple[int, int], ...], segments: tuple[Segment, ...], expected: Ttl
-) -> None:
+@pytest.mark.parametrize(("count", "earlier", "expected"), FEW)
+def test_other_connections_add_to_the_baseline(count: int, earlier: bool, expected: Ttl) -> None:
+    hosts = FewHosts({SERVER.address: frozenset({52})}, alive=frozenset({SERVER.address} if earlier else ()))
+    reset = make_reset(ttl=33, ttl_before=((52, count),))
+    assert origin(Session(make_connection(), make_dialogue()), make_surroundings(hosts=hosts), reset).ttl is expected
+
+
+WORDS = [
+    # the server's TTLs before a reset with TTL 33, that of its last segment, what that segment said, verdict
+    (((52, 3), (33, 1)), 33, 554, Ttl.WITH_WORDS),
+    (((52, 3), (33, 1)), 33, 421, Ttl.WITH_WORDS),
+    (((52, 3), (33, 1)), 33, 250, Ttl.USUAL),
+    (((52, 2), (33, 1)), 33, 554, Ttl.USUAL),
+    (((52, 3), (33, 2)), 33, 554, Ttl.USUAL),
+    (((33, 1), (52, 3)), 33, 554, Ttl.USUAL),
+    (((52, 3), (33, 1)), 52, 554, Ttl.USUAL),
+]
+
+
+@pytest.mark.parametrize(("before", "ttl", "code", "expected"), WORDS)
+def test_a_ttl_of_the_refusal_only(before: tuple[tuple[int, int], ...], ttl: int, code: int, expected: Ttl) -> None:
     around = make_surroundings(hosts=FewHosts({SERVER.address: frozenset({52, 33})}))
-    session = Session(make_connection(segments=segments), make_dialogue())
+    segment = make_segment(18, S, 3.0, ttl=ttl, length=19, new=19)
+    dialogue = make_dialogue(entries=(make_reply(code, b"5.7.1 blocked", 18, 3.0),))
+    session = Session(make_connection(segments=(segment,)), dialogue)
     assert origin(session, around, make_reset(ttl=33, ttl_before=before)).ttl is expected
 
 

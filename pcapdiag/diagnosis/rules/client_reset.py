@@ -19,11 +19,11 @@ def client_reset(see: Observation) -> Iterator[Claim]:
         All of the following: the first close that counts is a RST from the client's address; its TTL does not differ
         from three or more packets of the client that never varied; the client sent nothing afterwards that a host
         without this socket could not send; its timestamp is within a tenth of a second of the client's clock (where it
-        has one); a capture at two points that went on did not see it at one of them only; neither side had sent a
-        fatal TLS alert. Likely for a RST+ACK with a live window or a timestamp (or without timestamps where the client
-        used none) that has the TTL of other packets of the client, stands at the very next sequence number, and was
-        captured as often as they. Possible for the others: bare, with a TTL that cannot be compared (none known, or
-        they varied), or differs from one or two packets, or is that of the last octets only.
+        has one); a capture at two points that went on did not see it at one of them only; neither side had sent a fatal
+        TLS alert. Likely for a RST+ACK with a live window or a timestamp (or without timestamps where the client used
+        none) that has the TTL of other packets of the client, stands at the very next sequence number, and was captured
+        as often as they. Possible for one that crossed a 421 of the server, and for the others: bare, with a TTL that
+        cannot be compared (none known, or they varied), or differs from one or two packets.
 
     What it means:
         The client's program aborted the connection (SO_LINGER 0, or closed it with unread input), or its process was

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pcapdiag.diagnosis import words
 from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.resets import Ttl
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import Party, Side, Strength
@@ -24,8 +25,8 @@ def probe(see: Observation) -> Iterator[Claim]:
 
     What it sees:
         All of the following: the handshake was completed; the client sent no octet; it closed first, by FIN or by a
-        RST that nothing shows to be another's and that is not bare; it did so after the greeting, or within a second of
-        the handshake.
+        RST that nothing shows to be another's, that is not bare and has the TTL of the client's other packets (there
+        are two at least, SYN and ACK); it did so after the greeting, or within a second of the handshake.
 
     What it means:
         A health check of a load balancer, a monitoring system or a port scanner. Postfix logs it as "lost connection
@@ -35,7 +36,8 @@ def probe(see: Observation) -> Iterator[Claim]:
         A client that gave up on a greeting that did not come: it waits longer, and PD203 names who made it wait. A
         client that insists on TLS from the first octet speaks first and is no probe (PD613). A bare reset: a program
         that closes sends FIN, or aborts with RST+ACK; a bare one says that the client's kernel no longer knew the
-        connection when the greeting came, because it started anew or a device had reset it there (PD202).
+        connection when the greeting came, because it started anew or a device had reset it there (PD202). A reset whose
+        TTL is not that of the SYN: a device forged it (PD401).
 
     What to do:
         Nothing, if the address is known: a load balancer, a monitoring host. Let the check say QUIT, or have it check
@@ -47,7 +49,7 @@ def probe(see: Observation) -> Iterator[Claim]:
         Postfix, smtpd: "lost connection after CONNECT from"; seen with health checks of load balancers.
     """
     ending = see.ending
-    if not see.closed_by(Side.CLIENT) or see.said_anything or (ending.reset is not None and ending.reset.bare):
+    if not see.closed_by(Side.CLIENT) or see.said_anything or (ending.reset is not None and not _own(see)):
         return
     complete = see.connection.handshake.complete
     greeted = see.dialogue.greeting is not None and see.dialogue.greeting.complete
@@ -61,3 +63,9 @@ def probe(see: Observation) -> Iterator[Claim]:
         end=ending.at,
         benign=True,
     )
+
+
+def _own(see: Observation) -> bool:
+    """The reset is the client's own abort, by its shape and by its TTL."""
+    origin = see.end_origin
+    return origin is not None and not origin.reset.bare and not origin.foreign and origin.ttl is Ttl.USUAL

@@ -13,7 +13,7 @@ from pcapdiag.model import How, Party, Strength
 
 WEAK = {
     Ttl.FOREIGN_FEW: "few packets of that address were captured to compare with",
-    Ttl.WITH_WORDS: "the octets right before it have this TTL too: they were forged as well, or the route changed",
+    Ttl.WITH_WORDS: "the refusal right before it has this TTL too: it was forged as well, or the route changed",
 }
 
 
@@ -29,11 +29,12 @@ def reset_foreign_ttl(see: Observation) -> Iterator[Claim]:
 
     What it sees:
         All of the following: the reset ended the session; the earlier packets of that side in this connection, resets
-        left out, had one and the same TTL; the reset's TTL is another one, which no packet of that address in the
-        whole capture had had before. Likely with at least three such packets (or, where that side sent none, when the
-        address had one single TTL elsewhere in the capture), possible with one or two. Also possible when the reset
-        shares its TTL with one packet, the last one before it, which brought octets, and at least three others had one
-        other TTL. Copies of the same packet (mirrors, `any`) are not compared.
+        left out, had one and the same TTL; the reset's TTL is another one, which no packet of that address in the whole
+        capture had had before. Likely with at least three such packets (two, when the address had been seen before this
+        connection; where that side sent none, when it had one single TTL elsewhere in the capture), possible with one
+        or two. Also possible when the server's reset shares its TTL with one packet, a refusal (4xx or 5xx) right
+        before it, and at least three others had one other TTL. Copies of the same packet (mirrors, `any`) are not
+        compared.
 
     What it means:
         A device on the path (firewall, intrusion prevention, rate limiter, load balancer) sent the reset in that
