@@ -182,6 +182,10 @@ class Conversation:
         assert other.base is not None
         return offset_near(packet.ack, other.base, max(other.top, other.acked))
 
+    def _known_ack(self, packet: Packet, other: Flow) -> int | None:
+        """What a reset acknowledges; it is no reason to begin counting."""
+        return self._ack_offset(packet, other) if other.base is not None else None
+
     def _accept(
         self,
         packet: Packet,
@@ -279,7 +283,7 @@ class Conversation:
         self.ledger.letter("R", flow.index)
         flow.last_news = at
         offset = flow.next if reset.offset is None else reset.offset
-        self._keep(packet, at, flow.index, offset, None, 0, analysis.NONE, b"")
+        self._keep(packet, at, flow.index, offset, self._known_ack(packet, other), 0, analysis.NONE, b"")
 
     def _provoker(self, packet: Packet, index: int) -> Moment | None:
         """RFC 9293 3.5.2 group 1: "If the incoming segment has an ACK field, the reset takes its sequence number from the

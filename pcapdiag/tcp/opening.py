@@ -6,6 +6,8 @@ from pcapdiag.model import Moment
 from pcapdiag.tcp.connection import Handshake
 
 MAX_SYNS = 50
+COPY_NS = 500_000_000
+"""A SYN that is not answered is sent again after a second (RFC 6298 section 2, rule 2.1): sooner, it was captured twice."""
 
 
 class Opening:
@@ -40,30 +42,37 @@ class Opening:
         return self.counts[index] > (2 if self.simultaneous else 1)
 
     def acknowledges(self, index: int, at: Moment, syn_of_other: bool) -> None:
-        """Side `index` acknowledged something."""
-        if self.complete is None and index == 0 and syn_of_other and (self.synacks or self.server_syn):
+        """Side `index` acknowledged something. A client that acknowledges has had a SYN+ACK, captured or not."""
+        if self.complete is not None or index != 0:
+            return
+        if (syn_of_other and (self.synacks or self.server_syn)) or (self.syns and not self.synacks):
             self.complete = at
 
     @property
     def rtt_ns(self) -> int | None:
         """SYN to SYN+ACK plus SYN+ACK to ACK, when each was sent once."""
-        if self.complete is None or len(self.syns) != 1 or len(self.synacks) != 1:
+        if self.complete is None or not _sent_once(self.syns) or not _sent_once(self.synacks):
             return None
         return _passed(self.syns[0], self.complete)
 
     def handshake(self, midway: Moment | None) -> Handshake:
         """The final account; `midway` is the first segment of a capture that holds no SYN."""
         syns, synacks, complete = self.syns, self.synacks, self.complete
-        answered = len(synacks) == 1
+        answered = _sent_once(synacks)
         return Handshake(
             tuple(syns),
             tuple(synacks),
             complete or midway,
             self.rtt_ns,
-            _passed(syns[0], synacks[0]) if answered and len(syns) == 1 else None,
+            _passed(syns[0], synacks[0]) if answered and _sent_once(syns) else None,
             _passed(synacks[0], complete) if answered and complete is not None else None,
             self.simultaneous,
         )
+
+
+def _sent_once(moments: list[Moment]) -> bool:
+    """There is one, and what repeats it are copies."""
+    return bool(moments) and moments[-1].time_ns - moments[0].time_ns < COPY_NS
 
 
 def _passed(earlier: Moment, later: Moment) -> int | None:
