@@ -9,15 +9,14 @@ from enum import Enum
 from typing import NamedTuple
 
 from pcapdiag.capture.table import IcmpError
+from pcapdiag.diagnosis.closes import Close, cause_of, closes_of
+from pcapdiag.diagnosis.crossing import Farewell, acted_first, crossing, farewell
 from pcapdiag.diagnosis.quitting import Quit, TlsEnd, encrypted_quit, quit_that_counts
 from pcapdiag.diagnosis.silence import Hole, Silence, hole, least_span_of_fin_ns, silence
 from pcapdiag.model import Moment, Side
 from pcapdiag.session import Session
-from pcapdiag.smtp.dialogue import DOT, Reply
-from pcapdiag.tcp.connection import Connection, Effect, Fin, Reset
-
-AT_ONCE_NS = 500_000_000
-"""A FIN within this time of the QUIT belongs to it."""
+from pcapdiag.smtp.dialogue import Reply
+from pcapdiag.tcp.connection import Connection, Fin, Reset
 
 
 class Kind(Enum):
@@ -62,19 +61,12 @@ class Ending(NamedTuple):
     """The 421 with which the server announced its close."""
     crossed: bool = False
     """Both sides closed without having seen the other's close."""
+    missed: bool = False
+    """The FIN was not captured, only that it was acknowledged."""
     later: Moment | None = None
     """The give-up that followed a silence or a hole."""
     unread: Moment | None = None
     """The other side's segment that met no socket any more and drew the reset: its sender had gone before it came."""
-
-
-class Close(NamedTuple):
-    """A FIN or RST that counts as an act of the side it names."""
-
-    at: Moment
-    side: Side
-    fin: Fin | None
-    reset: Reset | None
 
 
 def find_ending(session: Session) -> Ending:
@@ -116,60 +108,10 @@ def _unconnected(session: Session) -> Ending:
 
 
 def _beyond_handshake(connection: Connection) -> bool:
-    """The server's direction was not captured, but the client acknowledges what it sent: the handshake was completed."""
+    """The capture missed a step of the handshake, but not what came after it: the server's octets, or those of a client
+    whose server's direction was not captured."""
     client, server = connection.halves
-    return not server.packets and (client.octets > 0 or server.acked > 0 or any(seg.ack for seg in connection.segments))
-
-
-def closes_of(session: Session) -> list[Close]:
-    """The FINs and RSTs that count, in the order in which their senders acted as far as the capture can tell."""
-    connection = session.connection
-    polite = [fin for fin in connection.closing.fins if fin.accepted and _half_close(session, fin)]
-    closes = [
-        Close(fin.at, fin.side, fin, None) for fin in connection.closing.fins if fin.accepted and fin not in polite
-    ]
-    sides = {fin.side for fin in polite} - {close.side for close in closes}
-    for reset in connection.closing.resets:
-        late = any(close.at < cause_of(connection, reset) for close in closes)
-        if reset.effect is Effect.ENDED or (reset.effect is Effect.ECHO and reset.claimed in sides and not late):
-            closes.append(Close(reset.at, reset.claimed, None, reset))
-    closes.sort(key=lambda close: close.at if close.reset is None else cause_of(connection, close.reset))
-    return closes
-
-
-def cause_of(connection: Connection, reset: Reset) -> Moment:
-    """When its sender had acted already: a bare reset tells that the socket was gone when the first of the other side's
-    segments that it can answer, and that was never acknowledged, arrived."""
-    if reset.bare and reset.provoked_by is not None:
-        seen = connection.half(reset.claimed.other).acked
-        for seg in connection.segments:
-            if seg.at > reset.provoked_by:
-                break
-            fits = seg.side is not reset.claimed and seg.ack == reset.offset and seg.offset >= seen
-            if fits and (seg.length or seg.is_fin):
-                return seg.at
-    return reset.at
-
-
-def _half_close(session: Session, fin: Fin) -> bool:
-    """Exim as client sends the final dot, QUIT and FIN in one go: no drop, it still waits for the reply.
-
-    A FIN that comes later than the QUIT is polite only when the reply was still taken in: else it is how a client gives up
-    that had pipelined its QUIT (Postfix).
-    """
-    if fin.side is not Side.CLIENT:
-        return False
-    ahead = [each for each in session.dialogue.exchanges if each.command.offset < fin.offset]
-    if not ahead or ahead[-1].command.verb != b"QUIT":
-        return False
-    waiting = [each for each in ahead[:-1] if each.reply is None or each.reply.at > fin.at]
-    content = [each for each in waiting if each.command.verb in (DOT, b"BDAT")]
-    if not content:
-        return False
-    if fin.at.time_ns - ahead[-1].command.at.time_ns < AT_ONCE_NS:
-        return True
-    acked = session.connection.halves[1].acked
-    return all(each.reply is not None and each.reply.end <= acked for each in content)
+    return server.octets > 0 or (not server.packets and (client.octets > 0 or server.acked > 0))
 
 
 def _after_quit(connection: Connection, quit_: Quit, closes: list[Close]) -> Ending:
@@ -233,7 +175,7 @@ def _unheard(connection: Connection, first: Close) -> Hole | None:
     """The closer never heard what the other side kept repeating: its own close, and what follows, still do not
     acknowledge it. Or nobody heard the closer: what it had said before its FIN is repeated in vain."""
     gap = hole(connection, first.side.other, None)
-    if gap is not None and gap.repeats and gap.repeats[0] < first.at:
+    if gap is not None and gap.repeats and gap.repeats[0] < first.at and not _foreign(first):
         return gap
     if first.fin is None or first.fin.acked is not None:
         return None
@@ -241,6 +183,11 @@ def _unheard(connection: Connection, first: Close) -> Hole | None:
     if gap is None or gap.offset >= first.fin.offset:
         return None
     return gap if gap.repeats or gap.answers[-1] > first.at else None
+
+
+def _foreign(first: Close) -> bool:
+    """A reset with a TTL that its side never had says nothing about what reached that side."""
+    return first.reset is not None and first.reset.ttl not in dict(first.reset.ttl_before)
 
 
 def _silence_before(connection: Connection, first: Close) -> Silence | None:
@@ -264,30 +211,38 @@ def _by_close(session: Session, first: Close, closes: list[Close]) -> Ending:
     if alert is not None:
         own = next((each for each in closes if each.side is alert[1]), first)
         return Ending(_kind(own), own.at, alert[1], own.fin, own.reset, alert=alert)
-    goodbye = _goodbye(session, first)
-    drawn = first.reset is not None and goodbye is not None and cause_of(session.connection, first.reset) <= goodbye.at
-    if goodbye is not None and first.side is Side.CLIENT and not drawn:
-        own = next((each for each in closes if each.side is Side.SERVER), first)
-        return Ending(
-            _kind(own) if own.side is Side.SERVER else Kind.FIN,
-            goodbye.at,
-            Side.SERVER,
-            own.fin,
-            own.reset,
-            goodbye=goodbye,
-        )
-    crossing = _crossing(session.connection, first, closes)
-    if crossing is not None and _acted_first(session, first, crossing):
-        return Ending(Kind.FIN, crossing.at, crossing.side, crossing.fin, goodbye=goodbye, crossed=True)
+    said = farewell(session, closes)
+    if said is not None:
+        return _by_farewell(session, said, closes)
+    second = crossing(first, closes)
+    if second is not None and acted_first(session.connection, first, second):
+        return _closed(session, second, crossed=True)
+    return _closed(session, first, crossed=second is not None)
+
+
+def _by_farewell(session: Session, said: Farewell, closes: list[Close]) -> Ending:
+    """The server announced its close; the client may have closed before it knew."""
+    goodbye = said.reply if said.reply.code == 421 else None
+    side = Side.SERVER if said.server_first else Side.CLIENT
+    own = next((each for each in closes if each.side is side), None)
+    if own is None or (said.server_first and closes[0].side is Side.CLIENT and goodbye is not None):
+        fin, reset = (own.fin, own.reset) if own is not None else (None, None)
+        kind = _kind(own) if own is not None else Kind.FIN
+        return Ending(kind, said.reply.at, side, fin, reset, goodbye=goodbye, crossed=said.crossed)
+    return _closed(session, own, crossed=said.crossed, goodbye=goodbye if said.server_first else None)
+
+
+def _closed(session: Session, own: Close, *, crossed: bool, goodbye: Reply | None = None) -> Ending:
     return Ending(
-        _kind(first),
-        first.at,
-        first.side,
-        first.fin,
-        first.reset,
+        _kind(own),
+        own.at,
+        own.side,
+        own.fin,
+        own.reset,
         goodbye=goodbye,
-        crossed=crossing is not None,
-        unread=_unread(session.connection, first),
+        crossed=crossed,
+        missed=own.missed,
+        unread=_unread(session.connection, own),
     )
 
 
@@ -312,7 +267,7 @@ def _gone_already(first: Close, closes: list[Close]) -> Close | None:
 
 
 def _kind(close: Close) -> Kind:
-    return Kind.FIN if close.fin is not None else Kind.RST
+    return Kind.RST if close.reset is not None else Kind.FIN
 
 
 def _fatal_alert(session: Session, first: Close) -> tuple[Moment, Side, str, str, int] | None:
@@ -335,38 +290,3 @@ def _answers(connection: Connection, at: Moment, fin: Fin | None) -> bool:
     return fin is not None and any(
         seg.at == at and seg.ack is not None and seg.ack > fin.offset for seg in connection.segments
     )
-
-
-def _goodbye(session: Session, first: Close) -> Reply | None:
-    """The server's 421, when it was the last thing it said before the close."""
-    last = None
-    for entry in session.dialogue.entries:
-        if isinstance(entry, Reply):
-            if entry.at > first.at:
-                break
-            last = entry
-    return last if last is not None and last.code == 421 and last.complete else None
-
-
-def _crossing(connection: Connection, first: Close, closes: list[Close]) -> Close | None:
-    """The other side's FIN, when it was sent before the first one had arrived."""
-    if first.fin is None:
-        return None
-    for close in closes:
-        if close.side is not first.side and close.fin is not None and close.fin.ack is not None:
-            return close if close.fin.ack <= first.fin.offset else None
-    return None
-
-
-def _acted_first(session: Session, first: Close, crossing: Close) -> bool:
-    """Of two FINs that crossed: did the one that stands second in the capture act first?
-
-    A server that had just refused closes by itself; otherwise half a round trip speaks for the frame that had to travel.
-    """
-    if crossing.side is Side.SERVER:
-        replies = [entry for entry in session.dialogue.entries if isinstance(entry, Reply) and entry.at < crossing.at]
-        if replies and replies[-1].code >= 400 and crossing.at.time_ns - replies[-1].at.time_ns < 1_000_000_000:
-            return True
-    handshake = session.connection.handshake
-    leg = handshake.server_leg_ns if crossing.side is Side.SERVER else handshake.client_leg_ns
-    return leg is not None and crossing.at.time_ns - first.at.time_ns < leg // 2

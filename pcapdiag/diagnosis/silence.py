@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from pcapdiag.diagnosis.round_trip import round_trip_ns
 from pcapdiag.model import Moment, Side
-from pcapdiag.tcp.connection import Connection, Odd, Segment
+from pcapdiag.tcp.connection import Connection, Fin, Odd, Segment
 
 REPEATED = Odd.RETRANSMISSION | Odd.KEEP_ALIVE | Odd.ZERO_WINDOW_PROBE
 ORDINARY = Odd.NONE
@@ -57,8 +58,8 @@ class Hole(NamedTuple):
 def silence(
     connection: Connection, sender: Side, before: Moment | None, least_span_ns: int = LEAST_SPAN_NS
 ) -> Silence | None:
-    """`sender` repeated itself at least twice, over at least 0.9 s, and after the first unanswered segment nothing came
-    from the other side until `before` (None: the end of the capture)."""
+    """`sender` repeated itself at least twice, and after the first unanswered segment nothing came from the other side for at
+    least 0.9 s: until `before`, or up to the last repeat (None: the end of the capture)."""
     mine, theirs = _split(connection.segments, sender, before)
     last_sign = theirs[-1].at if theirs else None
     pending = [seg for seg in mine if last_sign is None or seg.at > last_sign]
@@ -74,12 +75,12 @@ def silence(
         )
         if not repeated_first and len(repeats) < LEAST_REPEATS:
             return None
-    span = needing[-1].at.time_ns - first.at.time_ns
-    if len(repeats) < LEAST_REPEATS or span < least_span_ns:
+    lasted = (needing[-1].at if before is None else before).time_ns - first.at.time_ns
+    if len(repeats) < LEAST_REPEATS or lasted < least_span_ns:
         return None
     probes = all(seg.odd & (Odd.KEEP_ALIVE | Odd.ZERO_WINDOW_PROBE) for seg in needing if seg.odd & REPEATED)
     of_fin = all(seg.is_fin or seg.odd & REPEATED == Odd.NONE for seg in needing) and any(seg.is_fin for seg in needing)
-    return Silence(sender, first.at, repeats, last_sign, of_fin, probes, span)
+    return Silence(sender, first.at, repeats, last_sign, of_fin, probes, needing[-1].at.time_ns - first.at.time_ns)
 
 
 def hole(
@@ -87,13 +88,13 @@ def hole(
 ) -> Hole | None:
     """Octets of `sender` that stayed unacknowledged while the other side's TCP answered.
 
-    Either they were repeated at least twice over 0.9 s, and the other side's later segments do not acknowledge them or
-    its SACK reports octets beyond them (a receiver whom nothing reaches any more has no reason to answer again); or
-    they never passed this capture point and the other side reports the hole (duplicate acknowledgements or SACK) for
+    Either they were repeated at least twice over 0.9 s, and the other side's later segments, its reset included, do not
+    acknowledge them or its SACK reports octets beyond them (a receiver whom nothing reaches any more has no reason to
+    answer again; `least_span_ns` is then enough); or they never passed this capture point and the other side reports the hole (duplicate acknowledgements or SACK) for
     at least 0.9 s. A closed window is no hole.
     """
     mine, theirs = _split(connection.segments, sender, before)
-    acks = [seg for seg in theirs if seg.ack is not None]
+    acks = [seg for seg in theirs if seg.ack is not None and not seg.is_rst]
     if not acks:
         return None
     stuck_at = max(seg.ack for seg in acks if seg.ack is not None)
@@ -104,13 +105,19 @@ def hole(
     repeats = [seg for seg in around if seg.odd & Odd.RETRANSMISSION]
     if len(repeats) < LEAST_REPEATS:
         return _reported_hole(connection, sender, acks, mine, stuck_at, least_span_ns)
-    first, span = around[0].at, repeats[-1].at.time_ns - repeats[0].at.time_ns
-    beyond = [seg for seg in acks if seg.at > first and any(right > stuck_at for _, right in seg.sack)]
-    answers = [seg.at for seg in acks if seg.at > repeats[0].at] or [seg.at for seg in beyond]
-    if not answers or span < LEAST_SPAN_NS:
+    span = repeats[-1].at.time_ns - repeats[0].at.time_ns
+    beyond = [seg for seg in acks if any(right > stuck_at for _, right in seg.sack)]
+    answers = [seg.at for seg in theirs if seg.at > repeats[0].at and _stuck(seg, stuck_at)]
+    answers = answers or [seg.at for seg in beyond]
+    if not answers or span < (least_span_ns if beyond else LEAST_SPAN_NS):
         return None
     lengths = tuple({seg.length for seg in repeats})
     return Hole(sender, stuck_at, tuple(seg.at for seg in repeats), tuple(answers), lengths, bool(beyond), True, span)
+
+
+def _stuck(seg: Segment, offset: int) -> bool:
+    """An acknowledgement, or a reset that carries one, and no further than this."""
+    return seg.ack is not None and (seg.ack == offset if seg.is_rst else seg.ack <= offset)
 
 
 def _reported_hole(
@@ -136,7 +143,15 @@ def _reported_hole(
 def least_span_of_fin_ns(connection: Connection) -> int:
     """How long a FIN must have been repeated in vain. Who has closed waits for nothing but its acknowledgement, which is due
     in a round trip; stacks repeat it from 200 ms on (Linux, TCP_RTO_MIN)."""
-    return max(FIN_RTTS * (connection.handshake.rtt_ns or LEAST_SPAN_NS), LEAST_SPAN_OF_FIN_NS)
+    return max(FIN_RTTS * (round_trip_ns(connection) or LEAST_SPAN_NS), LEAST_SPAN_OF_FIN_NS)
+
+
+def fin_in_vain(connection: Connection, fin: Fin) -> tuple[Moment, ...]:
+    """The repeats of a FIN behind which nothing came from the other side."""
+    after = [seg for seg in connection.segments if seg.at > fin.at]
+    if fin.acked is not None or any(seg.side is fin.side.other for seg in after):
+        return ()
+    return tuple(seg.at for seg in after if seg.is_fin and seg.odd & Odd.RETRANSMISSION)
 
 
 def closed_window(connection: Connection, receiver: Side, before: Moment | None) -> tuple[Moment, ...]:

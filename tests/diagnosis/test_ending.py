@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from pcapdiag.capture.table import ACK, FIN, RST, IcmpError
-from pcapdiag.diagnosis.ending import Ending, Kind, cause_of, closes_of, find_ending
+from pcapdiag.diagnosis.closes import cause_of, closes_of
+from pcapdiag.diagnosis.ending import Ending, Kind, find_ending
 from pcapdiag.model import Moment, Side, Stage
 from pcapdiag.session import Session
 from pcapdiag.smtp.dialogue import DOT, Exchange, Reply, Tls
@@ -29,6 +30,7 @@ from tests.factories import (
 
 C, S = Side.CLIENT, Side.SERVER
 OPENED = Handshake((at(1),), (at(2, 0.03),), at(3, 0.03), 30_000_000, 30_000_000, 100_000, False)
+AT_SERVER = Handshake((at(1),), (at(2, 0.0001),), at(3, 0.03), 30_000_000, 100_000, 30_000_000, False)
 MIDWAY = Handshake((), (), at(1), None, None, None, False)
 AGAIN = Odd.RETRANSMISSION
 
@@ -184,28 +186,84 @@ def test_the_give_up_after_a_silence_is_kept() -> None:
     assert find_ending(ended(segments=repeated(C))).later is None
 
 
-def crossing(between: float, code: int | None, said: float = 3.05) -> Ending:
+def crossing(between: float, code: int | None, said: float, heard: bool) -> Ending:
     """The client's FIN, then the server's, sent before it had seen the client's. A round trip takes 30 ms."""
-    first = make_fin(19, C, 3.1, ack=800, offset=800)
+    first = make_fin(19, C, 3.1, ack=800 if heard else 780, offset=800)
     second = make_fin(20, S, 3.1 + between, ack=800, offset=800)
-    entries = (make_reply(code, b"no", 18, said),) if code else ()
-    return find_ending(ended(first, second, entries=entries))
+    entries = (make_reply(code, b"no", 18, said, end=800),) if code else ()
+    segments = (SAID._replace(ack=780), make_segment(19, C, 3.1, flags=FIN | ACK, offset=800, length=0, ack=first.ack))
+    return find_ending(ended(first, second, entries=entries, segments=segments))
 
 
 CROSSINGS = {
-    # seconds between the FINs, code of the last reply, when it was said -> who acted first
-    "less than half of the server's leg": (0.014, None, 0.0, S),
-    "more than that": (0.016, None, 0.0, C),
-    "right after a refusal": (0.2, 550, 3.05, S),
-    "more than a second after the refusal": (0.2, 550, 2.2, C),
-    "right after a yes": (0.2, 250, 3.05, C),
+    # seconds between the FINs, code of the last reply, when it was said, whether the client had it
+    # -> who acted first, and whether only the times tell
+    "less than half of the server's leg": (0.014, None, 0.0, True, S, True),
+    "more than that": (0.016, None, 0.0, True, C, True),
+    "right after a refusal that was heard": (0.2, 550, 3.05, True, S, False),
+    "more than a second after the refusal": (0.2, 550, 2.2, True, C, True),
+    "right after a yes": (0.2, 250, 3.05, True, C, True),
+    "a refusal that was under way before the client's FIN": (0.02, 550, 3.11, False, S, True),
+    "a refusal that was sent after the client's FIN": (0.02, 550, 3.119, False, C, True),
 }
 
 
-@pytest.mark.parametrize(("between", "code", "said", "side"), CROSSINGS.values(), ids=CROSSINGS)
-def test_crossing(between: float, code: int | None, said: float, side: Side) -> None:
-    found = crossing(between, code, said)
-    assert (found.kind, found.side, found.crossed) == (Kind.FIN, side, True)
+@pytest.mark.parametrize(("between", "code", "said", "heard", "side", "crossed"), CROSSINGS.values(), ids=CROSSINGS)
+def test_crossing(between: float, code: int | None, said: float, heard: bool, side: Side, crossed: bool) -> None:
+    found = crossing(between, code, said, heard)
+    assert (found.kind, found.side, found.crossed) == (Kind.FIN, side, crossed)
+
+
+def test_a_421_and_the_client_s_abort() -> None:
+    goodbye = make_reply(421, b"bye", 18, 3.0, end=816, unasked=True)
+    for seconds, ack, side, crossed in [
+        (3.2, 816, S, False),  # it had the 421
+        (3.010, 800, C, True),  # it was sent half a round trip before, and the 421 left at 3.0 - 0.015
+        (3.0001, 816, S, False),
+    ]:
+        abort = make_reset(19, C, seconds)
+        segment = make_segment(19, C, seconds, flags=RST | ACK, offset=800, length=0, ack=ack)
+        session = ended(abort, entries=(goodbye,), segments=(SAID._replace(ack=800), segment), handshake=AT_SERVER)
+        found = find_ending(session)
+        assert (found.side, found.crossed) == (side, crossed)
+
+
+def test_a_421_that_acknowledges_the_fin_was_said_after_it() -> None:
+    """Two frames that stand in the file the wrong way round."""
+    goodbye = make_reply(421, b"Lost incoming connection", 18, 3.0, end=830)
+    answer = make_segment(18, S, 3.0, offset=800, length=30, new=30, ack=801)
+    found = find_ending(
+        ended(
+            make_fin(19, C, 3.0001, offset=800, ack=800), entries=(goodbye,), segments=(SAID._replace(ack=800), answer)
+        )
+    )
+    assert (found.kind, found.side, found.crossed, found.goodbye) == (Kind.FIN, C, False, None)
+
+
+def missed(*later: Segment) -> Session:
+    """The client's FIN acknowledges one number more than the server's 800 octets; no FIN of the server was captured."""
+    fin = make_segment(19, C, 3.1, flags=FIN | ACK, offset=800, length=0, ack=801)
+    return ended(make_fin(19, C, 3.1, ack=801), segments=(SAID._replace(ack=800), fin, *later))
+
+
+MISSED = {
+    "the server stands behind its FIN": ((make_segment(20, S, 3.13, offset=801, length=0, ack=801),), S),
+    "nothing of the server follows": ((), C),
+    "the server denies it": ((make_segment(20, S, 3.13, offset=800, length=0, ack=800),), C),
+    "it was an octet, and more follow": (
+        (
+            make_segment(20, S, 3.13, offset=801, length=0, ack=801),
+            make_segment(21, S, 3.14, offset=801, length=9, new=9, ack=801),
+        ),
+        C,
+    ),
+}
+
+
+@pytest.mark.parametrize(("later", "side"), MISSED.values(), ids=MISSED)
+def test_a_fin_that_the_capture_missed(later: tuple[Segment, ...], side: Side) -> None:
+    found = find_ending(missed(*later))
+    assert (found.kind, found.side, found.missed) == (Kind.FIN, side, side is S)
 
 
 def test_a_fin_that_acknowledges_the_other_does_not_cross_it() -> None:

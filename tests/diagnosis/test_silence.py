@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from pcapdiag.capture.table import ACK, FIN, SYN
-from pcapdiag.diagnosis.silence import closed_window, hole, silence
+from pcapdiag.capture.table import ACK, FIN, RST, SYN
+from pcapdiag.diagnosis.silence import closed_window, fin_in_vain, hole, silence
 from pcapdiag.model import Side
 from pcapdiag.tcp.connection import Connection, Odd, Segment
-from tests.factories import T0, make_connection, make_half, make_segment
+from tests.factories import T0, make_connection, make_fin, make_half, make_segment
 
 C, S = Side.CLIENT, Side.SERVER
 AGAIN = Odd.RETRANSMISSION
@@ -83,7 +83,23 @@ def test_silence_before_a_moment_looks_no_further() -> None:
     assert silence(connection, C, None) is None
     before = silence(connection, C, ack(5, 9.0, 150).at)
     assert before is not None
-    assert before.span_ns == 2_000_000_000
+    assert before.span_ns == 2_000_000_000, "the sentence is about the repeats"
+
+
+def test_silence_lasts_until_the_close() -> None:
+    connection = talk(ack(1, 0.5, 100), data(2, 1.0), data(3, 1.2, odd=AGAIN), data(4, 1.6, odd=AGAIN))
+    assert silence(connection, C, None) is None
+    assert silence(connection, C, make_segment(5, C, 1.8).at) is None
+    assert silence(connection, C, make_segment(5, C, 1.9).at) is not None
+
+
+def test_a_fin_in_vain() -> None:
+    fins = [make_segment(n, C, float(n), AGAIN if n > 2 else Odd.NONE, flags=FIN | ACK, offset=800) for n in (2, 3, 4)]
+    note = make_fin(2, C, 2.0, acked=None)
+    assert fin_in_vain(talk(ack(1, 0.5, 800), *fins), note) == (fins[1].at, fins[2].at)
+    assert fin_in_vain(talk(*fins[:1]), note) == ()
+    assert fin_in_vain(talk(*fins, ack(5, 5.0, 800)), note) == (), "the other side lives"
+    assert fin_in_vain(talk(*fins), make_fin(2, C, 2.0)) == ()
 
 
 def test_a_syn_that_nobody_answers_is_silence() -> None:
@@ -101,6 +117,18 @@ HOLES = {
         (2, True, True),
     ),
     "nobody answers any more: that is silence": (REPEATED, None),
+    "repeated, and a reset that does not acknowledge it": (
+        (*REPEATED, make_segment(5, S, 4.0, flags=RST | ACK, ack=100, window=0)),
+        (2, False, True),
+    ),
+    "a reset that says something else is no answer": (
+        (*REPEATED, make_segment(5, S, 4.0, flags=RST | ACK, ack=0)),
+        None,
+    ),
+    "reported before its first octet was captured": (
+        (data(2, 0.9, 150), ack(3, 0.95, 100, sack=((150, 200),)), *REPEATED),
+        (2, True, True),
+    ),
     "acknowledged in the end": ((*REPEATED, ack(5, 2.6, 800)), None),
     "a closed window is no hole": ((*REPEATED, ack(5, 2.6, 100, window=0)), None),
     "repeated within 0.8 s": ((data(2, 1.0), *[data(n, 1 + n / 5, odd=AGAIN) for n in (3, 4)], ack(5, 2.6, 100)), None),

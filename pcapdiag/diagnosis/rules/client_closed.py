@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from pcapdiag.diagnosis import words
+from pcapdiag.diagnosis.close_evidence import first_fin, weighed
 from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
-from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import How, Party, Side, Stage, Strength
 from pcapdiag.smtp.dialogue import MASKS
 
@@ -18,9 +18,13 @@ def client_closed(see: Observation) -> Iterator[Claim]:
     What it sees:
         All of the following: the first close that counts is the client's FIN, and its receiver accepted it; no QUIT
         that counts came before it; no silence, no lasting hole and no ICMP error that ended the session came before
-        it; neither side had sent a fatal TLS alert; the server had not announced its close by 421. A FIN of the server
-        that was under way at the same time makes the claim possible only. The client's FIN right behind QUIT, while
-        the reply to the final dot is still due (Exim), is no close and is passed over.
+        it; neither side had sent a fatal TLS alert; the server had not announced its close by a 421 that the client
+        acknowledged. A FIN of the server, or a 421, that was under way at the same time makes the claim possible only:
+        half of each side's shortest round trip tells which was sent first. So does a FIN that was repeated without any
+        answer. A FIN that the capture missed counts when
+        the server acknowledges one number more than the client's octets, and the client's later segments stand there,
+        too. The client's FIN right behind QUIT, while the reply to the final dot is still due (Exim), is no close and
+        is passed over.
 
     What it means:
         The client's program closed its socket, or was ended (a process that is killed when it has read all its input
@@ -46,27 +50,13 @@ def client_closed(see: Observation) -> Iterator[Claim]:
     if not see.closed_by(Side.CLIENT):
         return
     masked = [odd for odd in see.dialogue.oddities if odd.kind in MASKS]
-    yield Claim(
+    claim = Claim(
         (*words.The(see.session, Side.CLIENT), f" closed the connection {see.step}", *see.waiting()),
-        (
-            Evidence(
-                ("the client's FIN is the first close, and no QUIT that counts came before it",),
-                words.frames(ending.at),
-            ),
-            see.last_said,
-        ),
-        (
-            Evidence(
-                ("the server's FIN was under way too: both closed without having seen the other's close",),
-                words.frames(ending.at),
-            ),
-        )
-        if ending.crossed
-        else (),
+        (first_fin(see, Side.CLIENT), see.last_said),
         how=How.FIN,
-        strength=Strength.POSSIBLE if ending.crossed else Strength.LIKELY,
-        could_also_be=(Party.SERVER,) if ending.crossed else (),
+        strength=Strength.LIKELY,
         stalled_by=Party.MIDDLEBOX if masked and see.stage in (Stage.GREETING, Stage.EHLO) else None,
         end=ending.at,
         next_steps=(("On the client: read its mail log at this time for the reason why it closed.",),),
     )
+    yield weighed(see, Side.CLIENT, claim)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from pcapdiag.diagnosis import words
+from pcapdiag.diagnosis.close_evidence import weighed
 from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.reset_evidence import copying_device
@@ -19,9 +20,10 @@ def client_gave_up(see: Observation) -> Iterator[Claim]:
 
     What it sees:
         All of the following: the first close that counts is the client's FIN or its own RST; either the server owed a
-        reply for at least a second and ten round trips, and had acknowledged
-        everything the client sent, or the server's last segments before the close kept its receive window at zero
-        (then however long). A bare RST without any FIN before it makes the claim possible only.
+        reply for at least a second and ten round trips, and had acknowledged every octet that the client sent, or the
+        server's last segments before the close kept its receive window at zero (then however long). A bare RST without
+        any FIN before it makes the claim possible only, and so does a FIN that crossed the server's close, or that was
+        repeated without any answer.
 
     What it means:
         The client acted first, but the server is the one to ask: its host was alive and its program did not answer, or
@@ -64,7 +66,7 @@ def client_gave_up(see: Observation) -> Iterator[Claim]:
         reason = Evidence(("the server kept its receive window shut",), shut[:50], len(shut))
     else:
         reason = Evidence(("the server's TCP had acknowledged everything the client sent: its host was alive",))
-    yield Claim(
+    claim = Claim(
         (
             *words.The(see.session, Side.CLIENT),
             f" gave up {see.step}, after waiting ",
@@ -86,3 +88,4 @@ def client_gave_up(see: Observation) -> Iterator[Claim]:
         end=ending.at,
         next_steps=(("On the server: find out what kept its mail software from answering at this time.",),),
     )
+    yield weighed(see, Side.CLIENT, claim)

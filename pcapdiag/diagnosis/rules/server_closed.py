@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from pcapdiag.diagnosis import words
+from pcapdiag.diagnosis.close_evidence import first_fin, weighed
 from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
@@ -16,9 +17,12 @@ def server_closed(see: Observation) -> Iterator[Claim]:
 
     What it sees:
         No QUIT that counts, no silence, no lasting hole, no ICMP error that ended the session and no fatal TLS alert,
-        and one of these: the first close that counts is the server's FIN; or the server's FIN crossed the client's and
-        had less than half of its leg of the handshake to go, or came within a second of a refusal; or the server had
-        announced its close by 421, and the client closed upon that.
+        and one of these: the first close that counts is the server's FIN; or the server's FIN crossed the client's, and
+        half of each side's shortest round trip says that it was sent first, or it came within a second of a refusal
+        that the client had acknowledged; or the server had announced its close by 421, and the client acknowledged
+        that, or the round trips say that it was sent first. Where only the round trips speak, or the FIN was repeated
+        without any answer, the claim is possible only. A FIN that the capture missed counts when the client
+        acknowledges one number more than the server's octets, and the server's later segments stand there, too.
 
     What it means:
         The server's program closed its socket, or was ended: a process that is killed when it has read all its input
@@ -44,28 +48,16 @@ def server_closed(see: Observation) -> Iterator[Claim]:
     if not see.closed_by(Side.SERVER):
         return
     partial = see.last_reply is not None and not see.last_reply.complete
-    evidence = [
-        Evidence(
-            ("the server's FIN is the first close, and no QUIT that counts came before it",), words.frames(ending.at)
-        ),
-        see.last_said,
-    ]
+    evidence = [first_fin(see, Side.SERVER), see.last_said]
     if partial and see.last_reply is not None:
         evidence.append(Evidence(("its last reply was never finished",), words.frames(see.last_reply.at)))
     when = "after the client had spoken another protocol than SMTP" if see.scanner else see.step
-    yield Claim(
+    claim = Claim(
         (*words.The(see.session, Side.SERVER), f" closed the connection {when}", *see.waiting()),
         tuple(evidence),
-        (
-            Evidence(
-                ("the client's FIN was under way too: both closed without having seen the other's close",),
-                words.frames(ending.at),
-            ),
-        )
-        if ending.crossed
-        else (),
         how=How.FIN,
         strength=Strength.LIKELY,
         end=ending.at,
         next_steps=(("On the server: read the mail log, and that of its content filter, at this time.",),),
     )
+    yield weighed(see, Side.SERVER, claim)

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from pcapdiag.diagnosis import words
-from pcapdiag.diagnosis.ending import AT_ONCE_NS, Kind
+from pcapdiag.diagnosis.close_evidence import weighed
+from pcapdiag.diagnosis.closes import AT_ONCE_NS
+from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.silence import closed_window
@@ -25,7 +27,8 @@ def server_gave_up(see: Observation) -> Iterator[Claim]:
     What it sees:
         All of the following: the server closed first, by FIN or its own RST; between the last new octet of anybody and
         the close (or the server's unasked farewell before it) lay at least three seconds; at their beginning it was
-        the client's turn.
+        the client's turn. A close that crossed the client's makes the claim possible only, and so does a FIN that was
+        repeated without any answer.
 
     What it means:
         The server's timer ran out. The question is why the client was silent: its program hung, or what it sent did
@@ -66,7 +69,7 @@ def server_gave_up(see: Observation) -> Iterator[Claim]:
         quoted = (": ", f"{reply.code} ", Wire(reply.text)) if reply is not None and reply.at >= farewell.at else ()
         evidence.append(Evidence(("what the server then said unasked", *quoted), words.frames(farewell.at)))
     evidence.append(Evidence(("the server's close",), words.frames(ending.at)))
-    yield Claim(
+    claim = Claim(
         (
             *words.The(see.session, Side.SERVER),
             f" gave up {see.step}, after waiting ",
@@ -83,6 +86,7 @@ def server_gave_up(see: Observation) -> Iterator[Claim]:
         end=ending.at,
         next_steps=(("On the client: find out why its mail software was silent at this time.",),),
     )
+    yield weighed(see, Side.SERVER, claim)
 
 
 def _farewell(see: Observation) -> tuple[Segment | None, Segment | None]:

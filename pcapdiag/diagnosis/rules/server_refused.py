@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from pcapdiag.diagnosis import words
+from pcapdiag.diagnosis.close_evidence import weighed
 from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.resets import Shape
@@ -22,8 +23,10 @@ def server_refused(see: Observation) -> Iterator[Claim]:
     What it sees:
         All of the following: the server closed first, by FIN or by a RST that is not bare (octets of the client were
         unread; a bare one counts behind a 421: its FIN was not captured); its last complete reply before the close is
-        4xx or 5xx; either the close came within five seconds of
-        that reply, or the reply is a 421, by which the server announced its close; no QUIT that counts came before it.
+        4xx or 5xx; either the close came within five seconds of that reply, or the reply is a 421, by which the server
+        announced its close; no QUIT that counts came before it. Where the client closed as well, it had acknowledged
+        the reply; where its close crossed the reply on the way, the claim is possible only, and made only where half of
+        each side's round trip says that the reply was sent first.
 
     What it means:
         The server said why, and its text is the best evidence there is. The client's log may not show it: a reset
@@ -60,7 +63,7 @@ def server_refused(see: Observation) -> Iterator[Claim]:
     origin = see.end_origin
     if origin is not None and origin.shape is Shape.REPLY and ending.goodbye is None:
         return
-    yield Claim(
+    claim = Claim(
         (*words.The(see.session, Side.SERVER), f" refused with {reply.code} and closed: ", Wire(reply.text)),
         (
             Evidence((f"the server's reply {reply.code} ", Wire(reply.text)), words.frames(reply.at)),
@@ -74,3 +77,4 @@ def server_refused(see: Observation) -> Iterator[Claim]:
         end=ending.at,
         next_steps=(("Act on the text of the reply; the server's log has the same line at this time.",),),
     )
+    yield weighed(see, Side.SERVER, claim)

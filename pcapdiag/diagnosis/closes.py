@@ -1,0 +1,100 @@
+"""The FINs and RSTs that count as acts of the sides they name, in the order in which their senders acted."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pcapdiag.diagnosis.denials import denials
+from pcapdiag.model import Moment, Side
+from pcapdiag.session import Session
+from pcapdiag.smtp.dialogue import DOT
+from pcapdiag.tcp.connection import Connection, Effect, Fin, Reset
+
+AT_ONCE_NS = 500_000_000
+"""A FIN within this time of the QUIT belongs to it."""
+
+
+class Close(NamedTuple):
+    """A FIN or RST that counts as an act of the side it names."""
+
+    at: Moment
+    side: Side
+    fin: Fin | None = None
+    """None for a FIN that the capture missed: `at` is then the segment that acknowledges it."""
+    reset: Reset | None = None
+
+    @property
+    def missed(self) -> bool:
+        """A FIN of which only the acknowledgement was captured."""
+        return self.fin is None and self.reset is None
+
+
+def closes_of(session: Session) -> list[Close]:
+    """The FINs and RSTs that count, in the order in which their senders acted as far as the capture can tell."""
+    connection = session.connection
+    polite = [fin for fin in connection.closing.fins if fin.accepted and _half_close(session, fin)]
+    closes = [Close(fin.at, fin.side, fin) for fin in connection.closing.fins if fin.accepted and fin not in polite]
+    closes += [close for close in (_missed_fin(connection, side) for side in Side) if close is not None]
+    sides = {fin.side for fin in polite} - {close.side for close in closes}
+    for reset in connection.closing.resets:
+        late = any(close.at < cause_of(connection, reset) for close in closes)
+        if reset.effect is Effect.ENDED or (reset.effect is Effect.ECHO and reset.claimed in sides and not late):
+            closes.append(Close(reset.at, reset.claimed, None, reset))
+    closes.sort(key=lambda close: (_acted(connection, close), not close.missed))
+    return closes
+
+
+def _acted(connection: Connection, close: Close) -> Moment:
+    return close.at if close.reset is None else cause_of(connection, close.reset)
+
+
+def cause_of(connection: Connection, reset: Reset) -> Moment:
+    """When its sender had acted already: a bare reset tells that the socket was gone when the first of the other side's
+    segments that it can answer, and that was never acknowledged, arrived."""
+    if reset.bare and reset.provoked_by is not None:
+        seen = connection.half(reset.claimed.other).acked
+        for seg in connection.segments:
+            if seg.at > reset.provoked_by:
+                break
+            fits = seg.side is not reset.claimed and seg.ack == reset.offset and seg.offset >= seen
+            if fits and (seg.length or seg.is_fin):
+                return seg.at
+    return reset.at
+
+
+def _missed_fin(connection: Connection, side: Side) -> Close | None:
+    """A FIN that the capture does not hold, but the other side acknowledges: one number beyond the octets of `side`
+    (RFC 9293 section 3.4), whose own later segments stand there, too, and bring nothing more. Without those, nothing
+    tells whether `side` would deny it (see `denials`)."""
+    end = connection.half(side).octets
+    if any(fin.side is side for fin in connection.closing.fins) or not connection.half(side.other).packets:
+        return None
+    acks = [seg for seg in connection.segments if seg.side is side.other and seg.ack is not None and not seg.is_rst]
+    beyond = [seg for seg in acks if seg.ack is not None and seg.ack > end]
+    if not beyond or any(seg.ack != end + 1 for seg in beyond) or denials(connection, side, end):
+        return None
+    own = [seg for seg in connection.segments if seg.side is side and seg.offset > end]
+    if not own or any(seg.length or seg.offset != end + 1 for seg in own):
+        return None
+    return Close(beyond[0].at, side)
+
+
+def _half_close(session: Session, fin: Fin) -> bool:
+    """Exim as client sends the final dot, QUIT and FIN in one go: no drop, it still waits for the reply.
+
+    A FIN that comes later than the QUIT is polite only when the reply was still taken in: else it is how a client gives up
+    that had pipelined its QUIT (Postfix).
+    """
+    if fin.side is not Side.CLIENT:
+        return False
+    ahead = [each for each in session.dialogue.exchanges if each.command.offset < fin.offset]
+    if not ahead or ahead[-1].command.verb != b"QUIT":
+        return False
+    waiting = [each for each in ahead[:-1] if each.reply is None or each.reply.at > fin.at]
+    content = [each for each in waiting if each.command.verb in (DOT, b"BDAT")]
+    if not content:
+        return False
+    if fin.at.time_ns - ahead[-1].command.at.time_ns < AT_ONCE_NS:
+        return True
+    acked = session.connection.half(Side.SERVER).acked
+    return all(each.reply is not None and each.reply.end <= acked for each in content)
