@@ -296,7 +296,7 @@ class ClientStream(Linewise):
         """A line at the beginning that is no command, or does not look like one that follows such lines."""
         unsure = self.unsure
         conversation = self._conversation
-        if unsure is None or conversation.entries.total or conversation.greeted:
+        if unsure is None or conversation.anything_said or conversation.greeted:
             self.commit()
             self._unknown(line, grammar.command_line(line.octets))
             return

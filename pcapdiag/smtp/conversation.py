@@ -12,7 +12,7 @@ from collections import deque
 from pcapdiag.model import Moment, Side, Stage
 from pcapdiag.smtp import auth, guess
 from pcapdiag.smtp.bounded import Bounded
-from pcapdiag.smtp.dialogue import Body, Command, Dialogue, OddKind, Reply, Tls
+from pcapdiag.smtp.dialogue import Body, Command, Dialogue, Missing, OddKind, Reply, Tls
 from pcapdiag.smtp.grammar import is_masked_banner, is_masked_verb, keywords
 from pcapdiag.smtp.history import Entries, Oddities, Positions
 from pcapdiag.smtp.makers import make_exchange
@@ -71,6 +71,11 @@ class Conversation:
         """Who owes when nothing is outstanding."""
         self._exchanges: Bounded[Sent] = Bounded()
         self._transactions: deque[Message] = deque(maxlen=_TRANSACTIONS)
+
+    @property
+    def anything_said(self) -> bool:
+        """More than holes of the client's octets was seen."""
+        return any(not (isinstance(entry, Missing) and entry.side is _CLIENT) for entry in self.entries)
 
     @property
     def message_ended(self) -> bool:

@@ -62,7 +62,8 @@ class SmtpObserver:
         if length <= 0:
             return
         self._clock.set_moment(at)
-        self._client.commit()
+        if side is not _CLIENT or self._client.unsure:
+            self._client.commit()
         self._conversation.entries.missing(side, length, str(reason.value), at)
         segment_end = reason.value == _SNAPLEN
         if side is Side.CLIENT:

@@ -29,6 +29,16 @@ ENDS: dict[str, tuple[Script, str]] = {
         "end-of-data/server",
     ),
     "refusal of DATA missing": ([*script(ENVELOPE + "C: DATA"), Gap(S, 8), (C, b"RSET\r\n")], "other/server"),
+    "holes at the beginning and in the middle of message text": (
+        [
+            Gap(C, 2896),
+            (C, b"the rest of a line\r\none line\r\nand another\r\nand a third\r\n"),
+            Gap(C, 1024),
+            (C, b"\r\n.\r\n"),
+            *script("S: 250 2.0.0 ok\nC: QUIT\nS: 221 bye"),
+        ],
+        "quit/-",
+    ),
     "a hole in the body": ([*script(BODY + "C: x"), Gap(C, 1448), (C, b"more\r\n")], "body/client"),
     "the dot in a hole, accepted": (
         [*script(BODY + "C: x"), Gap(C, 1448), (S, b"250 2.0.0 ok\r\n")],
