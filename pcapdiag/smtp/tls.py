@@ -50,6 +50,8 @@ class TlsTalk:
         self._ciphered = {Side.CLIENT: midway, Side.SERVER: midway}
         self._version: str | None = None
         self._suite: int | None = None
+        self._cut_hello = False
+        """The ServerHello was cut off before it told the version, and the client has sent nothing since."""
         self._offered: tuple[str, ...] = ()
         self._server_name: bytes | None = None
         self._finished: Moment | None = start if midway else None
@@ -72,12 +74,14 @@ class TlsTalk:
     def feed(self, side: Side, octets: bytes, offset: int, moment: Callable[[int], Moment]) -> None:
         """The next octets of a side."""
         self._log.positions.stand(self.stage, side.other, moment(offset))
+        self._cut_hello &= side is Side.SERVER
         for record in self._readers[side].feed(octets, offset, moment):
             self._record(side, record)
             self._log.positions.stand(self.stage, side.other, record.at)
         self._records.trim()
 
     def gap(self, side: Side, offset: int, length: int, at: Moment) -> None:
+        self._cut_hello &= side is Side.SERVER
         for record in self._readers[side].gap(offset, length, at):
             self._record(side, record)
 
@@ -138,7 +142,8 @@ class TlsTalk:
             self._offered, self._server_name = hello.versions, hello.server_name
         elif kind == 2 and side is Side.SERVER:
             hello = server_hello(message)
-            self._version, self._suite = hello.versions[0], hello.suite
+            self._version, self._suite = next(iter(hello.versions), None), hello.suite
+            self._cut_hello = not hello.versions
             if self._version == _TLS13:
                 self._ciphered = {Side.CLIENT: False, Side.SERVER: False}
             return "HelloRetryRequest" if hello.retry else name
@@ -155,6 +160,10 @@ class TlsTalk:
         self._records.append(self._entry(side, record, says))
 
     def _application_record(self, side: Side, record: Record) -> None:
+        if self._cut_hello and side is Side.SERVER:
+            # Before TLS 1.3 the server sends none ahead of the client's Finished (RFC 5246 7.3).
+            self._version, self._cut_hello = _TLS13, False
+            self._ciphered = {Side.CLIENT: False, Side.SERVER: False}
         if self._version == _TLS13 and self._in_handshake_tail(side, record):
             return
         if self._version in (_TLS13, None) and record.length == _ALERT_13:

@@ -66,6 +66,8 @@ ALERTS = {
 
 _SERVER_NAME = 0
 _SUPPORTED_VERSIONS = 43
+_LEGACY = 0x0303
+"""TLS 1.2, or what TLS 1.3 says for the sake of old devices."""
 # RFC 8446 4.1.3: a HelloRetryRequest is a ServerHello with this Random (SHA-256 of "HelloRetryRequest").
 _RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 
@@ -74,7 +76,7 @@ class Hello(NamedTuple):
     """What a hello says."""
 
     versions: tuple[str, ...]
-    """Offered by the client, or the one that the server chose."""
+    """Offered by the client, or the one that the server chose: none where the hello was cut before it."""
     server_name: bytes | None
     retry: bool
     suite: int | None = None
@@ -162,7 +164,10 @@ def server_hello(message: bytes) -> Hello:
     extensions = _extensions(reader)
     if _SUPPORTED_VERSIONS in extensions:
         chosen = int.from_bytes(extensions[_SUPPORTED_VERSIONS][:2], "big")
-    return Hello((version_name(chosen),), None, random == _RETRY, int.from_bytes(suite) if len(suite) == 2 else None)
+    # RFC 8446 4.1.3: legacy_version "MUST be set to 0x0303"; where the extension may have been cut off that says nothing.
+    unknown = chosen == _LEGACY and _SUPPORTED_VERSIONS not in extensions and reader.at > len(message)
+    versions = () if unknown else (version_name(chosen),)
+    return Hello(versions, None, random == _RETRY, int.from_bytes(suite) if len(suite) == 2 else None)
 
 
 def alert_words(fragment: bytes) -> tuple[str, str]:

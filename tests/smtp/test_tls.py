@@ -7,6 +7,7 @@ import pytest
 from pcapdiag.smtp.dialogue import Dialogue, TlsEntry
 from pcapdiag.smtp.tls_hello import client_hello, server_hello
 from pcapdiag.smtp.tls_records import looks_like_record
+from pcapdiag.tcp.connection import GapReason
 from tests.smtp.scripts import HELLO
 from tests.smtp.talk import C, Gap, S, Script, script, stages, standing, talk
 
@@ -165,3 +166,23 @@ def test_looks_like_record() -> None:
     assert looks_like_record(b"\x16") is None
     assert looks_like_record(b"EHL") is False
     assert looks_like_record(b"") is None
+
+
+CUT_HELLO = hello_s()[:45]
+"""As far as the session id: version 0x0303, and no extension."""
+
+
+@pytest.mark.parametrize(
+    ("behind", "version"),
+    [
+        ([(S, app(23)), (C, CCS + app(69)), (S, app(100))], "TLS 1.3"),
+        ([(C, record(22, bytes(60)) + CCS + record(22, bytes(40))), (S, CCS + record(22, bytes(40)) + app(50))], None),
+        ([Gap(C, 200), (S, CCS + record(22, bytes(40)) + app(50))], None),
+    ],
+)
+def test_a_cut_server_hello_does_not_tell_the_version(behind: Script, version: str | None) -> None:
+    """0x0303 means nothing without the extensions; application data of a server whose client said nothing yet does."""
+    rest = Gap(S, len(hello_s()) - len(CUT_HELLO), GapReason.SNAPLEN)
+    tls = talk([*STARTTLS, (C, hello_c()), (S, CUT_HELLO), rest, *behind]).tls
+    assert tls is not None
+    assert tls.version == version
