@@ -130,6 +130,8 @@ class SmtpObserver:
         """The server's octets look like TLS."""
         if self._tls is None:
             self._begin_tls(not self._conversation.smtp, offset)
+            if self._implicit:
+                self._client.expect_records()  # the capture began inside one of them
 
     def _begin_tls(self, implicit: bool, offset: int) -> None:
         if self._tls is None:

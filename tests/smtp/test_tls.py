@@ -186,3 +186,10 @@ def test_a_cut_server_hello_does_not_tell_the_version(behind: Script, version: s
     tls = talk([*STARTTLS, (C, hello_c()), (S, CUT_HELLO), rest, *behind]).tls
     assert tls is not None
     assert tls.version == version
+
+
+def test_a_capture_that_begins_inside_a_record_of_the_client() -> None:
+    """Port 465: the server's record shows that the client speaks TLS as well, whatever its first octets were."""
+    tls = talk([(C, bytes(range(128, 228))), (S, app(60)), (C, app(23)), (S, app(40))], implicit_tls=True).tls
+    assert tls is not None
+    assert [(entry.side, entry.length) for entry in tls.records] == [(S, 60), (C, 23), (S, 40)]
