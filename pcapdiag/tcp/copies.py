@@ -2,7 +2,9 @@
 
 A copy repeats the whole TCP header, within milliseconds. A kernel that retransmits gives the packet a new IP ID, so the
 same non-zero IP ID settles it. Without one (IPv6, or IP ID 0 with DF) a copy must also differ in TTL or interface, or come
-in a connection that is known to be captured twice; otherwise fast duplicate ACKs would be swallowed.
+in a connection that is known to be captured twice; otherwise fast duplicate ACKs would be swallowed. With timestamps and
+another TTL it may come whenever it likes: the clocks of two points merged into one file differ by seconds, and whoever
+repeats a packet stamps it anew.
 """
 
 from __future__ import annotations
@@ -52,7 +54,7 @@ class Copies:
         key = (index, packet.seq, packet.ack, packet.flags, packet.length, packet.ip_id, packet.window, packet.tsval)
         traits = (packet.time_ns, packet.tsecr, packet.ttl, packet.interface, packet.outgoing)
         first = self._recent.get(key)
-        if first is not None and self._same(first, traits, packet.ip_id):
+        if first is not None and self._same(first, traits, packet):
             self.found += 1
             return True
         self.originals += 1
@@ -88,10 +90,14 @@ class Copies:
                 if key not in self._recent:
                     self._recent[key] = (time_ns, tsecr, ttl, interface, outgoing)
 
-    def _same(self, first: _Traits, again: _Traits, ip_id: int) -> bool:
+    def _same(self, first: _Traits, again: _Traits, packet: Packet) -> bool:
         passed = abs(again[0] - first[0])
-        if first[1] != again[1] or passed > SAME_ID_NS:
+        if first[1] != again[1]:
             return False
-        if ip_id > 0:
+        if packet.tsval >= 0 and first[2] != again[2]:
+            return True
+        if passed > SAME_ID_NS:
+            return False
+        if packet.ip_id > 0:
             return True
         return passed < (ELSEWHERE_NS if first[2:] != again[2:] else NO_ID_NS if self.systematic else 0)

@@ -8,8 +8,10 @@ import pytest
 
 from pcapdiag.capture.table import ACK, FIN, RST, SYN
 from pcapdiag.diagnosis.aftermath import took_in, went_on
+from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.resets import Shape, Ttl, forged_pair, origin, shape_of
-from pcapdiag.model import Side
+from pcapdiag.diagnosis.rules.forged_fin import forged_fin
+from pcapdiag.model import Side, Strength
 from pcapdiag.session import Session
 from pcapdiag.tcp.connection import Reset, Segment
 from tests.factories import (
@@ -19,6 +21,7 @@ from tests.factories import (
     make_closing,
     make_connection,
     make_dialogue,
+    make_fin,
     make_half,
     make_reply,
     make_reset,
@@ -245,3 +248,34 @@ PAIRS: dict[str, tuple[tuple[Reset, Reset], tuple[Segment, ...], bool]] = {
 def test_forged_pair(resets: tuple[Reset, Reset], segments: tuple[Segment, ...], expected: bool) -> None:
     connection = make_connection(closing=make_closing((), resets), segments=segments)
     assert forged_pair(connection) == (resets if expected else None)
+
+
+FIN_TTLS = [
+    # TTLs of the server's packets before its FIN with TTL 61, and after it, those of its address, was all captured twice
+    ((52, 52, 52), (), {52}, False, True),
+    ((52, 52), (), {52}, False, False),
+    ((52, 51, 52), (), {51, 52}, False, False),
+    ((61, 61, 61), (), {61}, False, False),
+    ((52, 52, 52), (61,), {52}, False, False),
+    ((52, 52, 52), (52,), {52}, False, True),
+    ((52, 52, 52), (), {52, 61}, False, True),
+    ((52, 52, 52), (), {52, 61}, True, False),  # two points, and clocks that differ
+    ((52, 52, 52), (), {52, 51}, True, True),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "known", "twice", "expected"), FIN_TTLS)
+def test_ttl_of_a_fin(
+    before: tuple[int, ...], after: tuple[int, ...], known: set[int], twice: bool, expected: bool
+) -> None:
+    fin = make_fin(10, S, 1.0, ttl=61, offset=0, acked=None)
+    segments = (
+        *(make_segment(number, S, 0.1 * number, ttl=ttl) for number, ttl in enumerate(before, 1)),
+        *(make_segment(number, S, 0.1 * number, ttl=ttl) for number, ttl in enumerate(after, 11)),
+    )
+    connection = make_connection(closing=make_closing((fin,)), segments=segments, duplicates=twice)
+    dialogue = make_dialogue(exchanges=(), entries=(), transactions=())
+    around = make_surroundings(hosts=FewHosts({SERVER.address: frozenset(known)}))
+    see = Observation(Session(connection, dialogue), around)
+    assert see.ending.fin is fin
+    assert [claim.strength for claim in forged_fin.check(see)] == ([Strength.LIKELY] if expected else [])

@@ -195,6 +195,20 @@ def test_everything_captured_twice(settings: dict[str, object], changes: dict[st
     assert heard.streams[Side.CLIENT] == b"EHLO client.example\r\nQUIT\r\n"
 
 
+@pytest.mark.parametrize("skew_ns", [-2_000_000_000, 40_000_000, 2_000_000_000])
+def test_two_points_with_clocks_apart(skew_ns: int, fast: bool) -> None:
+    frames = talk(HELLO + "+0.5 S RST", ids=False)
+    elsewhere = [replace(frame, time_ns=frame.time_ns + skew_ns, ttl=frame.ttl - 9) for frame in frames]
+    merged = sorted((*frames, *elsewhere), key=lambda frame: frame.time_ns)
+    connection, heard = only([replace(frame, number=at) for at, frame in enumerate(merged, 1)], fast=fast)
+    assert connection.duplicates
+    assert odd_ones(connection) == []
+    assert heard.streams[Side.CLIENT] == b"EHLO client.example\r\n"
+    (reset,) = connection.closing.resets
+    assert (reset.effect, reset.copies) == (Effect.ENDED, 1)
+    assert abs(reset.clock_error_ms or 0.0) < 2
+
+
 def test_a_quick_retransmission_is_no_copy(fast: bool) -> None:
     connection, _ = told(OPEN.strip() + "\nS data 220 hi\n+0.0004 resend 4", fast)
     assert connection.half(Side.SERVER).retransmissions == 1

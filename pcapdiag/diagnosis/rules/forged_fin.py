@@ -6,9 +6,10 @@ from pcapdiag.diagnosis import words
 from pcapdiag.diagnosis.denials import denials
 from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.resets import BASELINE
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
-from pcapdiag.model import How, Moment, Party, Strength
+from pcapdiag.model import How, Moment, Party, Side, Strength
 from pcapdiag.tcp.connection import Fin
 
 
@@ -27,17 +28,18 @@ def forged_fin(see: Observation) -> Iterator[Claim]:
         beyond its own FIN afterwards (proven); or it answered the other side's FIN, which acknowledges its own, with
         where it stood before it, and did not take that FIN in (proven by two such answers, each right behind a copy of
         the other's FIN, likely by one); or the FIN's TTL differs from at least three earlier packets of that side in
-        this connection that all had one TTL, and no later packet of that side has the FIN's TTL (likely). Resets are
-        not compared.
+        this connection that all had one TTL, and no later packet of that side has the FIN's TTL, nor, where packets
+        were captured twice, an earlier copy (likely). Resets are not compared.
 
     What it means:
         A device on the path closed the connection in that host's name.
 
     What else looks like this:
         A FIN that overtakes data on the way: the data then stands before the FIN in the stream. A route that changed:
-        later packets keep the new TTL. A FIN that its receiver refused (older timestamp) ended nothing and is not
-        looked at. A keep-alive of a host that closed its half stands one octet back as well, and acknowledges no FIN
-        that was lost; but nothing draws it.
+        later packets keep the new TTL. Two capture points in one file: each has its own TTL, and clocks that differ
+        decide which stands first. A FIN that its receiver refused (older timestamp) ended nothing and is not looked at.
+        A keep-alive of a host that closed its half stands one octet back as well, and acknowledges no FIN that was
+        lost; but nothing draws it.
 
     What to do:
         On every firewall, intrusion prevention system or proxy between the two hosts, read the log of the FIN's second
@@ -100,10 +102,18 @@ def _beyond(see: Observation, fin: Fin) -> tuple[Moment, ...]:
 
 
 def _foreign(see: Observation, fin: Fin) -> int | None:
-    """The usual TTL of that side, when the FIN has another one."""
-    before = {seg.ttl for seg in see.connection.segments if seg.side is fin.side and seg.at < fin.at and not seg.is_rst}
-    after = {seg.ttl for seg in see.connection.segments if seg.side is fin.side and seg.at > fin.at and not seg.is_rst}
-    count = sum(1 for seg in see.connection.segments if seg.side is fin.side and seg.at < fin.at and not seg.is_rst)
-    if len(before) != 1 or count < 3 or fin.ttl in before or (after and fin.ttl in after):
+    """The usual TTL of that side, when the FIN has another one; in a capture at two points, one seen at neither."""
+    own = [seg for seg in see.connection.segments if seg.side is fin.side and not seg.is_rst]
+    usual = {seg.ttl for seg in own if seg.at < fin.at}
+    count = sum(seg.at < fin.at for seg in own)
+    if (
+        len(usual) != 1
+        or count < BASELINE
+        or fin.ttl in usual
+        or any(seg.ttl == fin.ttl for seg in own if seg.at > fin.at)
+    ):
         return None
-    return next(iter(before))
+    end = see.connection.server if fin.side is Side.SERVER else see.connection.client
+    if see.connection.duplicates and fin.ttl in see.around.hosts.ttls(end.address, fin.at):
+        return None
+    return usual.pop()

@@ -13,7 +13,7 @@ def seen_twice(see: Observation) -> Iterator[Claim]:
     What it sees:
         At least three packets of the connection, and at least three for every five different ones, stand in the
         capture a second time within a few milliseconds, with the same sequence numbers, length and IP ID, often with
-        another TTL, interface or VLAN tag.
+        another TTL, interface or VLAN tag; with the same timestamps and another TTL however much later.
 
     What it means:
         A mirror port, the pseudo interface `any`, or two capture points in one file. The copies are left out of every
