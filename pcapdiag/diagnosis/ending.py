@@ -136,17 +136,26 @@ def _too_little(session: Session, closes: list[Close]) -> bool:
 
 
 def _icmp_end(connection: Connection, first: Close | None) -> Ending | None:
-    """An ICMP error after which the side it spoke about sent nothing more."""
+    """An ICMP error after which nothing of the side it spoke about got through any more."""
     for at, error in connection.icmp:
         if error.path_mtu or not (error.prohibited or error.unreachable):
             continue
         quoted = Side.CLIENT if (error.src, error.srcport) == connection.client else Side.SERVER
-        if any(seg.side is quoted.other and seg.at > at for seg in connection.segments):
-            continue
-        if first is not None and first.at < at:
+        if _got_through(connection, quoted, at) or (first is not None and first.at < at):
             continue
         return Ending(Kind.ICMP, at, quoted, icmp=error, later=first.at if first else None)
     return None
+
+
+def _got_through(connection: Connection, side: Side, since: Moment) -> bool:
+    """The other side acknowledged more, or answered when nothing of `side` was outstanding. What it says by itself, its
+    close above all, tells nothing about the way to it."""
+    theirs = [seg for seg in connection.segments if seg.side is side.other]
+    known = max((seg.ack for seg in theirs if seg.at <= since and seg.ack is not None), default=-1)
+    sent = max(
+        (seg.offset + seg.length for seg in connection.segments if seg.side is side and seg.at <= since), default=0
+    )
+    return any(seg.is_rst or seg.ack is None or seg.ack > known or known >= sent for seg in theirs if seg.at > since)
 
 
 def _without_close(connection: Connection) -> Ending:

@@ -128,6 +128,19 @@ CASES: dict[str, tuple[Session, Kind, Side | None]] = {
     "four packets may be judged": (ended(handshake=MIDWAY, packets=(2, 2), recognised=False, segments=()), Kind.OPEN, None),
     "ICMP, and silence after it": (ended(icmp=(icmp(3.05),)), Kind.ICMP, C),
     "ICMP, and the server went on": (ended(icmp=(icmp(3.05),), segments=(SAID, make_segment(21, S, 3.1))), Kind.OPEN, None),
+    "ICMP, and the server's own close, which acknowledges nothing more": (
+        ended(
+            make_fin(23, S, 7.0, ack=780, acked=None),
+            icmp=(icmp(3.05),),
+            segments=(
+                make_segment(17, S, 2.9, ack=780),
+                SAID,
+                make_segment(23, S, 7.0, flags=FIN | ACK, offset=800, length=0, ack=780),
+            ),
+        ),
+        Kind.ICMP,
+        C,
+    ),
     "ICMP after the close": (ended(FIN_S, icmp=(icmp(3.2),)), Kind.FIN, S),
     "ICMP that asks for smaller packets": (ended(icmp=(icmp(3.05, code=4),)), Kind.OPEN, None),
     "repeats into silence": (ended(segments=repeated(C)), Kind.SILENCE, S),

@@ -18,10 +18,11 @@ def hole(see: Observation) -> Iterator[Claim]:
     What it sees:
         The session ended with octets of one side that its receiver never acknowledged although the receiver's TCP went
         on answering and its window was open. Either they were sent again at least twice over at least 0.9 s, and
-        afterwards the receiver answered without acknowledging them or had reported octets beyond them by SACK (the
-        latter makes it likely); or they never passed this capture point, and the receiver reported the hole by
-        duplicate acknowledgements or SACK for at least 0.9 s, or when the FIN came of the side that sent them (possible
-        where the capture ends before 0.9 s are over). Who closed afterwards does not matter.
+        afterwards the receiver answered without acknowledging them, be it by its reset, or had reported octets beyond
+        them by SACK (the latter makes it likely, unless their sender had closed before it sent them again, when less
+        than 0.9 s are enough); or they never passed this capture point, and the receiver reported the hole by duplicate
+        acknowledgements or SACK for at least 0.9 s, or when the FIN came of the side that sent them (possible where the
+        capture ends before 0.9 s are over). Who closed afterwards does not matter.
 
     What it means:
         The path lost the same octets again and again: not bad luck, but something about these packets. If all of them
@@ -55,7 +56,9 @@ def hole(see: Observation) -> Iterator[Claim]:
         shown = Evidence(
             (f"octets from {gap.offset} of the {gap.sender.value}'s stream never came past this capture point",)
         )
-    sure = gap.received_beyond and gap.span_ns >= LEAST_SPAN_NS
+    fins = see.connection.closing.fins
+    hasty = bool(gap.repeats) and any(fin.side is gap.sender and fin.at <= gap.repeats[0] for fin in fins)
+    sure = gap.received_beyond and gap.span_ns >= LEAST_SPAN_NS and not hasty
     other = gap.sender if gap.received_beyond else gap.sender.other
     gave_up = (Evidence(("then somebody gave up",), words.frames(ending.later)),) if ending.later else ()
     yield Claim(
@@ -72,7 +75,7 @@ def hole(see: Observation) -> Iterator[Claim]:
             ),
             *gave_up,
         ),
-        _against(gap),
+        _against(gap, hasty=hasty),
         how=How.TIMEOUT,
         strength=Strength.LIKELY if sure else Strength.POSSIBLE,
         could_also_be=() if sure else (Party(other.value),),
@@ -81,8 +84,14 @@ def hole(see: Observation) -> Iterator[Claim]:
     )
 
 
-def _against(gap: Hole) -> tuple[Evidence, ...]:
+def _against(gap: Hole, *, hasty: bool) -> tuple[Evidence, ...]:
     """What else it could be."""
+    if hasty and gap.received_beyond:
+        return (
+            Evidence(
+                (f"the {gap.sender.value} had closed before it could know of the loss: it may have done so anyway",)
+            ),
+        )
     if not gap.received_beyond:
         return (
             Evidence((f"a {gap.sender.other.value} that refuses these octets without a word would look the same",)),
