@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from pcapdiag.diagnosis import words
+from pcapdiag.diagnosis.close_evidence import weighed
 from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.impact import refusal
 from pcapdiag.diagnosis.observe import Observation
@@ -26,7 +27,8 @@ def closed_after_mail(see: Observation) -> Iterator[Claim]:
     What it sees:
         All of the following: the client closed first, by FIN or by its own RST; at least one message was sent to its
         end and answered; no reply is owed and no content is being sent; what came after the last answered message was
-        given up by RSET or never got a recipient. A bare RST makes the claim possible only.
+        given up by RSET or never got a recipient. A bare RST makes the claim possible only, and so does a close that
+        crossed the server's, or a FIN that was repeated without any answer.
 
     What it means:
         Sloppy, not harmful: every message has its answer, and the report does not ask for attention.
@@ -49,7 +51,7 @@ def closed_after_mail(see: Observation) -> Iterator[Claim]:
     origin = see.end_origin
     bare = origin is not None and origin.shape is not Shape.ACTIVE
     refused = refusal(see, Party.CLIENT, see.close_how, benign=True)
-    yield Claim(
+    claim = Claim(
         (
             *words.The(see.session, Side.CLIENT),
             " closed without QUIT, after every message had been answered",
@@ -66,3 +68,4 @@ def closed_after_mail(see: Observation) -> Iterator[Claim]:
         end=ending.at,
         benign=True,
     )
+    yield weighed(see, Side.CLIENT, claim)
