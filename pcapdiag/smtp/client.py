@@ -341,7 +341,9 @@ class ClientStream(Linewise):
         self._conversation.client_gap(at)
         if self._partial:
             # Its beginning was seen, so it was sent; perhaps others with it, which only the replies can tell.
-            self._line(self._partial.cut(at, end))
+            line = self._partial.cut(at, end)
+            whole = grammar.begun_verb(line.octets, end - line.offset) if segment_end and not self._secret_next else b""
+            self._line(line._replace(octets=whole) if whole else line)
         elif self._secret_next:
             self._line(Line(b"", at, at, offset, end, cut=True))
         elif segment_end:

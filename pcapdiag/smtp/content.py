@@ -17,7 +17,7 @@ from pcapdiag.smtp.lines import Line
 from pcapdiag.smtp.stages import LAST_CHUNK, STEPS, Kind
 from pcapdiag.smtp.transactions import Sent
 
-_DOT_LENGTHS = (3, 5)
+_DOTS = (b".\r\n", b"\r\n.\r\n")
 _ENOUGH = 64
 """Octets without a line end that no command would begin with."""
 
@@ -238,11 +238,13 @@ class Content:
         self._start = self._start or at
         self._at = at
         if (scanner := self.scanner) is not None:
-            if segment_end and scanner.gap_end == offset and length in _DOT_LENGTHS:
-                # Of a whole segment only the length is known, and it is that of the terminator.
+            if segment_end and self._is_terminator(scanner, offset + length):
+                # Of a segment the length is known, and perhaps some octets: they are those of the terminator.
                 self._end(offset + length - 3, offset + length, cut=True)
             else:
                 scanner.gap(offset, length)
+                if segment_end and length > _ENOUGH and self._data is not None and self._conversation.lost_replies:
+                    self._reply_in_hole(self._data, scanner)
             return length
         taken = min(length, self._left)
         self._left -= taken
@@ -250,6 +252,15 @@ class Content:
         if not self._left:
             self._end_chunk(at)
         return taken
+
+    @staticmethod
+    def _is_terminator(scanner: DataScanner, end: int) -> bool:
+        """Behind a segment that was cut comes one of this end that can be the terminator, as far as it was seen."""
+        begin = scanner.gap_end
+        seen = scanner.since(begin) if begin is not None else None
+        if begin is None or seen is None:
+            return False
+        return any(len(dot) == end - begin and dot.startswith(seen) for dot in _DOTS)
 
     def finish(self) -> None:
         """No more octets will come."""

@@ -144,6 +144,21 @@ def is_header_field(line: bytes) -> bool:
 _PLAIN = frozenset((b"DATA", b"QUIT", b"RSET", b"STARTTLS", b"TURN"))
 
 
+# Of commands that take no argument the length of the line, of others the least.
+_ALONE = {b"DATA": 6, b"QUIT": 6, b"RSET": 6, b"NOOP": 6, b"HELP": 6, b"STARTTLS": 10}
+_WITH_ARGUMENT = {b"MAIL": 13, b"RCPT": 12, b"EHLO": 7, b"HELO": 7}
+
+
+def begun_verb(octets: bytes, length: int) -> bytes:
+    """The verb of a line of which the snap length left so few octets; nothing where they and its length fit no verb."""
+    begun = octets.upper()
+    if not 0 < len(begun) < 4:
+        return b""
+    found = [verb for verb, whole in _ALONE.items() if verb.startswith(begun) and whole == length]
+    found += [verb for verb, least in _WITH_ARGUMENT.items() if verb.startswith(begun) and length >= least]
+    return found[0] if len(found) == 1 else b""
+
+
 def is_plausible(line: Words) -> bool:
     """Could this line stand alone as a command? Stricter than `command_line`: message text says "help me", too."""
     verb, argument, known = line

@@ -132,6 +132,18 @@ def test_ends_at(name: str, sizes: list[int]) -> None:
     assert standing(talk(steps, sizes)) == ends
 
 
+@pytest.mark.parametrize(
+    ("steps", "ends"), [(6, "rcpt/server"), (10, "body/client"), (12, "end-of-data/server"), (14, "quit/server")]
+)
+@pytest.mark.parametrize("seen", [1, 2, 3])
+def test_few_octets_of_each_segment_tell_with_their_lengths(seen: int, steps: int, ends: str) -> None:
+    begun = [b"220", b"EHLO", b"250", b"MAIL", b"250", b"RCPT", b"250", b"DATA", b"354", b"From", b"text", b".\r\n"]
+    cut: list[Any] = []
+    for octets, side, length in zip([*begun, b"250", b"QUIT"], UNSEEN[::2], UNSEEN[1::2], strict=False):
+        cut += [(side, octets[:seen]), Gap(side, length - seen, CUT)]
+    assert standing(talk(cut[: 2 * steps])) == ends
+
+
 def test_a_full_stop_at_the_head_of_a_cut_segment_is_no_terminator() -> None:
     """What stands behind it in the same segment tells: text, not a command."""
     rest = [Gap(C, 1400, CUT), (C, b".\r\nThe quick brown fox"), Gap(C, 1400, CUT)]
