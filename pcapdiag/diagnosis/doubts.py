@@ -77,11 +77,11 @@ def _step_seen(entries: tuple[Entry, ...]) -> bool:
 
 
 def _end_cut(see: Observation, party: Party | None) -> bool:
-    """The snap length cut off what the client said last, in clear, and there was room for a QUIT.
+    """The snap length cut off what the client said last (in TLS: the head of the record), and there was room for a QUIT.
 
     Where the server answered nothing after that, a QUIT would not count: what is said about the server stands.
     """
-    if not see.half(Side.CLIENT).cut or see.dialogue.tls is not None:
+    if not see.half(Side.CLIENT).cut:
         return False
     answered = False
     for entry in reversed(see.dialogue.entries):
@@ -89,8 +89,10 @@ def _end_cut(see: Observation, party: Party | None) -> bool:
             if entry.side is Side.CLIENT:
                 return entry.octets >= SHORTEST_QUIT and (answered or party is not Party.SERVER)
             answered = True
-        elif isinstance(entry, Reply):
+        elif isinstance(entry, Command) and entry.cut:
+            continue
+        elif _speaker(entry) is Side.SERVER:
             answered = True
-        elif isinstance(entry, Command) and not entry.cut:
+        elif not isinstance(entry, Body):
             return False
     return False
