@@ -9,6 +9,9 @@ from pcapdiag.model import Party, Side
 from pcapdiag.smtp.dialogue import Body, Command, Entry, Missing, Reply, TlsEntry
 from pcapdiag.tcp.connection import GapReason
 
+ALERT = 21
+"""TLS record type (RFC 8446 section 5.1): a farewell in TLS is no word of the dialogue."""
+
 SHORTEST_QUIT = len(b"QUIT\n")
 
 
@@ -37,6 +40,8 @@ def doubt_about(see: Observation, party: Party | None) -> Doubt | None:
             return Doubt(f"the capture missed octets of the {late.value}, and none that came after them", True)
         if see.midway and not _step_seen(see.dialogue.entries):
             return Doubt("the capture began in the middle, and holds no whole step of the dialogue since", True)
+        if (missing or see.midway) and see.last_reply is not None and see.last_reply.code == 221:
+            return Doubt("the server's last word is 221, and not all that came before it was captured", True)
         if _end_cut(see, party):
             return Doubt("the client's last octets were cut off: a QUIT may be among them", True)
     if missing:
@@ -67,7 +72,9 @@ def _speaker(entry: Entry) -> Side | None:
         return Side.SERVER
     if isinstance(entry, Command):
         return Side.CLIENT if entry.known and not entry.cut else None
-    return entry.side if isinstance(entry, TlsEntry) else Side.CLIENT
+    if isinstance(entry, TlsEntry):
+        return None if entry.type == ALERT or "alert" in entry.says else entry.side
+    return Side.CLIENT
 
 
 def _step_seen(entries: tuple[Entry, ...]) -> bool:

@@ -62,7 +62,7 @@ class SmtpObserver:
         if length <= 0:
             return
         self._clock.set_moment(at)
-        if side is not _CLIENT or self._client.unsure:
+        if side is not _CLIENT or self._conversation.greeted:
             self._client.commit()
         self._conversation.entries.missing(side, length, str(reason.value), at)
         segment_end = reason.value == _SNAPLEN

@@ -16,7 +16,7 @@ from pcapdiag.diagnosis.rule import Claim, Rule
 from pcapdiag.diagnosis.verdict import Evidence, Verdict
 from pcapdiag.model import How, Moment, Party, Side, Stage, Strength, Vantage
 from pcapdiag.session import Session
-from pcapdiag.smtp.dialogue import Body, Entry, Missing
+from pcapdiag.smtp.dialogue import Body, Entry, Missing, TlsEntry
 from pcapdiag.tcp.connection import Handshake
 from tests.factories import (
     at,
@@ -170,6 +170,8 @@ CUT = Missing(at(12, 1.2), Side.CLIENT, 100, "snaplen")
 ASKED, TOLD = make_command(b"RCPT", b"", 11, 1.1), make_reply(250, b"Ok", 12, 1.2)
 CONTENT = Body(at(12, 1.2), at(9, 0.9), 500, False, False, 100)
 
+RECORD = TlsEntry(at(13, 1.3), Side.CLIENT, 23, 100, "application data", 900)
+
 DOUBTS: dict[str, tuple[tuple[Entry, ...], dict[str, int], dict[str, int], bool]] = {
     # what was said; fields of the client's half and of the server's -> a likely claim about the server stays so
     "a hole, and then a command": ((HOLE, ASKED, TOLD), dict(missing=100), {}, True),
@@ -182,6 +184,10 @@ DOUBTS: dict[str, tuple[tuple[Entry, ...], dict[str, int], dict[str, int], bool]
     ),
     "a hole in content that went on": ((HOLE, CONTENT), dict(missing=100), {}, True),
     "content that ends in a hole": ((HOLE, CONTENT._replace(at=HOLE.at)), dict(missing=100), {}, False),
+    "a hole, and a 221 at the end": ((HOLE, ASKED, TOLD._replace(code=221)), dict(missing=100), {}, False),
+    "a hole in TLS, and then a record": ((HOLE, RECORD), dict(missing=100), {}, True),
+    "a hole in TLS, and then an alert": ((HOLE, RECORD._replace(type=21)), dict(missing=100), {}, False),
+    "cut in TLS, and the head of the record seen": ((CUT, RECORD), dict(cut=100), {}, True),
     "a hole of the server, and then a reply": ((SERVERS_HOLE, ASKED, TOLD), {}, dict(missing=100), True),
     "a hole of the server at the end": ((ASKED, TOLD, SERVERS_HOLE), {}, dict(missing=100), False),
     "cut, and then an answer": ((ASKED, CUT, TOLD), dict(cut=100), {}, False),
