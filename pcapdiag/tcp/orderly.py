@@ -43,7 +43,7 @@ def open_run(conversation: Conversation, run: Run, client_is_lower: bool, octets
 
 def continues(conversation: Conversation, run: Run, client_is_lower: bool) -> bool:
     """Whether the first rows of both sides are what the conversation expects next."""
-    if conversation.delivery.stuck_since is not None or conversation.over:
+    if conversation.delivery.stuck_since is not None or conversation.over or conversation.ledger.notes:
         return False
     if run.closes and conversation.ledger.fins:
         return False
