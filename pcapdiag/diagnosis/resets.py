@@ -64,7 +64,8 @@ class Origin(NamedTuple):
     took_in: tuple[Moment, ...]
     """Segments of that side behind a bare reset that acknowledge all it could have answered."""
     stale_clock: bool
-    """Its timestamp does not fit the clock of the host it names."""
+    """Its timestamp does not fit the clock of the host it names: too old, or far ahead. Somewhat ahead is one that overtook
+    packets which waited, and by which the clock was read."""
     once: bool
     """The capture saw (nearly) every other packet at both of its points, and this reset at one only."""
     one_leg: bool
@@ -90,7 +91,8 @@ def origin(session: Session, around: Surroundings, reset: Reset) -> Origin:
     connection = session.connection
     ttl, usual, count = _ttl(session, around, reset)
     once = _once(connection, reset)
-    stale = reset.clock_error_ms is not None and abs(reset.clock_error_ms) > CLOCK_ERROR_MS
+    error = reset.clock_error_ms
+    stale = error is not None and (error < -CLOCK_ERROR_MS or error > CLOCK_SURE_MS)
     return Origin(
         reset,
         shape_of(connection, reset),

@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pcapdiag.tcp.flow import Flow
 from pcapdiag.tcp.seq import distance
 
-_RATES = (1000.0, 100.0, 250.0, 10.0, 1_000_000.0)
-"""Ticks per second of known stacks, the commonest first."""
+_RATES = (1000.0, 250.0, 100.0, 10.0)
+"""Ticks per second of known stacks."""
+_FAST = 1_000_000.0
+"""Of few: taken for one of them only when no other rate fits."""
 _LONG_NS = 200_000_000
-"""A baseline at least this long measures the rate by itself."""
+"""A baseline at least this long measures the rate by itself, as well as the path's delay allows."""
+_ABOUT = 0.25
+"""A path whose delay varies bends the rate so far."""
 
 
 def clock_error_ms(flow: Flow, time_ns: int, tsval: int) -> float | None:
-    """How far `tsval` is from where the flow's clock stands at `time_ns`, in milliseconds; None when it cannot be said."""
+    """How far `tsval` is from where the flow's clock stands at `time_ns`, in milliseconds; None when it cannot be said.
+
+    Of several rates that the clock may have, the one that fits best: a rate that is a little wrong is far off after a pause.
+    """
     if tsval < 0 or flow.clock_first is None or flow.clock_last is None:
         return None
     (first_ns, first), (last_ns, last) = flow.clock_first, flow.clock_last
-    rate = _rate(last_ns - first_ns, distance(last, first))
-    if rate is None:
-        return None
-    expected = last + rate * (time_ns - last_ns) / 1e9
-    return round((distance(tsval, int(expected)) - expected % 1) * 1000 / rate, 3)
+    errors = []
+    for rate in _rates(last_ns - first_ns, distance(last, first)):
+        expected = last + rate * (time_ns - last_ns) / 1e9
+        errors.append(round((distance(tsval, int(expected)) - expected % 1) * 1000 / rate, 3))
+    return min(errors, key=abs, default=None)
 
 
-def _rate(span_ns: int, ticks: int) -> float | None:
-    """Ticks per second: the known rate nearest to what was measured, or, over a long baseline, what was measured."""
-    for rate in _RATES:
-        expected = rate * span_ns / 1e9
-        if abs(ticks - expected) <= max(2.0, 0.02 * expected):
-            return rate
-    return ticks * 1e9 / span_ns if span_ns >= _LONG_NS and ticks > 0 else None
+def _rates(span_ns: int, ticks: int) -> Iterator[float]:
+    """Ticks per second: the known rates near to what was measured, and, over a long baseline, what was measured."""
+    known = [rate for rate in _RATES if _fits(rate, span_ns, ticks)]
+    yield from known or [rate for rate in (_FAST,) if _fits(rate, span_ns, ticks)]
+    if span_ns >= _LONG_NS and ticks > 0:
+        yield ticks * 1e9 / span_ns
+
+
+def _fits(rate: float, span_ns: int, ticks: int) -> bool:
+    expected = rate * span_ns / 1e9
+    return abs(ticks - expected) <= max(2.0, _ABOUT * expected)

@@ -74,7 +74,7 @@ def test_ttl(ttl: int, before: tuple[tuple[int, int], ...], known: set[int], exp
 
 
 @pytest.mark.parametrize(
-    ("error", "stale"), [(None, False), (4.0, False), (-100.0, False), (100.1, True), (-250.0, True)]
+    ("error", "stale"), [(None, False), (4.0, False), (-100.0, False), (-100.1, True), (250.0, False), (250.1, True)]
 )
 def test_clock(error: float | None, stale: bool) -> None:
     found = origin(Session(make_connection(), make_dialogue()), make_surroundings(), make_reset(clock_error_ms=error))

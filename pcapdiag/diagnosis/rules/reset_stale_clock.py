@@ -24,8 +24,9 @@ def reset_stale_clock(see: Observation) -> Iterator[Claim]:
 
     What it sees:
         All of the following: the reset that ended the session carries the timestamps option; the earlier packets of
-        that side in this connection give its clock; the reset's value is off by more than a tenth of a second
-        (possible), or more than a quarter (likely).
+        that side in this connection give its clock (of the rates that it may have, the one that suits the reset best);
+        the reset's value is behind it by more than a tenth of a second (possible), or behind or ahead by more than a
+        quarter (likely).
 
     What it means:
         A host stamps its packets from one clock, and genuine resets were measured within a few milliseconds of it.
@@ -34,7 +35,7 @@ def reset_stale_clock(see: Observation) -> Iterator[Claim]:
     What else looks like this:
         A host with one timestamp offset for each connection does not matter: the clock is taken from this connection.
         A packet that was under way for long arrives late too, but its neighbours would show that: up to a quarter of a
-        second the named host stays a possibility.
+        second the named host stays a possibility. One that came quicker than its neighbours seems ahead of the clock.
 
     What to do:
         On every firewall or intrusion prevention system between the two hosts, read the log of that second for these
