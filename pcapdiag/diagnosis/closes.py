@@ -22,6 +22,8 @@ class Close(NamedTuple):
     fin: Fin | None = None
     """None for a FIN that the capture missed: `at` is then the segment that acknowledges it."""
     reset: Reset | None = None
+    ack: int | None = None
+    """How far it acknowledges the other side's stream."""
 
     @property
     def missed(self) -> bool:
@@ -33,13 +35,19 @@ def closes_of(session: Session) -> list[Close]:
     """The FINs and RSTs that count, in the order in which their senders acted as far as the capture can tell."""
     connection = session.connection
     polite = [fin for fin in connection.closing.fins if fin.accepted and _half_close(session, fin)]
-    closes = [Close(fin.at, fin.side, fin) for fin in connection.closing.fins if fin.accepted and fin not in polite]
+    closes = [
+        Close(fin.at, fin.side, fin, ack=fin.ack)
+        for fin in connection.closing.fins
+        if fin.accepted and fin not in polite
+    ]
     closes += [close for close in (_missed_fin(connection, side) for side in Side) if close is not None]
     sides = {fin.side for fin in polite} - {close.side for close in closes}
     for reset in connection.closing.resets:
         late = any(close.at < cause_of(connection, reset) for close in closes)
-        if reset.effect is Effect.ENDED or (reset.effect is Effect.ECHO and reset.claimed in sides and not late):
-            closes.append(Close(reset.at, reset.claimed, None, reset))
+        echo = reset.effect is Effect.ECHO
+        own_act = (reset.claimed in sides and not late) or _abort_that_crossed(connection, reset)
+        if reset.effect is Effect.ENDED or (echo and own_act):
+            closes.append(Close(reset.at, reset.claimed, None, reset, acknowledged(connection, reset)))
     closes.sort(key=lambda close: (_acted(connection, close), not close.missed))
     return closes
 
@@ -60,6 +68,21 @@ def cause_of(connection: Connection, reset: Reset) -> Moment:
             if fits and (seg.length or seg.is_fin):
                 return seg.at
     return reset.at
+
+
+def acknowledged(connection: Connection, reset: Reset) -> int | None:
+    """How far a reset acknowledges the other side's stream."""
+    return next((seg.ack for seg in connection.segments if seg.at == reset.at and seg.is_rst), None)
+
+
+def _abort_that_crossed(connection: Connection, reset: Reset) -> bool:
+    """A socket that was alive aborted before the other side's FIN had come: an act of its own, though it ended nothing."""
+    fin = next((each for each in connection.closing.fins if each.accepted and each.side is not reset.claimed), None)
+    own = any(each.side is reset.claimed for each in connection.closing.fins)
+    if fin is None or own or reset.window == 0 or not reset.in_window or fin.at > reset.at:
+        return False
+    ack = acknowledged(connection, reset)
+    return ack is not None and ack <= fin.offset
 
 
 def _missed_fin(connection: Connection, side: Side) -> Close | None:

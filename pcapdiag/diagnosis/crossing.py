@@ -30,7 +30,8 @@ class Farewell(NamedTuple):
 
 
 def farewell(session: Session, closes: list[Close]) -> Farewell | None:
-    """The server's last words before its close: a 421, or a refusal up to a second before a FIN that crossed the client's. They are the server's act; None where it said none."""
+    """The server's last words before its close: a 421, or a refusal up to a second before a FIN that crossed the client's
+    close. They are the server's act; None where it said none."""
     connection = session.connection
     client = next((each for each in closes if each.side is Side.CLIENT), None)
     server = next((each for each in closes if each.side is Side.SERVER), None)
@@ -45,18 +46,18 @@ def farewell(session: Session, closes: list[Close]) -> Farewell | None:
 
 
 def crossing(first: Close, closes: list[Close]) -> Close | None:
-    """The other side's FIN, when it was sent before the first one had arrived."""
-    other = next((each for each in closes if each.side is not first.side and each.fin is not None), None)
+    """The other side's close, when it was sent before the first one, a FIN, had arrived."""
+    other = next((each for each in closes if each.side is not first.side and not each.missed), None)
     return other if other is not None and _crossed(other, first) else None
 
 
 def acted_first(connection: Connection, first: Close, second: Close) -> bool:
-    """Of two FINs that crossed: did the one that stands second in the capture act first?"""
+    """Of two closes that crossed: did the one that stands second in the capture act first?"""
     return _sent_first(connection, second.side, second.at, first.at)
 
 
 def _sent_first(connection: Connection, side: Side, its: Moment, others: Moment) -> bool:
-    """What `side` sent, seen at `its` moment, left before what the other side sent. Without legs the order of the frames counts."""
+    """What `side` sent, seen at `its` moment, left before what the other side sent. Without legs the order of frames counts."""
     known = legs(connection)
     own, other = known.of(side), known.of(side.other)
     if own is None or other is None:
@@ -77,8 +78,8 @@ def _announcement(session: Session, client: Close | None, server: Close | None) 
 
 
 def _crossed(one: Close, other: Close) -> bool:
-    """This FIN was sent before the other had arrived."""
-    return one.fin is not None and other.fin is not None and one.fin.ack is not None and one.fin.ack <= other.fin.offset
+    """This close was sent before the other side's FIN had arrived."""
+    return other.fin is not None and one.ack is not None and one.ack <= other.fin.offset
 
 
 def _had(connection: Connection, client: Close, end: int) -> bool:

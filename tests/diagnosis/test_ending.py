@@ -241,6 +241,22 @@ def test_a_421_and_the_client_s_abort() -> None:
         assert (found.side, found.crossed) == (side, crossed)
 
 
+ABORTS = {
+    # seconds behind the server's FIN, how far the client's abort acknowledges -> who acted first, whether they crossed
+    "sent before the FIN was": (0.010, 800, C, True),
+    "sent after it, and before it had come": (0.020, 800, S, True),
+    "it had the FIN": (0.030, 801, S, False),
+}
+
+
+@pytest.mark.parametrize(("behind", "ack", "side", "crossed"), ABORTS.values(), ids=ABORTS)
+def test_an_abort_that_crosses_a_fin(behind: float, ack: int, side: Side, crossed: bool) -> None:
+    abort = make_reset(20, C, 3.1 + behind, effect=Effect.ECHO, in_window=True)
+    segment = make_segment(20, C, 3.1 + behind, flags=RST | ACK, offset=800, length=0, ack=ack)
+    found = find_ending(ended(FIN_S, abort, segments=(SAID._replace(ack=800), segment), handshake=AT_SERVER))
+    assert (found.side, found.crossed) == (side, crossed)
+
+
 def test_a_421_that_acknowledges_the_fin_was_said_after_it() -> None:
     """Two frames that stand in the file the wrong way round."""
     goodbye = make_reply(421, b"Lost incoming connection", 18, 3.0, end=830)
