@@ -18,15 +18,15 @@ def first_fin(see: Observation, side: Side) -> Evidence:
             f" {side.value} sent later stands behind it"
         )
     elif see.ending.crossed:
-        says = f"the {side.value}'s FIN was sent first, by half of each side's round trip, and no QUIT that counts before it"
+        says = f"the {side.value}'s FIN was sent first, by half of each side's round trip, and no QUIT that counts"
     else:
         says = f"the {side.value}'s FIN is the first close, and no QUIT that counts came before it"
     return Evidence((says,), words.frames(see.ending.at))
 
 
 def weighed(see: Observation, side: Side, claim: Claim) -> Claim:
-    """The claim that `side` closed first. It is possible at most where the other side's close or farewell was under way too,
-    and where the FIN was repeated and nothing came back any more, though not for long enough to speak of silence."""
+    """The claim that `side` closed first. It is possible at most where the other side's close or farewell was under way
+    too, and where the FIN was repeated and nothing came back any more, though not for long enough to speak of silence."""
     ending, other = see.ending, side.other.value
     if ending.crossed:
         says = (

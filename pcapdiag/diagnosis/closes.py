@@ -76,7 +76,7 @@ def acknowledged(connection: Connection, reset: Reset) -> int | None:
 
 
 def _abort_that_crossed(connection: Connection, reset: Reset) -> bool:
-    """A socket that was alive aborted before the other side's FIN had come: an act of its own, though it ended nothing."""
+    """A living socket aborted before the other side's FIN had come: an act of its own, though it ended nothing."""
     fin = next((each for each in connection.closing.fins if each.accepted and each.side is not reset.claimed), None)
     own = any(each.side is reset.claimed for each in connection.closing.fins)
     if fin is None or own or reset.window == 0 or not reset.in_window or fin.at > reset.at:

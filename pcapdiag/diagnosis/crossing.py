@@ -30,8 +30,8 @@ class Farewell(NamedTuple):
 
 
 def farewell(session: Session, closes: list[Close]) -> Farewell | None:
-    """The server's last words before its close: a 421, or a refusal up to a second before a FIN that crossed the client's
-    close. They are the server's act; None where it said none."""
+    """The server's last words before its close: a 421, or a refusal up to a second before a FIN that crossed the
+    client's close. They are the server's act; None where it said none."""
     connection = session.connection
     client = next((each for each in closes if each.side is Side.CLIENT), None)
     server = next((each for each in closes if each.side is Side.SERVER), None)
@@ -57,7 +57,7 @@ def acted_first(connection: Connection, first: Close, second: Close) -> bool:
 
 
 def _sent_first(connection: Connection, side: Side, its: Moment, others: Moment) -> bool:
-    """What `side` sent, seen at `its` moment, left before what the other side sent. Without legs the order of frames counts."""
+    """What `side` sent, seen at `its` moment, left before what the other side sent. Without legs frames tell the order."""
     known = legs(connection)
     own, other = known.of(side), known.of(side.other)
     if own is None or other is None:

@@ -40,8 +40,8 @@ def round_trip_ns(connection: Connection) -> int | None:
 
 
 def _quickest_ns(connection: Connection, side: Side) -> int | None:
-    """The shortest time in which `side` acknowledged new octets. Those sent twice do not count (Karn's algorithm, RFC 6298
-    section 3)."""
+    """The shortest time in which `side` acknowledged new octets. Those sent twice do not count (Karn's algorithm,
+    RFC 6298 section 3)."""
     waiting: list[tuple[int, int]] = []
     best: int | None = None
     for seg in connection.segments:

@@ -58,8 +58,8 @@ class Hole(NamedTuple):
 def silence(
     connection: Connection, sender: Side, before: Moment | None, least_span_ns: int = LEAST_SPAN_NS
 ) -> Silence | None:
-    """`sender` repeated itself at least twice, and after the first unanswered segment nothing came from the other side for at
-    least 0.9 s: until `before`, or up to the last repeat (None: the end of the capture)."""
+    """`sender` repeated itself at least twice, and after the first unanswered segment nothing came from the other side
+    for at least 0.9 s: until `before`, or up to the last repeat (None: the end of the capture)."""
     mine, theirs = _split(connection.segments, sender, before)
     last_sign = theirs[-1].at if theirs else None
     pending = [seg for seg in mine if last_sign is None or seg.at > last_sign]
@@ -90,8 +90,8 @@ def hole(
 
     Either they were repeated at least twice over 0.9 s, and the other side's later segments, its reset included, do not
     acknowledge them or its SACK reports octets beyond them (a receiver whom nothing reaches any more has no reason to
-    answer again; `least_span_ns` is then enough); or they never passed this capture point and the other side reports the hole (duplicate acknowledgements or SACK) for
-    at least 0.9 s. A closed window is no hole.
+    answer again; `least_span_ns` is then enough); or they never passed this capture point and the other side reports
+    the hole (duplicate acknowledgements or SACK) for at least 0.9 s. A closed window is no hole.
     """
     mine, theirs = _split(connection.segments, sender, before)
     acks = [seg for seg in theirs if seg.ack is not None and not seg.is_rst]

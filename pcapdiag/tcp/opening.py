@@ -7,7 +7,7 @@ from pcapdiag.tcp.connection import Handshake
 
 MAX_SYNS = 50
 COPY_NS = 500_000_000
-"""A SYN that is not answered is sent again after a second (RFC 6298 section 2, rule 2.1): sooner, it was captured twice."""
+"""A SYN that is not answered is sent again after a second (RFC 6298 section 2, 2.1): sooner, it was captured twice."""
 
 
 class Opening:
