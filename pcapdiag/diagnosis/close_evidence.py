@@ -18,7 +18,7 @@ def first_fin(see: Observation, side: Side) -> Evidence:
             f" {side.value} sent later stands behind it"
         )
     elif see.ending.crossed:
-        says = f"the {side.value}'s FIN was sent first, by half of each side's round trip, and no QUIT that counts"
+        says = f"the {side.value}'s FIN was sent first, going by half of each side's round trip"
     else:
         says = f"the {side.value}'s FIN is the first close, and no QUIT that counts came before it"
     return Evidence((says,), words.frames(see.ending.at))
