@@ -62,7 +62,7 @@ class SmtpObserver:
         if length <= 0:
             return
         self._clock.set_moment(at)
-        if side is not _CLIENT or self._conversation.greeted:
+        if side is not _CLIENT or self._client.unsure:
             self._client.commit()
         self._conversation.entries.missing(side, length, str(reason.value), at)
         segment_end = reason.value == _SNAPLEN
@@ -100,10 +100,16 @@ class SmtpObserver:
         """A whole reply of the server."""
         conversation, client = self._conversation, self._client
         client.unknown_run = 0
-        if conversation.content_open and not conversation.outstanding and not client.content_ends_with(reply):
-            client.content_so_far()
-            conversation.early_reply(reply)
-            return
+        if conversation.content_open and not conversation.outstanding:
+            ended = client.content_ends_with(reply)
+            if not ended:
+                client.content_so_far()
+            conversation.entries.sort(
+                key=attrgetter("at")
+            )  # a hole may have come behind what is told of the content now
+            if not ended:
+                conversation.early_reply(reply)
+                return
         early = client.content.chunk
         reading, sent = conversation.reply(reply)
         if early is not None and early is sent:
