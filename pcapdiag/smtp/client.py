@@ -301,12 +301,16 @@ class ClientStream(Linewise):
             self._unknown(line, grammar.command_line(line.octets))
             return
         unsure.append(line)
-        if len(unsure) < TEXT_RUN:
+        dot = line.octets == b"." and len(unsure) > 1
+        if len(unsure) < TEXT_RUN and not dot:
             return
         self.unsure = None
         conversation.begin_midway()
         conversation.content_open = True
         self.content.began(unsure[0], line)
+        if dot:
+            self.content.ended(line)
+            return
         self._mode = ClientStream._content
         conversation.settle(unsure[0].start)
 

@@ -75,6 +75,10 @@ class Content:
         if self.scanner is not None:
             self.scanner.offset = last.end
 
+    def ended(self, dot: Line) -> None:
+        """The last of those lines is the terminator."""
+        self._end(dot.offset, dot.end, cut=dot.cut)
+
     def wanted(self, data: Sent | None, offset: int) -> None:
         """354. `data` is None when DATA was not captured; the content then begins at `offset`."""
         if data is None or (self.scanner is None and not data.over):

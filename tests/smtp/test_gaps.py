@@ -39,6 +39,14 @@ ENDS: dict[str, tuple[Script, str]] = {
         ],
         "quit/-",
     ),
+    "the capture begins with the last line of a message": (
+        script("C: the last line\nC: .\nS: 250 2.0.0 ok\nC: QUIT\nS: 221 bye"),
+        "quit/-",
+    ),
+    "the capture begins with the last lines of a message": (
+        script("C: one line\nC: and the last\nC: .\nS: 250 2.0.0 ok\nC: QUIT\nS: 221 bye"),
+        "quit/-",
+    ),
     "a hole in the body": ([*script(BODY + "C: x"), Gap(C, 1448), (C, b"more\r\n")], "body/client"),
     "the dot in a hole, accepted": (
         [*script(BODY + "C: x"), Gap(C, 1448), (S, b"250 2.0.0 ok\r\n")],
