@@ -84,6 +84,8 @@ class TlsTalk:
         self._cut_hello &= side is Side.SERVER
         for record in self._readers[side].gap(offset, length, at):
             self._record(side, record)
+        if side is Side.CLIENT and self._version == _TLS13 and self._readers[side].lost and self._finished is None:
+            self._finished = at  # after the ServerHello a client has nothing else to send first than its Finished
 
     def result(self) -> Tls:
         self._records.trim()

@@ -69,6 +69,11 @@ class RecordReader:
         """The stream stands inside a record."""
         return bool(self._left or self._header)
 
+    @property
+    def lost(self) -> bool:
+        """A hole swallowed the head of a record."""
+        return self._lost
+
     def feed(self, octets: bytes, offset: int, moment: Callable[[int], Moment]) -> list[Record]:
         """The records that end in `octets`; `moment` gives the frame of a stream offset."""
         records: list[Record] = []

@@ -193,3 +193,10 @@ def test_a_capture_that_begins_inside_a_record_of_the_client() -> None:
     tls = talk([(C, bytes(range(128, 228))), (S, app(60)), (C, app(23)), (S, app(40))], implicit_tls=True).tls
     assert tls is not None
     assert [(entry.side, entry.length) for entry in tls.records] == [(S, 60), (C, 23), (S, 40)]
+
+
+def test_a_hole_that_swallows_the_finished_of_the_client() -> None:
+    tls = talk([*STARTTLS, *HANDSHAKE_13[:2], (C, CCS), Gap(C, 74), (C, app(38)), (S, app(250))]).tls
+    assert tls is not None
+    assert tls.finished is not None
+    assert [(entry.side, entry.length) for entry in tls.records] == [(C, 38), (S, 250)]
