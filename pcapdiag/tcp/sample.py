@@ -136,6 +136,7 @@ class Sample:
 
     def add_run(self, rows: memoryview, begin: int, end: int, client_is_lower: bool, numbering: Numbering) -> bytes:
         """Take in ordinary segments: rows `begin` to `end` of packed ones. Returns the last of them."""
+        last = max(begin, end - TAIL)
         if self._room:
             taken = min(self._room, end - begin)
             head = rows[begin * ROW_SIZE : (begin + taken) * ROW_SIZE].tobytes()
@@ -151,7 +152,7 @@ class Sample:
         self._tail.append(Stretch(tail, client_is_lower, numbering))
         self._weight += end - begin
         self._trim()
-        return tail
+        return tail if begin == last else rows[last * ROW_SIZE : end * ROW_SIZE].tobytes()
 
     def backwards(self) -> Iterator[Raw]:
         """The last segments, latest first."""
