@@ -27,14 +27,6 @@ def goodbye_heard(connection: Connection, command: Command, reply: Reply | None)
     return fin is None or fin.ack is None or fin.at < reply.at or fin.ack >= command.end
 
 
-def can_answer(connection: Connection, command: Command, reply: Reply) -> bool:
-    """The segment of the reply acknowledges the command: who has not received a command does not answer it."""
-    for seg in connection.segments:
-        if seg.at == reply.at and seg.side is Side.SERVER:
-            return seg.ack is None or seg.ack >= command.end
-    return True
-
-
 def fin_unseen(connection: Connection) -> bool:
     """The client acknowledged one octet behind the server's last: a FIN that the capture missed."""
     server = connection.halves[1]

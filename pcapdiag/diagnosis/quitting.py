@@ -109,7 +109,7 @@ def _goodbye_alone(session: Session) -> Quit | None:
 
 # --- Inside TLS ------------------------------------------------------------------------------------------------------
 
-OVERHEADS = (16, 17, 20, 24)
+LIKELY_OVERHEADS = (16, 17, 20, 24)
 """Where the cipher suite is not known, or is none that settles it, the octets by which a record may be longer than its content:
 ChaCha20 of TLS 1.2 (16), TLS 1.3 (17), RC4 with SHA-1 (20), GCM and CCM of TLS 1.2 (24). See `pcapdiag.smtp.tls_suites`."""
 
@@ -168,4 +168,4 @@ def _fits(length: int, tls: Tls, contents: tuple[int, ...]) -> bool:
     known = overhead(tls.version, tls.suite)
     if known is not None:
         return length - known in contents
-    return length in BLOCKS or any(length - overhead in contents for overhead in OVERHEADS)
+    return length in BLOCKS or any(length - added in contents for added in LIKELY_OVERHEADS)

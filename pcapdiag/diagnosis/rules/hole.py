@@ -61,11 +61,9 @@ def hole(see: Observation) -> Iterator[Claim]:
     sure = gap.received_beyond and gap.span_ns >= LEAST_SPAN_NS and not hasty
     other = gap.sender if gap.received_beyond else gap.sender.other
     gave_up = (Evidence(("then somebody gave up",), words.frames(ending.later)),) if ending.later else ()
+    lost = f"Packets of the {gap.sender.value} got lost again and again" if gap.repeats else "Octets never arrived"
     yield Claim(
-        (
-            f"Packets of the {gap.sender.value} got lost again and again {see.step}, although the"
-            f" {gap.sender.other.value} went on answering",
-        ),
+        (f"{lost} {see.step}, although the {gap.sender.other.value} went on answering",),
         (
             shown,
             Evidence(

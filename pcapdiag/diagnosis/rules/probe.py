@@ -24,9 +24,10 @@ def probe(see: Observation) -> Iterator[Claim]:
     """The client connected, said nothing, and closed.
 
     What it sees:
-        All of the following: the handshake was completed; the client sent no octet; it closed first, by FIN or by a
-        RST that nothing shows to be another's, that is not bare and has the TTL of the client's other packets (there
-        are two at least, SYN and ACK); it did so after the greeting, or within a second of the handshake.
+        All of the following: the handshake was captured and completed; the client sent no octet; it closed first, by
+        FIN or by a RST that nothing shows to be another's, that is not bare and has the TTL of the client's other
+        packets (there are two at least, SYN and ACK); it did so after the greeting, or within a second of the
+        handshake.
 
     What it means:
         A health check of a load balancer, a monitoring system or a port scanner. Postfix logs it as "lost connection
@@ -49,7 +50,12 @@ def probe(see: Observation) -> Iterator[Claim]:
         Postfix, smtpd: "lost connection after CONNECT from"; seen with health checks of load balancers.
     """
     ending = see.ending
-    if not see.closed_by(Side.CLIENT) or see.said_anything or (ending.reset is not None and not _own(see)):
+    if (
+        not see.closed_by(Side.CLIENT)
+        or see.said_anything
+        or see.midway
+        or (ending.reset is not None and not _own(see))
+    ):
         return
     complete = see.connection.handshake.complete
     greeted = see.dialogue.greeting is not None and see.dialogue.greeting.complete
