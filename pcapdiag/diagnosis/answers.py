@@ -75,8 +75,9 @@ def all_answered(session: Session, exchanges: tuple[Exchange, ...], quit_: Excha
     """Each of the exchanges before the QUIT had its reply, and the client's TCP had that reply.
 
     One without a reply had it in a hole of the server's octets that the client acknowledged, behind the command and
-    before either the QUIT or the 221 to it. Where nothing of the server was captured, all is a hole. What was not captured of the client (a hole, or all
-    before a capture's beginning) may have been a command: behind that, too, the server must have said something.
+    before either the QUIT or the 221 to it. Where nothing of the server was captured, all is a hole. What was not captured
+    of the client (a hole, or all before a capture's beginning) may have been a command: behind that, too, the server must
+    have said something.
     """
     connection = session.connection
     opening = connection.handshake
