@@ -60,7 +60,7 @@ def client_gave_up(see: Observation) -> Iterator[Claim]:
     origin = see.end_origin
     bare = origin is not None and origin.shape is not Shape.ACTIVE and not see.connection.closing.fins
     against = [copying_device(origin.reset)] if origin is not None and bare else []
-    if see.vantage is not Vantage.SERVER:
+    if see.owing is Side.SERVER and see.vantage is not Vantage.SERVER:
         against.append(Evidence(("a reply that was sent and lost on the way back would look the same here",)))
     if shut:
         reason = Evidence(("the server kept its receive window shut",), shut[:50], len(shut))
