@@ -48,6 +48,11 @@ class Sessions(Protocol):
         """
 
 
+def itself(judged: Judged) -> Judged:
+    """For `Sessions.each`: the session as it is."""
+    return judged
+
+
 class Digest(NamedTuple):
     """What counting needs of a judged session."""
 

@@ -15,7 +15,7 @@ from heapq import merge
 from itertools import compress, count
 from typing import Protocol, TypeVar
 
-from pcapdiag.analysis import Analysis, Counts, Digest, InputError, Judged, KeepDialogue, digest_of, put_away
+from pcapdiag.analysis import Analysis, Counts, Digest, InputError, Judged, KeepDialogue, digest_of, itself, put_away
 from pcapdiag.model import CaptureInfo
 from pcapdiag.spool import BUDGET, Spool
 
@@ -57,9 +57,8 @@ class Part:
             put_away(judged, self._sessions, keep_dialogue)
         self._keys = sorted(keys)
         self._ids = array("q")
-
-    packets = 0
-    """How many the captures held, of whichever share."""
+        self.packets = 0
+        """How many the captures held, of whichever share."""
 
     def read(self) -> Iterator[int]:
         """How many packets there were."""
@@ -117,7 +116,7 @@ class Woven:
         return len(self._owners)
 
     def __iter__(self) -> Iterator[Judged]:
-        return self.each(_itself)
+        return self.each(itself)
 
     def each(self, tell: Callable[[Judged], T], numbers: Iterable[int] | None = None) -> Iterator[T]:
         """See `Sessions`."""
@@ -132,10 +131,6 @@ class Woven:
                 for which, part in enumerate(self._parts)
             ]
         return (next(answers[owner]) for owner in owners)
-
-
-def _itself(judged: Judged) -> Judged:
-    return judged
 
 
 def weave(parts: Sequence[Asked], captures: Iterable[CaptureInfo], errors: Iterable[InputError]) -> Analysis:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TypeVar
 
-from pcapdiag.analysis import Analysis, Digest, Groups, Judged, Sessions, digest_of
+from pcapdiag.analysis import Analysis, Digest, Groups, Judged, Sessions, digest_of, itself
 from pcapdiag.model import Party
 
 T = TypeVar("T")
@@ -110,7 +110,7 @@ class Selection:
         return len(self._ids)
 
     def __iter__(self) -> Iterator[Judged]:
-        return self.each(_itself)
+        return self.each(itself)
 
     def each(self, tell: Callable[[Judged], T], numbers: Iterable[int] | None = None) -> Iterator[T]:
         """See `Sessions`."""
@@ -118,10 +118,6 @@ class Selection:
             chosen = frozenset(self._ids)
             return self._whole.each(tell, [number for number in numbers if number in chosen])
         return self._whole.each(tell, self._ids)
-
-
-def _itself(judged: Judged) -> Judged:
-    return judged
 
 
 def _digest_if(judged: Judged, wanted: Callable[[Judged], bool]) -> Digest | None:

@@ -23,7 +23,6 @@ TAIL = 128
 """Readable octets behind the last frame, so that header windows need no bounds of their own."""
 MAX_CAPLEN = 262144
 """Wireshark's WTAP_MAX_PACKET_SIZE_STANDARD and tcpdump's MAXIMUM_SNAPLEN: a longer record is damage."""
-NO_TIME = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True, slots=True)

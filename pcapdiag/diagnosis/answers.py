@@ -80,8 +80,7 @@ def all_answered(session: Session, exchanges: tuple[Exchange, ...], quit_: Excha
     have said something.
     """
     connection = session.connection
-    opening = connection.handshake
-    unknown = not (opening.syns or opening.synacks) or connection.halves[0].missing
+    unknown = connection.midway or connection.halves[0].missing
     if not unknown and all(
         each.reply is not None and acknowledged(connection, each.reply) for each in exchanges
     ):  # nearly always

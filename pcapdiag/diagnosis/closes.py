@@ -47,7 +47,7 @@ def closes_of(session: Session) -> list[Close]:
         echo = reset.effect is Effect.ECHO
         own_act = (reset.claimed in sides and not late) or _abort_that_crossed(connection, reset)
         if reset.effect is Effect.ENDED or (echo and own_act):
-            closes.append(Close(reset.at, reset.claimed, None, reset, acknowledged(connection, reset)))
+            closes.append(Close(reset.at, reset.claimed, None, reset, acknowledged_by(connection, reset)))
     closes.sort(key=lambda close: (_acted(connection, close), not close.missed))
     return closes
 
@@ -70,7 +70,7 @@ def cause_of(connection: Connection, reset: Reset) -> Moment:
     return reset.at
 
 
-def acknowledged(connection: Connection, reset: Reset) -> int | None:
+def acknowledged_by(connection: Connection, reset: Reset) -> int | None:
     """How far a reset acknowledges the other side's stream."""
     return next((seg.ack for seg in connection.segments if seg.at == reset.at and seg.is_rst), None)
 
@@ -81,7 +81,7 @@ def _abort_that_crossed(connection: Connection, reset: Reset) -> bool:
     own = any(each.side is reset.claimed for each in connection.closing.fins)
     if fin is None or own or reset.window == 0 or not reset.in_window or fin.at > reset.at:
         return False
-    ack = acknowledged(connection, reset)
+    ack = acknowledged_by(connection, reset)
     return ack is not None and ack <= fin.offset
 
 

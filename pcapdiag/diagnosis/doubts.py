@@ -38,9 +38,9 @@ def doubt_about(see: Observation, party: Party | None) -> Doubt | None:
         late = next((side for side in Side if _missing_at_the_end(see, side)), None)
         if late is not None:
             return Doubt(f"the capture missed octets of the {late.value}, and none that came after them", True)
-        if see.midway and not _step_seen(see.dialogue.entries):
+        if see.connection.midway and not _step_seen(see.dialogue.entries):
             return Doubt("the capture began in the middle, and holds no whole step of the dialogue since", True)
-        if (missing or see.midway) and see.last_reply is not None and see.last_reply.code == 221:
+        if (missing or see.connection.midway) and see.last_reply is not None and see.last_reply.code == 221:
             return Doubt("the server's last word is 221, and not all that came before it was captured", True)
         if _end_cut(see, party):
             return Doubt("the client's last octets were cut off: a QUIT may be among them", True)

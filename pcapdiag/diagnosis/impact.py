@@ -110,7 +110,7 @@ def _without_message(see: Observation, party: Party, how: How, stage: Stage, ben
         return Impact.REJECTED if greeting.code >= 500 else Impact.DELAYED
     if benign:
         return Impact.NONE
-    if see.midway and stage in (Stage.GREETING, Stage.OTHER):
+    if see.connection.midway and stage in (Stage.GREETING, Stage.OTHER):
         return Impact.UNKNOWN  # what the session was about came before the capture began
     if see.ending.quit is not None and see.ending.quit.command is not None and see.ending.quit.command.cut:
         return Impact.UNKNOWN  # only lengths were captured

@@ -45,11 +45,6 @@ class Observation:
     def ending(self) -> Ending:
         return find_ending(self.session)
 
-    @property
-    def midway(self) -> bool:
-        """The capture began in the middle of the connection."""
-        return not (self.connection.handshake.syns or self.connection.handshake.synacks)
-
     @cached_property
     def place(self) -> Place:
         return infer(self.session, self.around)
@@ -117,7 +112,12 @@ class Observation:
             if moment is not None and (position.at > moment or (before and position.at == moment)):
                 break
             found = position
-        if found is not None and found.stage is Stage.GREETING and self.midway and self.dialogue.greeting is None:
+        if (
+            found is not None
+            and found.stage is Stage.GREETING
+            and self.connection.midway
+            and self.dialogue.greeting is None
+        ):
             return Stage.OTHER, None  # it came before
         if found is not None:
             return found.stage, found.owing

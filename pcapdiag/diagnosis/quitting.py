@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pcapdiag.capture.table import ACK
 from pcapdiag.diagnosis.answers import (
     acknowledged,
     all_answered,
@@ -13,6 +12,7 @@ from pcapdiag.diagnosis.answers import (
     server_closed,
     server_fin,
 )
+from pcapdiag.diagnosis.closes import acknowledged_by
 from pcapdiag.model import Moment, Side
 from pcapdiag.session import Session
 from pcapdiag.smtp.dialogue import Command, Reply, Tls, TlsEntry
@@ -75,10 +75,9 @@ def _crossed_by_reset(session: Session, command: Command) -> bool:
 
 def reset_before(connection: Connection, reset: Reset, offset: int, sent: Moment) -> bool:
     """True when the reset was sent before its sender had received the other side's stream up to `offset`."""
-    if reset.flags & ACK:
-        for segment in connection.segments:
-            if segment.at == reset.at and segment.is_rst and segment.ack is not None:
-                return segment.ack < offset
+    ack = acknowledged_by(connection, reset)
+    if ack is not None:
+        return ack < offset
     if reset.provoked_by is not None:
         return reset.provoked_by < sent
     return reset.at < sent

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from pcapdiag.model import Moment, Position
-from pcapdiag.smtp.dialogue import Body, Command, Exchange, MailTransaction, Recipient, Reply
+from pcapdiag.smtp.dialogue import Command, Exchange, MailTransaction, Recipient, Reply
 
 T = TypeVar("T")
 
@@ -24,7 +24,6 @@ make_moment = _maker(Moment)
 make_position = _maker(Position)
 make_command = _maker(Command)
 make_reply = _maker(Reply)
-make_body = _maker(Body)
 make_exchange = _maker(Exchange)
 make_recipient = _maker(Recipient)
 make_transaction = _maker(MailTransaction)

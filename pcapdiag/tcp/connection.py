@@ -113,11 +113,6 @@ class Segment(NamedTuple):
     def is_syn(self) -> bool:
         return bool(self.flags & SYN)
 
-    @property
-    def is_bare_ack(self) -> bool:
-        """Acknowledges and says nothing else."""
-        return self.flags & (SYN | FIN | RST | ACK) == ACK and self.length == 0
-
 
 class Effect(Enum):
     """What a reset did."""
@@ -298,6 +293,11 @@ class Connection:
     segments: Lazy[tuple[Segment, ...]] = Lazy()
     """A bounded sample in time order: the first and last ones and every odd one in between. Copies left out. Where
     `sampled` is False it is all of them."""
+
+    @property
+    def midway(self) -> bool:
+        """The capture began in the middle of it."""
+        return not (self.handshake.syns or self.handshake.synacks)
 
     def half(self, side: Side) -> Half:
         return self.halves[0] if side is Side.CLIENT else self.halves[1]

@@ -53,7 +53,7 @@ def probe(see: Observation) -> Iterator[Claim]:
     if (
         not see.closed_by(Side.CLIENT)
         or see.said_anything
-        or see.midway
+        or see.connection.midway
         or (ending.reset is not None and not _own(see))
     ):
         return

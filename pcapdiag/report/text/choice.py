@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pcapdiag.analysis import Analysis, Judged, KeepDialogue
+from pcapdiag.analysis import Analysis, Judged, KeepDialogue, itself
 from pcapdiag.model import How, Party, Stage
 from pcapdiag.report.options import Options
 
@@ -43,16 +43,12 @@ def choose(analysis: Analysis, options: Options, *, few: bool) -> Choice:
         chosen = ids
     else:
         chosen = sorted(_examples(analysis, first))
-    return Choice(analysis.sessions.each(_itself, chosen), len(chosen), len(ids))
+    return Choice(analysis.sessions.each(itself, chosen), len(chosen), len(ids))
 
 
 def _facts(judged: Judged) -> tuple[int, bool, Kind]:
     """Id, whether it needs attention, and its kind."""
     return judged.id, judged.verdict.attention, _kind(judged)
-
-
-def _itself(judged: Judged) -> Judged:
-    return judged
 
 
 def _examples(analysis: Analysis, first: dict[Kind, list[int]]) -> frozenset[int]:

@@ -35,7 +35,6 @@ class Tone(Enum):
 
     PLAIN = ()
     QUIET = ("dim",)
-    GOOD = ("green",)
     WARN = ("yellow",)
     BAD = ("red",)
     END = ("red", "bold")
