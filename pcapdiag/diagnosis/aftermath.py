@@ -10,14 +10,12 @@ from collections.abc import Iterator
 
 from pcapdiag.capture.table import ACK
 from pcapdiag.model import Moment
+from pcapdiag.tcp.clock import FAST, RATES
 from pcapdiag.tcp.connection import Connection, Reset, Segment
 from pcapdiag.tcp.seq import distance
 
 CLOCK_ERROR_MS = 100.0
 """A genuine reset stands on its host's timestamp clock to a few milliseconds (measured: 4); queues are allowed for."""
-
-_RATES = (1_000_000.0, 1000.0, 250.0, 100.0, 10.0)
-"""Ticks per second of known stacks, the fastest first: of several that fit, it allows for the most delay."""
 
 
 def went_on(connection: Connection, reset: Reset) -> tuple[Moment, ...]:
@@ -103,11 +101,12 @@ def _readings(connection: Connection, reset: Reset) -> Iterator[tuple[int, int]]
 
 
 def _rate(readings: list[tuple[int, int]]) -> float | None:
-    """The rate of a known clock that fits the first and the last reading to a fifth."""
+    """The rate of a known clock that fits the first and the last reading to a fifth; of several the fastest, which allows for
+    the most delay."""
     if len(readings) < 2:
         return None
     (since, first), (until, last) = readings[0], readings[-1]
-    for rate in _RATES:
+    for rate in (FAST, *RATES):
         expected = rate * (until - since) / 1e9
         if abs(distance(last, first) - expected) <= max(2.0, 0.2 * expected):
             return rate

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pcapdiag.tcp.flow import Flow
 from pcapdiag.tcp.seq import distance
 
-_RATES = (1000.0, 250.0, 100.0, 10.0)
-"""Ticks per second of known stacks."""
-_FAST = 1_000_000.0
+RATES = (1000.0, 250.0, 100.0, 10.0)
+"""Ticks per second of known stacks, the fastest first."""
+FAST = 1_000_000.0
 """Of few: taken for one of them only when no other rate fits."""
 _LONG_NS = 200_000_000
 """A baseline at least this long measures the rate by itself, as well as the path's delay allows."""
@@ -34,8 +34,8 @@ def clock_error_ms(flow: Flow, time_ns: int, tsval: int) -> float | None:
 
 def _rates(span_ns: int, ticks: int) -> Iterator[float]:
     """Ticks per second: the known rates near to what was measured, and, over a long baseline, what was measured."""
-    known = [rate for rate in _RATES if _fits(rate, span_ns, ticks)]
-    yield from known or [rate for rate in (_FAST,) if _fits(rate, span_ns, ticks)]
+    known = [rate for rate in RATES if _fits(rate, span_ns, ticks)]
+    yield from known or [rate for rate in (FAST,) if _fits(rate, span_ns, ticks)]
     if span_ns >= _LONG_NS and ticks > 0:
         yield ticks * 1e9 / span_ns
 
