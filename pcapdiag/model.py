@@ -186,3 +186,5 @@ class CaptureInfo:
     notes: tuple[Note, ...] = ()
     trace: int = 0
     """Files of the same trace follow one another in time; no session spans two traces."""
+    sha256: str | None = None
+    """Of the file as it lies on disk; None where nobody asked for it, or there is no file (`pipeline.with_checksums`)."""

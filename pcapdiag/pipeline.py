@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 
 from pcapdiag.analysis import Analysis, AnalysisBuilder, InputError, Judged, KeepDialogue
 from pcapdiag.capture import CaptureSet, Trace, open_captures
+from pcapdiag.capture.checksum import sha256_of
 from pcapdiag.diagnosis import judge
 from pcapdiag.errors import UsageError
 from pcapdiag.garbage import collected_rarely
@@ -116,6 +117,12 @@ def analyze(
             progress=progress,
         )
     return weave([Here(own), *others], captures.infos(), _errors(captures))
+
+
+def with_checksums(analysis: Analysis) -> Analysis:
+    """The analysis with the SHA-256 of every capture file, which are read once more for it."""
+    captures = [replace(info, sha256=sha256_of(info.path)) for info in analysis.captures]
+    return replace(analysis, captures=tuple(captures))
 
 
 def worthwhile(octets: int | None) -> int:

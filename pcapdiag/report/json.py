@@ -318,6 +318,7 @@ def _capture(info: CaptureInfo) -> Object:
         "dropped_by_capture": info.dropped_by_capture,
         "notes": [{"code": note.code, "frame": note.frame, "says": safe_text(note.says)} for note in info.notes],
         "trace": info.trace,
+        "sha256": info.sha256,
     }
 
 

@@ -7,12 +7,13 @@ from datetime import UTC, timedelta, timezone
 import pytest
 
 from pcapdiag.model import Moment, Side, Stage
+from pcapdiag.report.clock import Clock
 from pcapdiag.report.glyphs import can_draw
-from pcapdiag.report.text.clock import Clock
-from pcapdiag.report.text.detail import runs
-from pcapdiag.report.text.ladder import Ladder, Rung
+from pcapdiag.report.rungs import Rung
+from pcapdiag.report.telling import runs
+from pcapdiag.report.text.ladder import Ladder
 from pcapdiag.report.text.style import Style, columns
-from pcapdiag.report.text.words import count, listed, sentence, where
+from pcapdiag.report.words import count, listed, sentence, where
 from tests.factories import T0, at
 
 

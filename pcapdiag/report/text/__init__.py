@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pcapdiag.analysis import Analysis, Judged, KeepDialogue
+from pcapdiag.report.choice import Choice, choose
 from pcapdiag.report.clean import plain
+from pcapdiag.report.clock import Clock
 from pcapdiag.report.options import Options
-from pcapdiag.report.text.choice import Choice, choose
-from pcapdiag.report.text.clock import Clock
+from pcapdiag.report.summary import lead
+from pcapdiag.report.text.captures import captures
 from pcapdiag.report.text.detail import Details
 from pcapdiag.report.text.groups import groups_table
-from pcapdiag.report.text.header import captures, lead, nothing
 from pcapdiag.report.text.style import Style
 from pcapdiag.report.text.table import sessions_table
-from pcapdiag.report.text.words import PATTERN, count, sentence
+from pcapdiag.report.words import PATTERN, count, sentence
 
 NAME = "text"
 
@@ -44,7 +45,7 @@ class _Report:
     def lines(self) -> Iterator[str]:
         shown = len(self._analysis.sessions)
         rows = list(self._analysis.sessions) if shown <= FEW else []
-        yield from self._lead(shown, rows[0] if shown == 1 else None)
+        yield from self._lead(rows[0] if shown == 1 else None)
         yield from self._section("Captures", captures(self._analysis, self._style, self._clock))
         if rows:
             yield from self._section("Sessions", sessions_table(rows, self._style, self._clock), self._zone(rows))
@@ -57,15 +58,9 @@ class _Report:
         yield from self._section("Across sessions", self._patterns())
         yield from self._details(rows, shown)
 
-    def _lead(self, shown: int, only: Judged | None) -> Iterator[str]:
-        if not self._analysis.total:
-            yield from nothing(self._analysis, self._style, ports=self._options.ports)
-        elif not shown:
-            yield from self._style.prose(
-                f"No session passes your filter; there are {count(self._analysis.total, 'session')} without it."
-            )
-        else:
-            yield from lead(self._analysis, self._style, shown=shown, only=only)
+    def _lead(self, only: Judged | None) -> Iterator[str]:
+        for paragraph in lead(self._analysis, only=only, ports=self._options.ports):
+            yield from self._style.prose(paragraph)
 
     def _section(self, title: str, lines: Iterator[str], remark: str = "") -> Iterator[str]:
         first = next(lines, None)

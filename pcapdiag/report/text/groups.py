@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from pcapdiag.analysis import OTHER_SERVERS, Group
 from pcapdiag.model import Party
-from pcapdiag.report.text.clock import Clock
-from pcapdiag.report.text.style import Style
+from pcapdiag.report.clock import Clock
+from pcapdiag.report.text.style import PARTY_COLOUR, Style
 from pcapdiag.report.text.table import When, grid, when
-from pcapdiag.report.text.words import PARTY_COLOUR, count
+from pcapdiag.report.words import count
 
 MOST = 30
 WIDE = 100

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import Enum
 
 from pcapdiag.model import Moment, Side
 from pcapdiag.report.clean import duration_text
-from pcapdiag.report.text.clock import Clock
+from pcapdiag.report.clock import Clock
+from pcapdiag.report.rungs import Rung, Tone
 from pcapdiag.report.text.style import Style, columns
-from pcapdiag.report.text.words import count
+from pcapdiag.report.words import count
 
 HEAD, TAIL = 14, 26
 """Rungs told of a long conversation: its beginning and, where it broke, more of its end."""
@@ -30,32 +29,7 @@ LONGEST_TEXT = 5
 """Lines of one rung."""
 
 
-class Tone(Enum):
-    """How a rung should strike the eye."""
-
-    PLAIN = ()
-    QUIET = ("dim",)
-    WARN = ("yellow",)
-    BAD = ("red",)
-    END = ("red", "bold")
-
-
-@dataclass(frozen=True, slots=True)
-class Rung:
-    """One line of the ladder."""
-
-    at: Moment
-    side: Side | None
-    """Who sent it; None: nobody did (silence, an ICMP error of a third machine, a remark)."""
-    text: str
-    """Cleaned text; a line feed begins another line."""
-    tone: Tone = Tone.PLAIN
-    whole: bool = False
-    """Told in full, over several lines if it must."""
-    end: bool = False
-    """The event that ended the session: marked with a cross."""
-    timed: bool = True
-    """False: it stands between two frames and has none of its own."""
+PAINT = {Tone.PLAIN: (), Tone.QUIET: ("dim",), Tone.WARN: ("yellow",), Tone.BAD: ("red",), Tone.END: ("red", "bold")}
 
 
 class Ladder:
@@ -101,7 +75,7 @@ class Ladder:
         margin = f"  {self._clock.fine(rung.at.time_ns)} {after:>{self._after}} {label} "
         if not rung.timed or rung.at == before:  # what came in one frame has its time once
             margin = " " * len(margin)
-        mark = self._style.paint(self._style.glyphs.cross, *Tone.END.value) if rung.end else " "
+        mark = self._style.paint(self._style.glyphs.cross, *PAINT[Tone.END]) if rung.end else " "
         for number, line in enumerate(self._lines(rung, inner)):
             yield (self._style.paint(margin, "dim") + mark if number == 0 else " " * (len(margin) + 1)) + line
 
@@ -111,7 +85,7 @@ class Ladder:
             broken = self._style.glyphs.broken_rail
             for text in self._text(rung, inner - 2):
                 room = inner - columns(text)
-                line = " " * (room // 2) + self._style.paint(text, *rung.tone.value) + " " * (room - room // 2)
+                line = " " * (room // 2) + self._style.paint(text, *PAINT[rung.tone]) + " " * (room - room // 2)
                 yield broken + line + broken
             return
         texts = self._text(rung, inner - 6)
@@ -124,7 +98,7 @@ class Ladder:
         glyphs = self._style.glyphs
         room = inner - columns(text) - 4
         drawn = glyphs.shaft * room if shaft else " " * (room + 1)
-        words = self._style.paint(text, *rung.tone.value)
+        words = self._style.paint(text, *PAINT[rung.tone])
         if rung.side is Side.CLIENT:
             return f" {words} {drawn}{glyphs.right if shaft else ''} "
         return f" {glyphs.left if shaft else ''}{drawn} {words} "

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from pcapdiag.diagnosis.rule import Rule, RuleDoc
-from pcapdiag.report.text.style import Style
+from pcapdiag.report.text.style import PARTY_COLOUR, Style
 from pcapdiag.report.text.table import grid
-from pcapdiag.report.text.words import PARTY, PARTY_COLOUR
+from pcapdiag.report.words import PARTY
 
 NO_TEXT = "(this Python keeps no documentation: it runs with -OO)"
 

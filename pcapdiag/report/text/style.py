@@ -11,6 +11,7 @@ import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator
 
+from pcapdiag.model import Party
 from pcapdiag.report.glyphs import ASCII, UNICODE
 
 NARROWEST, WIDEST = 60, 132
@@ -19,6 +20,16 @@ NARROWEST, WIDEST = 60, 132
 
 _SGR = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33, "magenta": 35, "cyan": 36}
 """ECMA-48 8.3.117, Select Graphic Rendition."""
+
+
+PARTY_COLOUR: dict[Party, tuple[str, ...]] = {
+    Party.CLIENT: ("red",),
+    Party.SERVER: ("red",),
+    Party.MIDDLEBOX: ("magenta",),
+    Party.PATH: ("yellow",),
+    Party.NOBODY: ("green",),
+    Party.UNDETERMINED: ("cyan",),
+}
 
 
 _HARD_SPACE = "\x00"

@@ -8,10 +8,9 @@ from tabulate import tabulate
 
 from pcapdiag.analysis import Judged
 from pcapdiag.model import Impact
-from pcapdiag.report.text.clock import Clock
-from pcapdiag.report.text.names import greeted, helo
-from pcapdiag.report.text.style import Style, columns
-from pcapdiag.report.text.words import PARTY_COLOUR
+from pcapdiag.report.clock import Clock
+from pcapdiag.report.names import greeted, helo
+from pcapdiag.report.text.style import PARTY_COLOUR, Style, columns
 
 WIDE, NORMAL = 110, 74
 """From so many columns on, a row may be one line; from so many on, the time may have a column of its own."""

@@ -3,16 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import Enum
 
 from pcapdiag.analysis import Judged
-from pcapdiag.model import Side
+from pcapdiag.model import Moment, Side
 from pcapdiag.report.clean import duration_text, safe_text, wire_line, wire_text
 from pcapdiag.report.ladder import Row, RowKind, ladder
-from pcapdiag.report.text.ladder import Rung, Tone
-from pcapdiag.report.text.words import SIDE, count
+from pcapdiag.report.words import SIDE, count
 from pcapdiag.smtp.dialogue import DOT
 from pcapdiag.tcp.connection import Connection
+
+
+class Tone(Enum):
+    """How a rung should strike the eye."""
+
+    PLAIN = "plain"
+    QUIET = "quiet"
+    WARN = "warn"
+    BAD = "bad"
+    END = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One line of the ladder."""
+
+    at: Moment
+    side: Side | None
+    """Who sent it; None: nobody did (silence, an ICMP error of a third machine, a remark)."""
+    text: str
+    """Cleaned text; a line feed begins another line."""
+    tone: Tone = Tone.PLAIN
+    whole: bool = False
+    """Told in full, over several lines if it must."""
+    end: bool = False
+    """The event that ended the session: marked with a cross."""
+    timed: bool = True
+    """False: it stands between two frames and has none of its own."""
 
 
 def rungs(judged: Judged) -> list[Rung]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pcapdiag.report.clean import wire_line
-from pcapdiag.report.text.words import count, listed
+from pcapdiag.report.words import count, listed
 from pcapdiag.session import Session
 from pcapdiag.smtp.dialogue import MailTransaction, Recipient
 

@@ -88,15 +88,6 @@ PATTERN = {"retry-storm": "Retry storm", "attempts": "Attempts of one delivery"}
 
 SIDE = {Side.CLIENT: "the client", Side.SERVER: "the server"}
 
-PARTY_COLOUR = {
-    Party.CLIENT: ("red",),
-    Party.SERVER: ("red",),
-    Party.MIDDLEBOX: ("magenta",),
-    Party.PATH: ("yellow",),
-    Party.NOBODY: ("green",),
-    Party.UNDETERMINED: ("cyan",),
-}
-
 
 def sentence(text: str, behind: str = "") -> str:
     """`text` with a capital letter, `behind` it what belongs to it, and a full stop unless it ends in another mark."""

@@ -1,4 +1,7 @@
-"""What was read, and the whole result in one paragraph: who dropped what, where."""
+"""An `Analysis` -> the whole result in a paragraph, and what was read: sentences that every report for people begins with.
+
+Cleaned text without layout, as in `telling`.
+"""
 
 from __future__ import annotations
 
@@ -6,36 +9,35 @@ from collections.abc import Iterator, Sequence
 
 from pcapdiag.analysis import OTHER_SERVERS, Analysis, Group, Judged
 from pcapdiag.model import CaptureInfo, How, Party, Stage
-from pcapdiag.report.clean import plain, safe_text, short_name
-from pcapdiag.report.text.clock import Clock
-from pcapdiag.report.text.style import Style
-from pcapdiag.report.text.words import HOW, PARTY, STAGE, count, listed, sentence
+from pcapdiag.report.clean import plain, safe_text
+from pcapdiag.report.clock import Clock
+from pcapdiag.report.words import HOW, PARTY, STAGE, count, listed, sentence
 
 NOT_DROPPED = (Party.NOBODY, Party.UNDETERMINED)
 OPEN = (Party.NOBODY, How.OPEN)
 OUTSTANDING = 4
 """A way to end stands out when a quarter of the dropped sessions ended so."""
-MOST_CAPTURES = 20
-"""Files told one by one; a ring of a thousand files is told in one line."""
 
 
-def lead(analysis: Analysis, style: Style, *, shown: int, only: Judged | None) -> Iterator[str]:
-    """The result in a paragraph. `only` is the session when there is but one."""
+def lead(analysis: Analysis, *, only: Judged | None, ports: Sequence[int] | None) -> Iterator[str]:
+    """The result, a paragraph each. `only` is the session when there is but one; `ports` as in `Options`."""
+    shown = len(analysis.sessions)
+    if not analysis.total:
+        yield _nothing(analysis, ports)
+        return
+    if not shown:
+        yield f"No session passes your filter; there are {count(analysis.total, 'session')} without it."
+        return
     if only is not None:
-        paths = [info.path for info in analysis.captures]
-        yield from style.prose(sentence(plain(only.verdict.summary, paths)))
+        yield sentence(plain(only.verdict.summary, [info.path for info in analysis.captures]))
     else:
-        sentences = [
-            f"{count(analysis.total, 'SMTP session')}{_counts(analysis)}",
-            *_worst(analysis),
-            _attention(analysis),
-        ]
-        yield from style.prose(" ".join(sentences))
+        first = f"{count(analysis.total, 'SMTP session')}{_counts(analysis)}"
+        yield " ".join([first, *_worst(analysis), _attention(analysis)])
     if shown != analysis.total:
-        yield from style.prose(f"Your filter shows {shown:,} of {count(analysis.total, 'session')}.")
+        yield f"Your filter shows {shown:,} of {count(analysis.total, 'session')}."
 
 
-def nothing(analysis: Analysis, style: Style, *, ports: Sequence[int] | None) -> Iterator[str]:
+def _nothing(analysis: Analysis, ports: Sequence[int] | None) -> str:
     """The result when there is no session at all, and what to try."""
     packets = sum(info.packets for info in analysis.captures)
     if ports is None:
@@ -47,7 +49,7 @@ def nothing(analysis: Analysis, style: Style, *, ports: Sequence[int] | None) ->
         sentences.append("If the mail runs on another port, name it with --port N, or find it with --any-port.")
     if packets:
         sentences.append("If it should be there, check that the capture was taken where the mail passes.")
-    yield from style.prose(" ".join(sentences))
+    return " ".join(sentences)
 
 
 def _counts(analysis: Analysis) -> str:
@@ -117,28 +119,8 @@ def _attention(analysis: Analysis) -> str:
     return f"{count(analysis.attention, 'session needs', 'sessions need')} attention."
 
 
-def captures(analysis: Analysis, style: Style, clock: Clock) -> Iterator[str]:
-    """What was read: one entry a file, with what a reader must know about it; then what could not be read."""
-    infos = analysis.captures
-    traces = len({info.trace for info in infos})
-    for index, info in enumerate(infos[:MOST_CAPTURES]):
-        number = f"[{index}] " if len(infos) > 1 else ""
-        yield from style.prose(f"{number}{short_name(info.path)}: {_about(info, clock)}", indent="    ", first="  ")
-        yield from _notes(info, style)
-    if len(infos) > MOST_CAPTURES:
-        rest = infos[MOST_CAPTURES:]
-        packets, mail = sum(info.packets for info in rest), sum(info.smtp_packets for info in rest)
-        yield f"  and {count(len(rest), 'more file')}: {count(packets, 'packet')}, {mail:,} of mail"
-        for info in rest:
-            yield from _notes(info, style, name=short_name(info.path) + ": ")
-    if len(infos) > 1:
-        yield from style.prose(_together(len(infos), traces), indent="  ")
-    for error in analysis.errors:
-        text = f"not read: {safe_text(error.path)}: {safe_text(error.says)}"
-        yield from (style.paint(line, "red") for line in style.prose(text, indent="    ", first="  ! "))
-
-
-def _about(info: CaptureInfo, clock: Clock) -> str:
+def about(info: CaptureInfo, clock: Clock) -> str:
+    """A capture in half a sentence: format, packets, time."""
     parts = [info.format, "/".join(info.link_types)] if info.link_types else [info.format]
     parts.append(f"{count(info.packets, 'packet')} ({info.smtp_packets:,} of mail)")
     if info.first_time_ns is not None and info.last_time_ns is not None:
@@ -146,18 +128,18 @@ def _about(info: CaptureInfo, clock: Clock) -> str:
     return ", ".join(parts)
 
 
-def _notes(info: CaptureInfo, style: Style, name: str = "") -> Iterator[str]:
+def notes(info: CaptureInfo) -> list[str]:
+    """What a reader of the verdicts must know about a capture."""
     texts = [safe_text(note.says) for note in info.notes]
-    told = {note.code for note in info.notes}
-    if info.dropped_by_capture and "dropped" not in told:
-        texts.append(
-            f"the capture itself lost {count(info.dropped_by_capture, 'packet')}: gaps are not proof of loss on the way"
-        )
-    for text in texts:
-        yield from (style.paint(line, "yellow") for line in style.prose(name + text, indent="      ", first="    ! "))
+    if info.dropped_by_capture and all(note.code != "dropped" for note in info.notes):
+        lost = count(info.dropped_by_capture, "packet")
+        texts.append(f"the capture itself lost {lost}: gaps are not proof of loss on the way")
+    return texts
 
 
-def _together(files: int, traces: int) -> str:
+def together(infos: Sequence[CaptureInfo]) -> str:
+    """How several files belong together."""
+    files, traces = len(infos), len({info.trace for info in infos})
     if traces == 1:
         return f"The {files} files follow one another and were read as one trace."
     if traces == files:
