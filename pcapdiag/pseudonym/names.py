@@ -94,10 +94,11 @@ class Pseudonyms:
         behind, told, last, ordinary = b"", [], True, True
         for label in reversed(name.split(b".")):
             plain = label.lower()
-            ordinary = ordinary and (plain in TELLING_NOTHING if last else plain == b"localhost")
-            behind = blake2b(behind + plain, key=self.key, person=b"label").digest() if plain else behind
-            told.append(label if ordinary or not label else self._letters(b"host", behind, len(label)))
-            last = last and not label
+            if plain:
+                ordinary = ordinary and (plain in TELLING_NOTHING if last else plain == b"localhost")
+                behind = blake2b(behind + plain, key=self.key, person=b"label").digest()
+                last = False
+            told.append(label if ordinary or not plain else self._letters(b"host", behind, len(label)))
         return b".".join(reversed(told))
 
     def address(self, text: str) -> str:
