@@ -13,6 +13,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from pcapdiag.analysis import Analysis, Group, Judged
+from pcapdiag.model import Moment
 from pcapdiag.report import telling
 from pcapdiag.report.choice import choose, kind
 from pcapdiag.report.clock import Clock
@@ -27,8 +28,8 @@ MOST_LINES = 60
 MOST_TOLD = 20
 MOST_GROUPS = 6
 MOST_FILES, MOST_REMARKS = 3, 2
-SHARES = 3
-"""With several sessions each may take a third of the page."""
+SHARES, SHARE = 3, 26
+"""With sessions of several kinds each may take a third of the room, or so many lines: a bit of each is of use to nobody."""
 LEAST = 22
 """Lines kept for a first session, whatever else there is to say."""
 LONGEST = 300
@@ -54,6 +55,7 @@ DEPTHS = (
     Depth(4, 3, 3, 3, True, LONGEST),
     Depth(3, 2, 2, 2, True, LONGEST),
     Depth(2, 1, 1, 1, True, 200),
+    Depth(2, 0, 1, 0, False, 200),
     Depth(1, 0, 1, 0, False, 70),
 )
 """The last has room in `LEAST` lines, whatever was said."""
@@ -75,7 +77,7 @@ class Room(NamedTuple):
         return Room(self.lines - text.count("\n"), self.characters - len(text))
 
     def divided(self, by: int) -> Room:
-        return Room(self.lines // by, self.characters // by)
+        return Room(max(self.lines // by, SHARE), self.characters)
 
 
 def short(
@@ -101,7 +103,7 @@ class _Page:
         chosen = list(islice(choice.sessions, MOST_TOLD))
         if self._alone and not chosen:
             chosen = list(self._analysis.sessions)  # it ended as it should; who and when is still worth a line
-        tail = self._fitting(self._tail(), room)
+        tail = self._fitting(self._tail(chosen), room)
         room = room.without(tail + self._dialect.write(self._left_out(choice.wanted)))
         kept = Room(room.lines - LEAST, room.characters) if chosen else room
         head = self._fitting(self._head(chosen), kept)
@@ -128,10 +130,9 @@ class _Page:
             yield [Bullets(few(_short(alike), 2))]
 
     def _group(self, group: Group) -> str:
-        span = self._clock.span(group.first_ns, group.last_ns)
         return (
             f"{count(group.sessions, 'session')} with {server_of(group)}: {PARTY[group.dropped_by]}, "
-            f"{group.how.value}, {group.stage.value} ({group.rule}); {span}; session {group.example} is one of them"
+            f"{group.how.value}, {group.stage.value} ({group.rule}); see {group.example}"
         )
 
     def _sessions(self, chosen: Sequence[Judged], room: Room) -> list[str]:
@@ -157,7 +158,7 @@ class _Page:
         yield from titled(3, "Why we say so", few(_short(telling.why_so(verdict, paths), longest), depth.evidence))
         if depth.doubts:
             doubts = _short(telling.doubts(verdict, paths), longest)
-            yield from titled(3, "What speaks against it", few(doubts, depth.doubts))
+            yield from titled(3, "What else it could be", few(doubts, depth.doubts))
         yield from self._teller.next_steps(judged, depth.steps, longest)
         if depth.filters:
             yield Heading(3, "In Wireshark")
@@ -181,13 +182,18 @@ class _Page:
             return "See what is attached."
         return "The full report: pcapdiag analyze FILE --format html."
 
-    def _tail(self) -> Iterator[Sequence[Block]]:
-        yield titled(2, "Captures", few(_short(files(self._analysis, self._clock)), MOST_FILES))
+    def _tail(self, chosen: Sequence[Judged]) -> Iterator[Sequence[Block]]:
+        shown = {at.capture for judged in chosen[:1] for at in _ends(judged)}
+        yield titled(2, "Captures", few(_short(files(self._analysis, self._clock, shown)), MOST_FILES))
         if told := remarks(self._analysis):
             yield [Bullets(few(_short(told, REMARK), MOST_REMARKS))]
         if self._attached:
             yield [Paragraph(f"Attached: {listed(few(self._attached, MOST_FILES))}.")]
         yield [Paragraph(signature(self._analysis))]
+
+
+def _ends(judged: Judged) -> tuple[Moment, Moment]:
+    return judged.session.connection.first, judged.session.connection.last
 
 
 def _short(texts: Iterable[str], longest: int = LONGEST) -> list[str]:

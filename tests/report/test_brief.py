@@ -92,7 +92,7 @@ def test_one_session_is_told_as_fully_as_there_is_room() -> None:
         "<alice@example.org> to <bob@example.net>: not sent",
         "The reset has its sender's own marks",
         "(frame 14)",
-        "What speaks against it: * A device that copies TTL and window could have sent it.",
+        "What else it could be: * A device that copies TTL and window could have sent it.",
         "1. Look into the log of the gateway",
         "tcpdump -ni any",
         "ip.addr == 192.0.2.10",
