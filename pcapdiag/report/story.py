@@ -43,6 +43,8 @@ from pcapdiag.version import __version__
 
 LADDER_WIDTH = 100
 """Columns of the drawing: a ticket shows about so many before it scrolls."""
+FULL = "full report"
+"""What a shorter one points to."""
 MOST_GROUPS, MOST_PATTERNS, MOST_CAPTURES = 30, 20, 20
 
 
@@ -212,7 +214,7 @@ def titled(level: int, title: str, items: Sequence[str]) -> list[Block]:
 def few(items: Sequence[str], most: int) -> list[str]:
     """The first of them, and how many more there are; a single one more takes no more room than to say so."""
     more = len(items) - most
-    return [*items[:most], f"({more} more in the full report)"] if more > 1 else list(items)
+    return [*items[:most], f"({more} more in the {FULL})"] if more > 1 else list(items)
 
 
 def sessions_table(sessions: Iterable[Judged], clock: Clock) -> Table:
