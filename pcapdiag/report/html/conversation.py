@@ -18,6 +18,7 @@ from pcapdiag.report.words import SIDE, count, sentence
 
 HEAD, TAIL = 20, 40
 """Rungs told of a long conversation: its beginning and, where it broke, more of its end."""
+END, ENDED = "The end:", "What ended it:"
 MOST = 600
 """Rungs of a conversation that was asked for by id."""
 
@@ -97,6 +98,8 @@ class Conversation:
     lines: list[Line]
     names: dict[Lane, str]
     """Of the lanes that are needed."""
+    ended: str
+    """The words in front of the line that ended it."""
 
     @property
     def legend(self) -> str:
@@ -120,7 +123,7 @@ def conversation(judged: Judged, *, whole: bool) -> Conversation:
             teller.elided(told[head : head + skipped]),
             *(teller.line(rung) for rung in told[head + skipped :]),
         ]
-    return Conversation(lines, teller.names(lines))
+    return Conversation(lines, teller.names(lines), END if judged.verdict.dropped_by is Party.NOBODY else ENDED)
 
 
 class _Teller:
@@ -145,13 +148,18 @@ class _Teller:
             source,
             target,
             text,
-            rung.tone,
+            self._tone(rung),
             stroke,
             self._stage(rung.at),
             rung.whole,
             rung.end or self._timed_out(rung),
             rung.timed,
         )
+
+    def _tone(self, rung: Rung) -> Tone:
+        """A close is bad news only where somebody dropped the connection."""
+        calm = self._verdict.dropped_by is Party.NOBODY and rung.kind is RowKind.FIN and rung.tone is Tone.BAD
+        return Tone.PLAIN if calm else rung.tone
 
     def _timed_out(self, rung: Rung) -> bool:
         """It is the run of retransmissions that nobody answered."""

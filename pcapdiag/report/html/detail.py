@@ -71,6 +71,8 @@ class Story(NamedTuple):
     drawings: list[Drawing]
     """Wide and narrow."""
     legend: str
+    ended: str
+    """The words in front of what ended it."""
     alternative: str
     """What the drawing shows, in words."""
     plot: Plot | None
@@ -98,7 +100,7 @@ class Details:
         """The story of a session. `whole`: its conversation with nothing left out."""
         verdict, paths = judged.verdict, self._paths
         told = conversation(judged, whole=whole)
-        drawn = self._drawn and judged.with_dialogue
+        drawn = self._drawn and judged.with_dialogue and bool(told.lines)
         return Story(
             judged.id,
             telling.headline(verdict),
@@ -109,6 +111,7 @@ class Details:
             list(self._said(told)) if drawn else [],
             [draw(told, self._clock, layout) for layout in (WIDE, NARROW)] if drawn else [],
             told.legend,
+            told.ended,
             _alternative(judged, told),
             plot(judged) if drawn else None,
             list(telling.doubts(verdict, paths)),

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from pcapdiag.report.clean import duration_text
 from pcapdiag.report.clock import Clock
-from pcapdiag.report.html.conversation import Conversation, Lane, Line, Stroke
+from pcapdiag.report.html.conversation import END, Conversation, Lane, Line, Stroke
 from pcapdiag.report.html.measure import cut, wrapped
 from pcapdiag.report.words import count
 
@@ -29,7 +29,6 @@ PAUSE_NS = 500_000_000
 """From here on a pause is labelled: short enough for a slow answer, long enough to leave a healthy dialogue alone."""
 NO_TIME_NS = 5_000_000
 """Takes no room of its own."""
-ENDED = "What ended it:"
 
 
 class Layout(NamedTuple):
@@ -125,7 +124,7 @@ class Drawing(NamedTuple):
 
 def draw(told: Conversation, clock: Clock, layout: Layout) -> Drawing:
     """The diagram of a conversation."""
-    pen = _Pen(clock, layout)
+    pen = _Pen(clock, layout, told.ended)
     pen.notes += _names(told, layout)
     rungs = [pen.rung(before, line) for before, line in pairwise([None, *told.lines]) if line is not None]
     height = pen.y + 8
@@ -137,8 +136,9 @@ def draw(told: Conversation, clock: Clock, layout: Layout) -> Drawing:
 class _Pen:
     """Goes down the page."""
 
-    def __init__(self, clock: Clock, layout: Layout) -> None:
+    def __init__(self, clock: Clock, layout: Layout, ended: str) -> None:
         self._clock = clock
+        self._ended = ended
         self._layout = layout
         self.y = TOP
         self.ends: list[Mark] = []
@@ -212,7 +212,7 @@ class _Pen:
     def _words(self, line: Line) -> Iterator[Words]:
         x, anchor, room = _place(line, self._layout)
         if line.end:
-            yield Words("label", x, self.y + 13, anchor, ENDED)
+            yield Words("label", x, self.y + 13, anchor, self._ended)
             self.y += LINE
         for text in _texts(line, room):
             yield Words("word", x, self.y + 13, anchor, text)
@@ -222,7 +222,7 @@ class _Pen:
         left = MARKS_AT if self._layout.beside else 0
         width = self._layout.width - left - 4
         if line.end:
-            self.ends.append(Mark("ended", left, top, width, height))
+            self.ends.append(Mark("calm" if self._ended == END else "ended", left, top, width, height))
         elif line.stroke in (Stroke.SILENCE, Stroke.ELIDED):
             self.breaks.append(Mark(line.stroke.value, left, top, width, height))
 
