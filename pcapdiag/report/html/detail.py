@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pcapdiag.analysis import Analysis, Judged
 from pcapdiag.report import telling
-from pcapdiag.report.clean import duration_text, plain, short_name
+from pcapdiag.report.clean import duration_text, plain, safe_text, short_name
 from pcapdiag.report.clock import Clock
 from pcapdiag.report.facts import community_id, session_key, wireshark_filters
 from pcapdiag.report.html.conversation import Conversation, conversation, way
@@ -117,7 +117,7 @@ class Details:
             list(telling.doubts(verdict, paths)),
             list(self._besides(judged)),
             telling.next_steps(verdict, paths),
-            verdict.next_capture or "",
+            safe_text(verdict.next_capture or ""),
             packets(judged, told.lines, self._clock),
             list(self._views(judged)),
             community_id(judged.session.client, judged.session.server),
