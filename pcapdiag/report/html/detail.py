@@ -17,9 +17,6 @@ from pcapdiag.report.html.packets import Packets, packets
 from pcapdiag.report.html.plot import Plot, plot
 from pcapdiag.report.words import sentence
 
-LONGEST = 4_000
-"""Characters of one line of the conversation's table."""
-
 
 class Fact(NamedTuple):
     """A label and what belongs to it, a line each."""
@@ -141,8 +138,7 @@ class Details:
         for line in told.lines:
             after = "" if before is None or not line.timed else duration_text(line.at.time_ns - before)
             time = self._clock.fine(line.at.time_ns) if line.timed else ""
-            text = line.text if len(line.text) <= LONGEST else f"{line.text[:LONGEST]}… (cut)"
-            yield Said(time, after, line.frame if line.timed else "", line.stage, way(line), text, line.end)
+            yield Said(time, after, line.frame if line.timed else "", line.stage, way(line), line.text, line.end)
             before = line.at.time_ns if line.timed else before
 
     def _besides(self, judged: Judged) -> Iterator[Besides]:

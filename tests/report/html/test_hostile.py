@@ -71,6 +71,13 @@ def test_it_is_still_told(name: str) -> None:
         assert any(wire_line(payload)[:10] in each.text for each in document.all(tag)), tag
 
 
+@pytest.mark.parametrize("name", ["long", "long word", "wide", "stacked"])
+def test_it_does_not_flood_the_page(name: str) -> None:
+    text = page(told_by(PAYLOADS[name]))
+    assert len(text) < 400_000
+    assert "(cut: " in text
+
+
 @settings(max_examples=25)
 @given(st.text(st.sampled_from("<>\"'&;/={}%#!-[]() \n\\ascriptonload"), min_size=1, max_size=60))
 def test_whatever_it_is(text: str) -> None:

@@ -60,7 +60,7 @@ def test_strokes_are_the_segments() -> None:
     for below, above in pairwise(shown.new):
         assert below.y2 == above.y1, "each begins where the one before ended"
     assert {(stroke.y1, stroke.y2) for stroke in shown.again} == {(shown.new[-1].y1, shown.new[-1].y2)}
-    assert shown.new[-1].y2 == min(float(point.split(",")[1]) for point in shown.acks.split()), "all was acknowledged"
+    assert shown.new[-1].y2 == min(float(point.split(",")[1]) for point in shown.acks), "all was acknowledged"
 
 
 def test_a_transfer_is_seen_beside_silence_of_minutes() -> None:
