@@ -15,14 +15,13 @@ from typing import NamedTuple
 from pcapdiag.analysis import Analysis, Group, Judged
 from pcapdiag.model import Moment
 from pcapdiag.report import telling
-from pcapdiag.report.choice import choose, kind
+from pcapdiag.report.choice import FEW, choose, kind
 from pcapdiag.report.clean import frame_text
 from pcapdiag.report.clock import Clock
 from pcapdiag.report.document import Block, Bullets, Dialect, Facts, Heading, Paragraph, capped
 from pcapdiag.report.options import Options
 from pcapdiag.report.story import FULL, Teller, few, files, patterns, ranked, remarks, server_of, signature, titled
 from pcapdiag.report.summary import lead
-from pcapdiag.report.text import FEW
 from pcapdiag.report.words import PARTY, count, listed
 
 MOST_LINES = 60

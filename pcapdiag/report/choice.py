@@ -9,6 +9,8 @@ from pcapdiag.analysis import Analysis, Judged, KeepDialogue, itself
 from pcapdiag.model import How, Party, Stage
 from pcapdiag.report.options import Options
 
+FEW = 50
+"""Up to so many sessions, each has its row and those with attention are told in full."""
 EXAMPLES = 20
 """At most so many where the sessions are many."""
 OF_A_KIND = 3

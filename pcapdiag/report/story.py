@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pcapdiag.analysis import OTHER_SERVERS, Analysis, Group, Judged, KeepDialogue
 from pcapdiag.model import CaptureInfo, Party
 from pcapdiag.report import telling
-from pcapdiag.report.choice import Choice, choose
+from pcapdiag.report.choice import FEW, Choice, choose
 from pcapdiag.report.clean import plain, safe_text, short_name
-from pcapdiag.report.clock import Clock
+from pcapdiag.report.clock import Clock, when
 from pcapdiag.report.document import (
     LONGEST,
     Block,
@@ -32,12 +32,11 @@ from pcapdiag.report.document import (
 )
 from pcapdiag.report.names import beside, greeted, helo
 from pcapdiag.report.options import Options
+from pcapdiag.report.redaction import in_full
 from pcapdiag.report.rungs import rungs
 from pcapdiag.report.summary import about, lead, notes, together
-from pcapdiag.report.text import FEW
 from pcapdiag.report.text.ladder import Ladder
 from pcapdiag.report.text.style import Style
-from pcapdiag.report.text.table import when
 from pcapdiag.report.words import PATTERN, count, sentence
 from pcapdiag.version import __version__
 
@@ -313,13 +312,6 @@ def _checksum(info: CaptureInfo) -> str:
     return f"; SHA-256: {info.sha256}" if info.sha256 else ""
 
 
-_HIDDEN = {
-    "none": "nothing is redacted",
-    "mail": "redacted at level mail: local parts of mail addresses are pseudonyms, everything else is true",
-    "all": "redacted at level all: mail addresses, IP addresses and host names are pseudonyms",
-}
-
-
 def signature(analysis: Analysis) -> str:
     """Who made the report, and what it hides."""
-    return f"pcapdiag {__version__}; {_HIDDEN[analysis.redaction]}; credentials and message texts are never reported."
+    return f"pcapdiag {__version__}. {in_full(analysis.redaction)}"

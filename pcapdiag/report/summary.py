@@ -63,20 +63,6 @@ def _fate(verdict: Verdict) -> str:
     return "The session ended as it should"
 
 
-REDACTED = {
-    "none": "Nothing is hidden: mail addresses, IP addresses and host names are the real ones.",
-    "mail": "The local parts of mail addresses are pseudonyms, the same name always the same one. "
-    "Times, IP addresses, host names, queue ids and sizes are the real ones.",
-    "all": "Mail addresses, IP addresses and host names are pseudonyms, the same name always the same one. "
-    "Times and sizes are the real ones.",
-}
-
-
-def redaction(analysis: Analysis) -> str:
-    """What is hidden from the reader, and what never was there."""
-    return f"{REDACTED[analysis.redaction]} Credentials and the text of messages are in no report."
-
-
 def _nothing(analysis: Analysis, ports: Sequence[int] | None) -> str:
     """The result when there is no session at all, and what to try."""
     packets = sum(info.packets for info in analysis.captures)

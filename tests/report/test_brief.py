@@ -34,7 +34,7 @@ def test_a_page_is_a_page(story: str, name: str) -> None:
     page = short(analysis, dialect(name), OPTIONS)
     assert len(page.splitlines()) <= MOST_LINES
     assert page.endswith("\n")
-    assert "credentials and message texts are never reported" in flat(page)
+    assert "Credentials and the text of messages are in no report" in flat(page)
 
 
 @given(

@@ -13,18 +13,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pcapdiag.analysis import Analysis, KeepDialogue, itself
-from pcapdiag.report.choice import choose
+from pcapdiag.report.choice import FEW, choose
 from pcapdiag.report.clock import Clock
 from pcapdiag.report.html.captures import captures, errors
 from pcapdiag.report.html.detail import Details
 from pcapdiag.report.html.overview import Overview, groups, patterns
 from pcapdiag.report.html.page import Page
 from pcapdiag.report.options import Options
-from pcapdiag.report.summary import lead, redaction, title, together
+from pcapdiag.report.redaction import in_full
+from pcapdiag.report.summary import lead, title, together
 from pcapdiag.version import __version__
-
-FEW = 50
-"""Up to so many sessions, those with attention are all told in full."""
 
 
 def render(analysis: Analysis, options: Options) -> Iterator[str]:
@@ -63,6 +61,6 @@ def _head(page: Page, analysis: Analysis, options: Options, overview: Overview, 
         read=read,
         together=together(analysis.captures) if len(analysis.captures) > 1 else "",
         errors=errors(analysis),
-        redaction=redaction(analysis),
+        redaction=in_full(analysis.redaction),
         version=__version__,
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pcapdiag.analysis import Analysis, Judged, KeepDialogue
-from pcapdiag.report.choice import Choice, choose
+from pcapdiag.report.choice import FEW, Choice, choose
 from pcapdiag.report.clean import plain
 from pcapdiag.report.clock import Clock
 from pcapdiag.report.options import Options
@@ -24,9 +24,6 @@ from pcapdiag.report.text.table import sessions_table
 from pcapdiag.report.words import PATTERN, count, sentence
 
 NAME = "text"
-
-FEW = 50
-"""Up to so many sessions, each has its row and those with attention are told in full."""
 
 
 def render(analysis: Analysis, options: Options) -> Iterator[str]:
