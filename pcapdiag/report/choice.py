@@ -25,6 +25,8 @@ class Choice:
     told: int
     wanted: int
     """How many there are that could be told."""
+    ids: tuple[int, ...]
+    """Of the sessions to tell."""
 
 
 def choose(analysis: Analysis, options: Options, *, few: bool) -> Choice:
@@ -43,7 +45,7 @@ def choose(analysis: Analysis, options: Options, *, few: bool) -> Choice:
         chosen = ids
     else:
         chosen = sorted(_examples(analysis, first))
-    return Choice(analysis.sessions.each(itself, chosen), len(chosen), len(ids))
+    return Choice(analysis.sessions.each(itself, chosen), len(chosen), len(ids), tuple(chosen))
 
 
 def _facts(judged: Judged) -> tuple[int, bool, Kind]:

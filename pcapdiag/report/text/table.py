@@ -10,6 +10,7 @@ from pcapdiag.analysis import Judged
 from pcapdiag.model import Impact
 from pcapdiag.report.clock import Clock
 from pcapdiag.report.names import greeted, helo
+from pcapdiag.report.telling import mail
 from pcapdiag.report.text.style import PARTY_COLOUR, Style, columns
 
 WIDE, NORMAL = 110, 74
@@ -142,10 +143,7 @@ def _strength(judged: Judged) -> str:
 
 
 def _mail(judged: Judged, style: Style) -> str:
-    """``2 delayed``: how many messages, and the worst that happened."""
-    impact = judged.verdict.impact
-    messages = judged.session.dialogue.transactions_total
+    impact, words = judged.verdict.impact, mail(judged)
     if impact is Impact.NONE:
-        return style.paint(f"{messages} ok", "green") if messages else "none sent"
-    words = f"{messages} {impact.value}" if messages else impact.value
+        return style.paint(words, "green") if judged.session.dialogue.transactions_total else words
     return style.paint(words, "cyan" if impact is Impact.UNKNOWN else "yellow")

@@ -1,0 +1,188 @@
+"""An `Analysis` -> a page of at most 60 lines, in any dialect: the note for a ticket.
+
+The most important first, and of everything as much as there is room for: the result; for each of the first sessions who,
+where, what became of the mail, the evidence, what speaks against it, the next step; checksums, and what is hidden. It
+says what was left out and where that stands. Sessions are left out whole; of a session first the later evidence.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from pcapdiag.analysis import Analysis, Group, Judged
+from pcapdiag.report import telling
+from pcapdiag.report.choice import choose
+from pcapdiag.report.clock import Clock
+from pcapdiag.report.document import Block, Bullets, Dialect, Facts, Heading, Paragraph, capped
+from pcapdiag.report.options import Options
+from pcapdiag.report.story import Teller, few, files, patterns, ranked, remarks, server_of, signature, titled
+from pcapdiag.report.summary import lead
+from pcapdiag.report.text import FEW
+from pcapdiag.report.words import PARTY, count, listed
+
+MOST_LINES = 60
+MOST_TOLD = 20
+MOST_GROUPS = 6
+MOST_FILES = 3
+SHARES = 3
+"""With several sessions each may take a third of the page."""
+LEAST = 14
+"""Lines kept for a first session, whatever else there is to say."""
+LONGEST = 300
+"""Characters of one text: three lines."""
+
+
+class Depth(NamedTuple):
+    """How much of a session is told."""
+
+    evidence: int
+    doubts: int
+    steps: int
+    mails: int
+    filters: bool
+
+
+DEPTHS = (
+    Depth(8, 6, 6, 5, True),
+    Depth(4, 3, 3, 3, True),
+    Depth(3, 2, 2, 2, True),
+    Depth(2, 1, 1, 1, True),
+    Depth(1, 0, 1, 0, False),
+)
+
+_FACTS = {"client", "server", "time", telling.DROPPED_BY, "mail", ""}
+"""Labels of the facts that a note needs; the sentence tells the others."""
+
+
+class Room(NamedTuple):
+    """What is still free on the page."""
+
+    lines: int
+    characters: int
+
+    def holds(self, text: str) -> bool:
+        return text.count("\n") <= self.lines and len(text) <= self.characters
+
+    def without(self, text: str) -> Room:
+        return Room(self.lines - text.count("\n"), self.characters - len(text))
+
+    def divided(self, by: int) -> Room:
+        return Room(self.lines // by, self.characters // by)
+
+
+def short(
+    analysis: Analysis, dialect: Dialect, options: Options, *, attached: Sequence[str] = (), limit: int | None = None
+) -> str:
+    """The page. `attached`: names of the files that go with it; `limit`: how many characters it may have at most."""
+    return _Page(analysis, dialect, options, attached).text(Room(MOST_LINES, limit or sys.maxsize))
+
+
+class _Page:
+    def __init__(self, analysis: Analysis, dialect: Dialect, options: Options, attached: Sequence[str]) -> None:
+        self._analysis = analysis
+        self._dialect = dialect
+        self._options = options
+        self._attached = [capped(name, LONGEST) for name in attached]
+        self._clock = Clock(options.zone)
+        self._paths = [info.path for info in analysis.captures]
+        self._teller = Teller(self._clock, self._paths, options)
+        self._alone = len(analysis.sessions) == 1
+
+    def text(self, room: Room) -> str:
+        choice = choose(self._analysis, self._options, few=len(self._analysis.sessions) <= FEW)
+        chosen = list(islice(choice.sessions, MOST_TOLD))
+        if self._alone and not chosen:
+            chosen = list(self._analysis.sessions)  # it ended as it should; who and when is still worth a line
+        tail = self._fitting(self._tail(), room)
+        room = room.without(tail + self._dialect.write(self._left_out(choice.wanted)))
+        kept = Room(room.lines - LEAST, room.characters) if chosen else room
+        head = self._fitting(self._head(chosen), kept)
+        told = self._sessions(chosen, room.without(head))
+        left_out = self._dialect.write(self._left_out(choice.wanted - len(told)))
+        return f"{head}{''.join(told)}{left_out}{tail}".rstrip("\n") + "\n"
+
+    def _fitting(self, blocks: Iterable[Block], room: Room) -> str:
+        """The blocks for which there is room, the first in any case."""
+        written = ""
+        for block in blocks:
+            piece = self._dialect.write([block])
+            if not written or room.holds(written + piece):
+                written += piece
+        return written
+
+    def _head(self, chosen: Sequence[Judged]) -> Iterator[Block]:
+        only = chosen[0] if self._alone else None
+        for text in lead(self._analysis, only=only, ports=self._options.ports):
+            yield Paragraph(capped(text, 2 * LONGEST))
+        if len(self._analysis.sessions) > FEW:
+            yield Bullets(few([self._group(group) for group in ranked(self._analysis.groups)], MOST_GROUPS))
+        if alike := list(patterns(self._analysis)):
+            yield Bullets(few(_short(alike), 2))
+
+    def _group(self, group: Group) -> str:
+        span = self._clock.span(group.first_ns, group.last_ns)
+        return (
+            f"{count(group.sessions, 'session')} with {server_of(group)}: {PARTY[group.dropped_by]}, "
+            f"{group.how.value}, {group.stage.value} ({group.rule}); {span}; session {group.example} is one of them"
+        )
+
+    def _sessions(self, chosen: Sequence[Judged], room: Room) -> list[str]:
+        """As many as there is room for, each as deep as its share allows."""
+        share = room.divided(min(max(len(chosen), 1), SHARES))
+        told: list[str] = []
+        for judged in chosen:
+            pieces = (self._dialect.write(self._session(judged, depth)) for depth in DEPTHS)
+            piece = next((each for each in pieces if share.holds(each)), "")
+            piece = piece or self._dialect.write(self._session(judged, DEPTHS[-1]))
+            if not room.holds(piece):
+                break
+            room = room.without(piece)
+            told.append(piece)
+        return told
+
+    def _session(self, judged: Judged, depth: Depth) -> Iterator[Block]:
+        verdict, paths = judged.verdict, self._paths
+        if not self._alone:
+            yield Heading(2, f"Session {judged.id}: {telling.headline(verdict)}")
+            yield Paragraph(capped(telling.verdict_sentence(verdict, paths), LONGEST))
+        yield Facts(list(self._facts(judged, depth.mails)))
+        yield from titled(3, "Why we say so", few(_short(telling.why_so(verdict, paths)), depth.evidence))
+        if depth.doubts:
+            yield from titled(3, "What speaks against it", few(_short(telling.doubts(verdict, paths)), depth.doubts))
+        yield from self._teller.next_steps(judged, depth.steps)
+        if depth.filters:
+            yield Heading(3, "In Wireshark")
+            yield from self._teller.filters(judged)
+
+    def _facts(self, judged: Judged, mails: int) -> Iterator[tuple[str, str]]:
+        label = ""
+        for fact in telling.facts(judged, self._clock, self._paths):
+            label = fact.label or label
+            if label in _FACTS and (fact.label or mails > 0):
+                mails -= not fact.label
+                yield fact.label, capped(fact.text, LONGEST)
+
+    def _left_out(self, number: int) -> Iterator[Block]:
+        if number > 0:
+            needs = "session that needs attention", "sessions that need attention"
+            yield Paragraph(f"Not told here: {count(number, *needs)}. {self._where()}")
+
+    def _where(self) -> str:
+        if self._attached:
+            return "See what is attached."
+        return "The full report: pcapdiag analyze FILE --format html."
+
+    def _tail(self) -> Iterator[Block]:
+        yield from titled(2, "Captures", few(_short(files(self._analysis, self._clock)), MOST_FILES))
+        if told := remarks(self._analysis):
+            yield Bullets(few(_short(told), MOST_FILES))
+        if self._attached:
+            yield Paragraph(f"Attached: {listed(few(self._attached, MOST_FILES))}.")
+        yield Paragraph(signature(self._analysis))
+
+
+def _short(texts: Iterable[str]) -> list[str]:
+    return [capped(text, LONGEST) for text in texts]
