@@ -8,14 +8,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from pcapdiag.deliver.bundle import Bundle, Parcel
 from pcapdiag.deliver.settings import Site
-from pcapdiag.deliver.steps import Answer, Delivered, Purpose, Request, Step, Steps
+from pcapdiag.deliver.steps import Answer, Purpose, Request, Step, Steps
 from pcapdiag.deliver.system import Job, System
 from pcapdiag.deliver.ticket import Ticket
 from pcapdiag.errors import DeliveryFailed, DeliveryRefused
+
+T = TypeVar("T")
 
 MOST_WORDS = 300
 """Characters of a site's own words that an error repeats."""
@@ -53,19 +55,17 @@ def _parcel(system: System, site: Site, bundle: Bundle, public: bool) -> Parcel:
     return Parcel(bundle, tuple(taken), tuple(kept), why)
 
 
-def conversation(system: System, job: Job, *, again: bool) -> Steps[Delivered]:
-    """All steps: look, send, read back. The ticket is looked at also when it may be there already: a wrong number shows then."""
-    if system.seen is not None:
-        found = yield from system.seen(job)
-        if found and not again:
-            raise DeliveryRefused(
-                f"{system.name}:{job.ticket} has this analysis already (its note ends with "
-                f"{job.parcel.fingerprint}); --again sends it once more"
-            )
-    return (yield from system.deliver(job))
+def look(system: System, job: Job, ask: Callable[[Step], Answer], *, again: bool) -> None:
+    """DeliveryRefused where the ticket has the analysis. It is looked at also `again`: a wrong number shows before anything
+    is sent."""
+    if system.seen is not None and carry_out(system.seen(job), job, ask) and not again:
+        raise DeliveryRefused(
+            f"{system.name}:{job.ticket} has this analysis already (its note ends with "
+            f"{job.parcel.fingerprint}); --again sends it once more"
+        )
 
 
-def carry_out(steps: Steps[Delivered], job: Job, ask: Callable[[Step], Answer]) -> Delivered:
+def carry_out(steps: Steps[T], job: Job, ask: Callable[[Step], Answer]) -> T:
     """Ask until the end. DeliveryFailed says what had reached the ticket by then."""
     there: list[str] = []
     sent_all = False
@@ -79,8 +79,8 @@ def carry_out(steps: Steps[Delivered], job: Job, ask: Callable[[Step], Answer]) 
             there += step.brings
             step = steps.send(answer)
     except StopIteration as end:
-        delivered: Delivered = end.value
-        return delivered
+        result: T = end.value
+        return result
     except DeliveryFailed as error:
         says = f"all of it was sent, but it could not be read back: {error}" if sent_all else str(error)
         raise DeliveryFailed(says, there=tuple(there), uncertain=error.uncertain) from None

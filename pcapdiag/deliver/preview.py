@@ -13,14 +13,20 @@ from typing import Any
 from pcapdiag.deliver import urls
 from pcapdiag.deliver.bundle import File
 from pcapdiag.deliver.settings import Site
-from pcapdiag.deliver.steps import Answer, Base64, Delivered, Form, Json, Letter, Octets, Request, Steps
-from pcapdiag.deliver.system import Credential
+from pcapdiag.deliver.steps import Answer, Base64, Form, Json, Letter, Octets, Request, Steps
+from pcapdiag.deliver.system import Credential, Job, System
 
 HIDDEN = "***"
 
 
-def preview(steps: Steps[Delivered], site: Site, credential: Credential) -> Iterator[str]:
+def preview(system: System, job: Job) -> Iterator[str]:
     """Lines: each request as it would be sent."""
+    if system.seen is not None:
+        yield from _steps(system.seen(job), job.site, system.credential(job.site))
+    yield from _steps(system.deliver(job), job.site, system.credential(job.site))
+
+
+def _steps(steps: Steps[Any], site: Site, credential: Credential) -> Iterator[str]:
     try:
         step = next(steps)
         while True:
@@ -44,7 +50,11 @@ def _request(request: Request, site: Site, credential: Credential) -> Iterator[s
         case Json(value):
             yield "Content-Type: application/json"
             yield ""
-            yield from json.dumps(_shown(value), indent=2, ensure_ascii=False).splitlines()
+            texts: list[str] = []
+            yield from json.dumps(_shown(value, texts), indent=2, ensure_ascii=False).splitlines()
+            for text in texts:
+                yield ""
+                yield from (f"    {line}" for line in text.splitlines())
         case Form(name, file):
             yield "Content-Type: multipart/form-data"
             yield ""
@@ -70,14 +80,18 @@ def _letter(letter: Letter, site: Site) -> Iterator[str]:
         yield f"[attachment {file.name}, {file.content_type}: {_contents(file)}]"
 
 
-def _shown(value: Any) -> Any:
-    """A JSON body with files as words."""
-    if isinstance(value, Base64):
-        return f"<base64 of {_contents(value.file)}>"
-    if isinstance(value, dict):
-        return {key: _shown(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_shown(inner) for inner in value]
+def _shown(value: Any, texts: list[str]) -> Any:
+    """A JSON body with files as words, and texts of several lines put aside."""
+    match value:
+        case Base64(file):
+            return f"<base64 of {_contents(file)}>"
+        case str() if "\n" in value:
+            texts.append(value)
+            return f"<the text below, {len(value):,} characters>"
+        case dict():
+            return {key: _shown(inner, texts) for key, inner in value.items()}
+        case list():
+            return [_shown(inner, texts) for inner in value]
     return value
 
 

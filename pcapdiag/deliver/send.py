@@ -53,7 +53,10 @@ class Sender:
         self._sleep = sleep
         self._tls = tls_context(site)
         self._client = httpx.Client(
-            timeout=site.timeout_s, verify=self._tls, follow_redirects=False, headers={"User-Agent": f"pcapdiag/{__version__}"}
+            timeout=site.timeout_s,
+            verify=self._tls,
+            follow_redirects=False,
+            headers={"User-Agent": f"pcapdiag/{__version__}"},
         )
 
     def __enter__(self) -> Self:
@@ -122,7 +125,9 @@ class Sender:
         after = answer.headers.get("retry-after", "")
         seconds = int(after) if after.isascii() and after.isdigit() else 2
         if seconds > MOST_PATIENCE_S:
-            raise DeliveryFailed(f"{self._site.name} answered {answer.status}: it wants to be asked again in {seconds} s")
+            raise DeliveryFailed(
+                f"{self._site.name} answered {answer.status}: it wants to be asked again in {seconds} s"
+            )
         self._sleep(seconds)
 
     def _once(self, request: Request, url: str) -> Answer:

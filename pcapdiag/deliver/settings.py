@@ -146,16 +146,24 @@ def _site(name: str, table: Mapping[str, Any]) -> Site:
         )
     _known(table, ours, here)
     for key, value in table.items():
-        if not isinstance(value, KINDS[key]) or (KINDS[key] is int and (isinstance(value, bool) or value < 1)):
-            raise TicketSettingsError(f"{key} {here} must be {_KIND_WORDS[KINDS[key]]}, not {value!r}")
+        kind = KINDS[key]
+        fits = type(value) is kind and not (isinstance(value, int) and kind is int and value < 1)
+        if not fits:
+            raise TicketSettingsError(f"{key} {here} must be {_KIND_WORDS[kind]}, not {value!r}")
     missing = [key for key in found.needs if not table.get(key) and not (key == "url" and found.url)]
     if missing:
         raise TicketSettingsError(f"{' and '.join(missing)} {here} is missing")
+    secret = _secret(table, here) or (FromEnvironment(found.token_env) if found.token_env else None)
+    if secret is None and (found.always_secret or table.get("user")):
+        raise TicketSettingsError(
+            f"{here} nothing says where its secret is: token_env (a variable), token_keyring (service and user) or "
+            "token_command (a program that prints it)"
+        )
     return Site(
         name=name,
         system=found.name,
         url=_url(table, here) or found.url,
-        secret=_secret(table, here) or (FromEnvironment(found.token_env) if found.token_env else None),
+        secret=secret,
         options={key: table[key] for key in found.options if key in table},
         **{key: table[key] for key in _PLAIN if key in table},
     )

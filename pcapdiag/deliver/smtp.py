@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import smtplib
 import ssl
-from collections.abc import Callable
 from datetime import datetime
 from email.message import EmailMessage
 
@@ -45,9 +44,7 @@ def _connected(site: Site, security: str, tls: ssl.SSLContext) -> smtplib.SMTP:
     return smtplib.SMTP(host, port, timeout=site.timeout_s)
 
 
-def _introduced(
-    server: smtplib.SMTP, site: Site, secret: Secret | None, security: str, tls: ssl.SSLContext
-) -> None:
+def _introduced(server: smtplib.SMTP, site: Site, secret: Secret | None, security: str, tls: ssl.SSLContext) -> None:
     server.ehlo_or_helo_if_needed()
     if security == "starttls":
         server.starttls(context=tls)
@@ -65,9 +62,10 @@ def _sent(server: smtplib.SMTP, site: Site, letter: Letter, made: EmailMessage) 
         raise DeliveryFailed(
             f"{site.name} takes messages of at most {int(most):,} octets, and this one has {len(octets):,}: set max_total_octets"
         )
-    _expect(site, "the sender", lambda: server.mail(site.options["sender"], [f"size={len(octets)}"] if most else []))
+    sender = site.options["sender"]
+    _expect(site, f"the sender {sender}", *server.mail(sender, [f"size={len(octets)}"] if most else []))
     for recipient in (*letter.recipients, *letter.copies):
-        _expect(site, recipient, lambda recipient=recipient: server.rcpt(recipient))
+        _expect(site, recipient, *server.rcpt(recipient))
     try:
         code, reply = server.data(octets)
     except smtplib.SMTPDataError:
@@ -83,8 +81,7 @@ def _sent(server: smtplib.SMTP, site: Site, letter: Letter, made: EmailMessage) 
     return Answer(content=f"{_reply(code, reply)}; Message-ID {made['Message-ID']}".encode())
 
 
-def _expect(site: Site, what: str, command: Callable[[], tuple[int, bytes]]) -> None:
-    code, reply = command()
+def _expect(site: Site, what: str, code: int, reply: bytes) -> None:
     if code not in (250, 251):
         raise DeliveryFailed(f"{site.name} refused {what}, so nothing was sent: {_reply(code, reply)}")
 

@@ -78,6 +78,8 @@ class System:
     """Settings that only this system has."""
     needs: tuple[str, ...] = ("url",)
     """Settings it cannot do without."""
+    always_secret: bool = True
+    """False: only for a site with a user."""
 
 
 def always_internal(site: Site) -> str:

@@ -28,7 +28,8 @@ class Ticket:
     def folder(self) -> str:
         """A name for the folder of what is sent there."""
         who = self.id.partition("?")[0] if self.system == "mailto" else self.id
-        return f"pcapdiag-{self.system}-{re.sub(r'[^A-Za-z0-9.]+', '-', who).strip('-.')[:80] or 'ticket'}"
+        site = f"-{self.site}" if self.site else ""
+        return f"pcapdiag-{self.system}{site}-{re.sub(r'[^A-Za-z0-9.]+', '-', who).strip('-.')[:80] or 'ticket'}"
 
 
 def parse(text: str) -> Ticket:

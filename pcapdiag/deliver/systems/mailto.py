@@ -10,7 +10,6 @@ import re
 
 from pcapdiag.deliver import urls
 from pcapdiag.deliver.bundle import Dialect
-from pcapdiag.deliver.settings import Site
 from pcapdiag.deliver.steps import THE_NOTE, Check, Delivered, Letter, Steps
 from pcapdiag.deliver.system import Credential, Job, Limits, System
 from pcapdiag.errors import UsageError
@@ -80,4 +79,5 @@ SYSTEM = System(
     no_internal=lambda site: "nobody can say who reads the mail of that address",
     options=frozenset({"host", "port", "security", "sender"}),
     needs=("host", "sender"),
+    always_secret=False,
 )

@@ -70,7 +70,9 @@ def _note_check(notes: list[dict[str, object]], public: bool) -> Check:
     if not notes:
         return Check(THE_NOTE, "it is not in the issue")
     if not public and not notes[-1].get("private_notes"):
-        return Check(THE_NOTE, "it is not private: this account may not set notes private. Delete it if nobody may read it")
+        return Check(
+            THE_NOTE, "it is not private: this account may not set notes private. Delete it if nobody may read it"
+        )
     return Check(THE_NOTE)
 
 

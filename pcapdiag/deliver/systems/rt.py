@@ -13,9 +13,10 @@ import binascii
 import json
 import re
 from base64 import b64decode
+from typing import Any
 
 from pcapdiag.deliver import urls
-from pcapdiag.deliver.bundle import Dialect, File, bears
+from pcapdiag.deliver.bundle import Dialect, bears
 from pcapdiag.deliver.settings import Site
 from pcapdiag.deliver.steps import THE_NOTE, Answer, Base64, Check, Delivered, Json, Purpose, Request, Steps, compared
 from pcapdiag.deliver.system import Credential, Job, Limits, System, always_internal
@@ -72,17 +73,30 @@ def deliver(job: Job) -> Steps[Delivered]:
         brings=(THE_NOTE, *(file.name for file in files)),
     )
     transaction = _transaction(answer)
+    rows = [{"id": "ID of the note", "Filename": "", "ContentType": "text/plain"}]
+    rows += [{"id": f"ID of {file.name}", "Filename": file.name, "ContentType": file.content_type} for file in files]
+    target = API + urls.path("transaction", transaction, "attachments")
     listed = yield Request(
         Purpose.CHECK,
         "GET",
-        urls.with_query(API + urls.path("transaction", transaction, "attachments"), fields="Filename", per_page=PAGE),
-        like={"items": [{"id": f"ID of {file.name}", "Filename": file.name} for file in files]},
+        urls.with_query(target, fields="Filename,ContentType", per_page=PAGE),
+        like={"items": rows},
     )
-    ids = {str(row.get("Filename")): str(row.get("id")) for row in listed.rows("items")}
-    checks: list[Check] = []
-    for file in files:
-        checks.append(compared(file, (yield from _read(file, ids[file.name])) if file.name in ids else None))
-    return Delivered(f"{job.site.url}/Ticket/Display.html?id={job.ticket}#txn-{transaction}", tuple(checks))
+    checks = yield from _checks(job, listed.rows("items"))
+    return Delivered(f"{job.site.url}/Ticket/Display.html?id={job.ticket}#txn-{transaction}", checks)
+
+
+def _checks(job: Job, rows: list[dict[str, Any]]) -> Steps[tuple[Check, ...]]:
+    """The parts of the transaction, read one by one: the note is the text without a file name."""
+    ids = {str(row.get("Filename")): str(row.get("id")) for row in rows if row.get("Filename")}
+    notes = [str(row.get("id")) for row in rows if row.get("ContentType") == "text/plain" and not row.get("Filename")]
+    note = (yield from _read(THE_NOTE, 1 << 20, notes[0])) if notes else b""
+    whole = bears(note.decode("utf-8", "replace"), job.parcel.fingerprint)
+    checks = [Check(THE_NOTE, "" if whole else "it was not kept whole")]
+    for file in job.parcel.files:
+        octets = (yield from _read(file.name, file.octets, ids[file.name])) if file.name in ids else None
+        checks.append(compared(file, octets))
+    return tuple(checks)
 
 
 def _transaction(answer: Answer) -> str:
@@ -93,13 +107,13 @@ def _transaction(answer: Answer) -> str:
     return match[1]
 
 
-def _read(file: File, id: str) -> Steps[bytes]:
+def _read(name: str, octets: int, id: str) -> Steps[bytes]:
     answer = yield Request(
         Purpose.CHECK,
         "GET",
         API + urls.path("attachment", id),
-        like={"Content": f"{file.name} in base64"},
-        octets=2 * file.octets + (1 << 20),
+        like={"Content": f"{name} in base64"},
+        octets=2 * octets + (1 << 20),
     )
     try:
         return b64decode(answer.at("Content") or "")

@@ -87,7 +87,9 @@ class Browser:
 
     def ask(self, script: str) -> Any:
         """The value of a script's expression, on the page, past its own policy."""
-        result = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True, userGesture=True)
+        result = self.call(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True, userGesture=True
+        )
         if "exceptionDetails" in result:
             raise BrowserError(f"{script}: {result['exceptionDetails']}")
         return result["result"].get("value")
@@ -123,7 +125,9 @@ class Browser:
 
     def paper(self) -> bytes:
         """The page as PDF."""
-        printed = self.call("Page.printToPDF", printBackground=True, preferCSSPageSize=True, paperWidth=8.27, paperHeight=11.69)
+        printed = self.call(
+            "Page.printToPDF", printBackground=True, preferCSSPageSize=True, paperWidth=8.27, paperHeight=11.69
+        )
         return base64.b64decode(printed["data"])
 
     def _until(self, wanted: Callable[[dict[str, Any]], bool], what: str) -> dict[str, Any]:
