@@ -35,16 +35,16 @@ def render(analysis: Analysis, options: Options) -> Iterator[str]:
     told = frozenset(choice.ids)
     details = Details(analysis, clock, drawn=options.dialogue is not KeepDialogue.NONE)
     yield _head(page, analysis, options, overview, clock)
-    if overview.shown:
-        yield page.write("sessions-head.html", overview=overview)
-        for batch in overview.batches():
-            yield page.write("sessions-rows.html", rows=batch, told=told)
-        yield page.write("sessions-foot.html", overview=overview, told=choice.told, wanted=choice.wanted)
     yield page.write(
         "across.html",
         patterns=patterns(analysis, told),
         groups=groups(analysis, clock, told) if overview.shown > FEW else None,
     )
+    if overview.shown:
+        yield page.write("sessions-head.html", overview=overview, told=choice.told, wanted=choice.wanted)
+        for batch in overview.batches():
+            yield page.write("sessions-rows.html", rows=batch, told=told)
+        yield page.write("sessions-foot.html")
     for judged in choice.sessions:
         yield page.write("session.html", story=details.tell(judged, whole=judged.id in options.only))
     yield page.write("foot.html", version=__version__)

@@ -11,13 +11,15 @@ from pcapdiag.report.clock import Clock
 from pcapdiag.report.summary import notes
 from pcapdiag.report.words import count
 
-MOST = 50
-"""Files told one by one: a ring of a thousand is told by its first ones and a sum."""
+FEW, MOST = 3, 200
+"""Up to so many files each has its card; more stand in a table, of a ring of a thousand the first ones and a sum."""
 
 
 class Capture(NamedTuple):
     """One file."""
 
+    number: str
+    """As frame numbers name the file where there are several: ``[0]``; else empty."""
     name: str
     format: str
     packets: str
@@ -30,6 +32,7 @@ class Captures(NamedTuple):
     """The files of an analysis."""
 
     told: list[Capture]
+    few: bool
     rest: str
     """What is not told one by one; empty when all are."""
     zone: str
@@ -41,14 +44,16 @@ def captures(analysis: Analysis, clock: Clock) -> Captures:
     infos = analysis.captures
     times = [info.first_time_ns for info in infos if info.first_time_ns is not None]
     return Captures(
-        [_capture(info, clock) for info in infos[:MOST]],
+        [_capture(info, clock, f"[{index}]" if len(infos) > 1 else "") for index, info in enumerate(infos[:MOST])],
+        len(infos) <= FEW,
         _rest(infos[MOST:]),
         clock.offset(min(times)) if times else "",
     )
 
 
-def _capture(info: CaptureInfo, clock: Clock) -> Capture:
+def _capture(info: CaptureInfo, clock: Clock, number: str) -> Capture:
     return Capture(
+        number,
         short_name(info.path),
         ", ".join([info.format, *([" / ".join(info.link_types)] if info.link_types else [])]),
         f"{count(info.packets, 'packet')}, {info.smtp_packets:,} of mail",

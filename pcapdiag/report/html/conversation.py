@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pcapdiag.analysis import Judged
-from pcapdiag.model import Moment, Party, Side, Strength
+from pcapdiag.model import How, Moment, Party, Side, Strength
 from pcapdiag.report.clean import safe_text
 from pcapdiag.report.ladder import RowKind
 from pcapdiag.report.names import greeted, helo
 from pcapdiag.report.rungs import Rung, Tone, rungs
-from pcapdiag.report.words import SIDE, count
+from pcapdiag.report.words import SIDE, count, sentence
 
 HEAD, TAIL = 20, 40
 """Rungs told of a long conversation: its beginning and, where it broke, more of its end."""
+END, ENDED = "The end:", "What ended it:"
 MOST = 600
 """Rungs of a conversation that was asked for by id."""
 
@@ -60,6 +61,14 @@ STROKES = {
 }
 
 
+SIGNS = {
+    Stroke.AGAIN: "a dashed line was sent again",
+    Stroke.MISSING: "a dotted line is missing in the capture",
+    Stroke.FIN: "a bar at the start of an arrow is a FIN",
+    Stroke.RST: "a cross at the end of an arrow is a RST",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of the conversation."""
@@ -89,6 +98,15 @@ class Conversation:
     lines: list[Line]
     names: dict[Lane, str]
     """Of the lanes that are needed."""
+    ended: str
+    """The words in front of the line that ended it."""
+
+    @property
+    def legend(self) -> str:
+        """What the signs mean that occur."""
+        occurring = {line.stroke for line in self.lines}
+        signs = [words for stroke, words in SIGNS.items() if stroke in occurring]
+        return sentence("; ".join(["time runs down, and pauses are drawn shorter than they were", *signs]))
 
 
 def conversation(judged: Judged, *, whole: bool) -> Conversation:
@@ -105,7 +123,7 @@ def conversation(judged: Judged, *, whole: bool) -> Conversation:
             teller.elided(told[head : head + skipped]),
             *(teller.line(rung) for rung in told[head + skipped :]),
         ]
-    return Conversation(lines, teller.names(lines))
+    return Conversation(lines, teller.names(lines), END if judged.verdict.dropped_by is Party.NOBODY else ENDED)
 
 
 class _Teller:
@@ -130,13 +148,24 @@ class _Teller:
             source,
             target,
             text,
-            rung.tone,
+            self._tone(rung),
             stroke,
             self._stage(rung.at),
             rung.whole,
-            rung.end,
+            rung.end or self._timed_out(rung),
             rung.timed,
         )
+
+    def _tone(self, rung: Rung) -> Tone:
+        """A close is bad news only where somebody dropped the connection."""
+        calm = self._verdict.dropped_by is Party.NOBODY and rung.kind is RowKind.FIN and rung.tone is Tone.BAD
+        return Tone.PLAIN if calm else rung.tone
+
+    def _timed_out(self, rung: Rung) -> bool:
+        """It is the run of retransmissions that nobody answered."""
+        verdict = self._verdict
+        again = rung.kind is RowKind.RETRANSMISSION and verdict.how is How.TIMEOUT
+        return again and rung.at <= verdict.end <= (rung.last or rung.at)
 
     def elided(self, left_out: list[Rung]) -> Line:
         """One line for many."""

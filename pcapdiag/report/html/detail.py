@@ -11,7 +11,8 @@ from pcapdiag.report.clean import duration_text, plain, short_name
 from pcapdiag.report.clock import Clock
 from pcapdiag.report.facts import community_id, session_key, wireshark_filters
 from pcapdiag.report.html.conversation import Conversation, conversation, way
-from pcapdiag.report.html.drawing import Drawing, draw
+from pcapdiag.report.html.drawing import NARROW, WIDE, Drawing, draw
+from pcapdiag.report.html.overview import tone
 from pcapdiag.report.html.packets import Packets, packets
 from pcapdiag.report.html.plot import Plot, plot
 from pcapdiag.report.words import sentence
@@ -61,12 +62,17 @@ class Story(NamedTuple):
 
     id: int
     headline: str
-    party: str
+    tone: str
     sentence: str
+    """Empty where the page begins with it."""
     facts: list[Fact]
     why: list[str]
     said: list[Said]
-    drawing: Drawing | None
+    drawings: list[Drawing]
+    """Wide and narrow."""
+    legend: str
+    ended: str
+    """The words in front of what ended it."""
     alternative: str
     """What the drawing shows, in words."""
     plot: Plot | None
@@ -88,21 +94,24 @@ class Details:
         self._paths = [info.path for info in analysis.captures]
         self._clock = clock
         self._drawn = drawn
+        self._several = len(analysis.sessions) > 1
 
     def tell(self, judged: Judged, *, whole: bool) -> Story:
         """The story of a session. `whole`: its conversation with nothing left out."""
         verdict, paths = judged.verdict, self._paths
         told = conversation(judged, whole=whole)
-        drawn = self._drawn and judged.with_dialogue
+        drawn = self._drawn and judged.with_dialogue and bool(told.lines)
         return Story(
             judged.id,
             telling.headline(verdict),
-            verdict.dropped_by.value,
-            telling.verdict_sentence(verdict, paths),
+            tone(verdict.dropped_by, attention=verdict.attention),
+            telling.verdict_sentence(verdict, paths) if self._several else "",
             list(self._facts(judged)),
             list(telling.why_so(verdict, paths)),
             list(self._said(told)) if drawn else [],
-            draw(told, self._clock) if drawn else None,
+            [draw(told, self._clock, layout) for layout in (WIDE, NARROW)] if drawn else [],
+            told.legend,
+            told.ended,
             _alternative(judged, told),
             plot(judged) if drawn else None,
             list(telling.doubts(verdict, paths)),

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from pcapdiag.analysis import OTHER_SERVERS, Analysis, Group, Judged
-from pcapdiag.model import Party, Stage
+from pcapdiag.model import How, Party, Stage
 from pcapdiag.report.clean import plain
 from pcapdiag.report.clock import Clock
 from pcapdiag.report.names import greeted, helo
@@ -24,6 +24,13 @@ MOST_IDS = 12
 """Sessions named behind one pattern."""
 
 
+def tone(party: Party, *, attention: bool) -> str:
+    """How the name of a party should strike the eye."""
+    if party is Party.NOBODY:
+        return "warn" if attention else "good"
+    return "warn" if party is Party.UNDETERMINED else "bad"
+
+
 class Row(NamedTuple):
     """One session."""
 
@@ -37,6 +44,7 @@ class Row(NamedTuple):
     party: str
     """Value of `Party`."""
     party_says: str
+    tone: str
     how: str
     strength: str
     stage: str
@@ -102,6 +110,7 @@ def _row(judged: Judged, clock: Clock, one_day: bool) -> Row:
         greeted(session) or "",
         verdict.dropped_by.value,
         PARTY[verdict.dropped_by],
+        tone(verdict.dropped_by, attention=verdict.attention),
         HOW[verdict.how],
         verdict.strength.value if verdict.strength else "",
         verdict.stage.value,
@@ -147,7 +156,7 @@ class GroupRow(NamedTuple):
     sessions: str
     server: str
     party: str
-    party_says: str
+    tone: str
     how: str
     stage: str
     rule: str
@@ -180,8 +189,8 @@ def _group(group: Group, clock: Clock, told: frozenset[int]) -> GroupRow:
     return GroupRow(
         f"{group.sessions:,}",
         "other servers" if group.server == OTHER_SERVERS else group.server,
-        group.dropped_by.value,
         PARTY[group.dropped_by],
+        tone(group.dropped_by, attention=group.how is How.OPEN),
         HOW[group.how],
         group.stage.value,
         group.rule,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pcapdiag.analysis import Judged
 from pcapdiag.report.clock import Clock
 from pcapdiag.report.facts import flag_letters
-from pcapdiag.report.html.conversation import Line
+from pcapdiag.report.html.conversation import Line, Stroke
 from pcapdiag.report.html.measure import cut
 from pcapdiag.tcp.connection import Odd, Reset, Segment
 
@@ -109,7 +109,7 @@ def _of_line(line: Line | None) -> Tcp:
 
 def _says(line: Line | None, odd: Odd) -> str:
     """What was said in it; where nothing was, what is unusual about it."""
-    if line is not None:
+    if line is not None and line.stroke is not Stroke.AGAIN:
         return cut(line.text.split("\n")[0], LONGEST)
     words = [each.name.lower().replace("_", " ") for each in Odd if each in odd and each.name]
     return ", ".join(words) or "acknowledgement or data"

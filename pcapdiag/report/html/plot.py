@@ -25,6 +25,8 @@ SEGMENTS, OCTETS = 4, 4_000
 AGAIN = 2
 MOST = 1_500
 """Segments drawn; of more, every odd one and some of the others."""
+USUAL, SHORTEST_CAP_NS = 4, 1_000_000
+"""A pause is drawn no longer than four times the usual one, nor than an eighth of all that is usual."""
 MOST_EVENTS = 6
 LABEL_APART = 72
 """Room that a label of the time axis takes."""
@@ -121,9 +123,9 @@ class _Time:
     def __init__(self, times_ns: Sequence[int]) -> None:
         self._times = sorted(set(times_ns)) or [0]
         gaps = [later - earlier for earlier, later in pairwise(self._times)]
-        brisk = sum(gap for gap in gaps if gap < 1_000_000_000)
-        self._cap = max(brisk // 4, max(gaps, default=1) // 40, 1_000_000)
-        steps = [min(gap, self._cap) for gap in gaps]
+        usual = USUAL * sorted(gaps)[len(gaps) // 2] if gaps else 0
+        cap = max(usual, sum(gap for gap in gaps if gap <= usual) // 8, SHORTEST_CAP_NS)
+        steps = [min(gap, cap) for gap in gaps]
         unit = (WIDTH - LEFT - RIGHT - 12) / max(1, sum(steps))
         self._xs = [float(LEFT + 6)]
         for step in steps:
@@ -131,7 +133,7 @@ class _Time:
         self.cuts = [
             Cut(round(x1, 1), round(x2 - x1, 1))
             for gap, (x1, x2) in zip(gaps, pairwise(self._xs), strict=True)
-            if gap > 2 * self._cap
+            if gap > 2 * cap
         ]
 
     def x(self, time_ns: int) -> float:
@@ -226,7 +228,8 @@ def _acks(segments: Sequence[Segment], side: Side, time: _Time, height: _Height)
 def _in_words(connection: Connection, data: Sequence[Segment], side: Side) -> str:
     half = connection.half(side)
     again = [segment for segment in data if segment.odd & Odd.RETRANSMISSION]
-    took = duration_text(data[-1].at.time_ns - data[0].at.time_ns)
+    new = [segment for segment in data if not segment.odd & Odd.RETRANSMISSION] or data
+    took = duration_text(new[-1].at.time_ns - new[0].at.time_ns)
     text = f"{SIDE[side]} sent {count(half.octets, 'octet')} in {took}; {SIDE[side.other]} acknowledged {half.acked:,} of them"
     if again:
         text += f"; {count(len(again), 'segment was', 'segments were')} sent again"
