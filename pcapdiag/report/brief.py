@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from pcapdiag.analysis import Analysis, Group, Judged
 from pcapdiag.report import telling
-from pcapdiag.report.choice import choose
+from pcapdiag.report.choice import choose, kind
 from pcapdiag.report.clock import Clock
 from pcapdiag.report.document import Block, Bullets, Dialect, Facts, Heading, Paragraph, capped
 from pcapdiag.report.options import Options
@@ -26,13 +26,15 @@ from pcapdiag.report.words import PARTY, count, listed
 MOST_LINES = 60
 MOST_TOLD = 20
 MOST_GROUPS = 6
-MOST_FILES = 3
+MOST_FILES, MOST_REMARKS = 3, 2
 SHARES = 3
 """With several sessions each may take a third of the page."""
-LEAST = 14
+LEAST = 22
 """Lines kept for a first session, whatever else there is to say."""
 LONGEST = 300
-"""Characters of one text: three lines."""
+"""Characters of one text: a capture with its checksum has fewer."""
+LEAD, REMARK = 400, 150
+"""Characters of the result, and of a remark on a capture."""
 
 
 class Depth(NamedTuple):
@@ -43,15 +45,18 @@ class Depth(NamedTuple):
     steps: int
     mails: int
     filters: bool
+    longest: int
+    """Characters of one text."""
 
 
 DEPTHS = (
-    Depth(8, 6, 6, 5, True),
-    Depth(4, 3, 3, 3, True),
-    Depth(3, 2, 2, 2, True),
-    Depth(2, 1, 1, 1, True),
-    Depth(1, 0, 1, 0, False),
+    Depth(8, 6, 6, 5, True, LONGEST),
+    Depth(4, 3, 3, 3, True, LONGEST),
+    Depth(3, 2, 2, 2, True, LONGEST),
+    Depth(2, 1, 1, 1, True, 200),
+    Depth(1, 0, 1, 0, False, 70),
 )
+"""The last has room in `LEAST` lines, whatever was said."""
 
 _FACTS = {"client", "server", "time", telling.DROPPED_BY, "mail", ""}
 """Labels of the facts that a note needs; the sentence tells the others."""
@@ -85,7 +90,7 @@ class _Page:
         self._analysis = analysis
         self._dialect = dialect
         self._options = options
-        self._attached = [capped(name, LONGEST) for name in attached]
+        self._attached = [capped(name, 80) for name in attached]
         self._clock = Clock(options.zone)
         self._paths = [info.path for info in analysis.captures]
         self._teller = Teller(self._clock, self._paths, options)
@@ -104,23 +109,23 @@ class _Page:
         left_out = self._dialect.write(self._left_out(choice.wanted - len(told)))
         return f"{head}{''.join(told)}{left_out}{tail}".rstrip("\n") + "\n"
 
-    def _fitting(self, blocks: Iterable[Block], room: Room) -> str:
-        """The blocks for which there is room, the first in any case."""
+    def _fitting(self, parts: Iterable[Sequence[Block]], room: Room) -> str:
+        """The parts for which there is room, the first in any case."""
         written = ""
-        for block in blocks:
-            piece = self._dialect.write([block])
+        for part in parts:
+            piece = self._dialect.write(part)
             if not written or room.holds(written + piece):
                 written += piece
         return written
 
-    def _head(self, chosen: Sequence[Judged]) -> Iterator[Block]:
+    def _head(self, chosen: Sequence[Judged]) -> Iterator[Sequence[Block]]:
         only = chosen[0] if self._alone else None
         for text in lead(self._analysis, only=only, ports=self._options.ports):
-            yield Paragraph(capped(text, 2 * LONGEST))
+            yield [Paragraph(capped(text, LEAD))]
         if len(self._analysis.sessions) > FEW:
-            yield Bullets(few([self._group(group) for group in ranked(self._analysis.groups)], MOST_GROUPS))
+            yield [Bullets(few([self._group(group) for group in ranked(self._analysis.groups)], MOST_GROUPS))]
         if alike := list(patterns(self._analysis)):
-            yield Bullets(few(_short(alike), 2))
+            yield [Bullets(few(_short(alike), 2))]
 
     def _group(self, group: Group) -> str:
         span = self._clock.span(group.first_ns, group.last_ns)
@@ -130,13 +135,13 @@ class _Page:
         )
 
     def _sessions(self, chosen: Sequence[Judged], room: Room) -> list[str]:
-        """As many as there is room for, each as deep as its share allows."""
-        share = room.divided(min(max(len(chosen), 1), SHARES))
+        """As many as there is room for, each as deep as its share allows; one of each kind comes first."""
+        first = {kind(judged): judged for judged in reversed(chosen)}
+        share = room.divided(min(max(len(first), 1), SHARES))
         told: list[str] = []
-        for judged in chosen:
-            pieces = (self._dialect.write(self._session(judged, depth)) for depth in DEPTHS)
-            piece = next((each for each in pieces if share.holds(each)), "")
-            piece = piece or self._dialect.write(self._session(judged, DEPTHS[-1]))
+        for judged in sorted(chosen, key=lambda judged: (first[kind(judged)] is not judged, judged.id)):
+            pieces = [self._dialect.write(self._session(judged, depth)) for depth in DEPTHS]
+            piece = next((each for each in pieces if share.holds(each) and room.holds(each)), pieces[-1])
             if not room.holds(piece):
                 break
             room = room.without(piece)
@@ -144,26 +149,27 @@ class _Page:
         return told
 
     def _session(self, judged: Judged, depth: Depth) -> Iterator[Block]:
-        verdict, paths = judged.verdict, self._paths
+        verdict, paths, longest = judged.verdict, self._paths, depth.longest
         if not self._alone:
             yield Heading(2, f"Session {judged.id}: {telling.headline(verdict)}")
-            yield Paragraph(capped(telling.verdict_sentence(verdict, paths), LONGEST))
-        yield Facts(list(self._facts(judged, depth.mails)))
-        yield from titled(3, "Why we say so", few(_short(telling.why_so(verdict, paths)), depth.evidence))
+            yield Paragraph(capped(telling.verdict_sentence(verdict, paths), longest))
+        yield Facts(list(self._facts(judged, depth)))
+        yield from titled(3, "Why we say so", few(_short(telling.why_so(verdict, paths), longest), depth.evidence))
         if depth.doubts:
-            yield from titled(3, "What speaks against it", few(_short(telling.doubts(verdict, paths)), depth.doubts))
-        yield from self._teller.next_steps(judged, depth.steps)
+            doubts = _short(telling.doubts(verdict, paths), longest)
+            yield from titled(3, "What speaks against it", few(doubts, depth.doubts))
+        yield from self._teller.next_steps(judged, depth.steps, longest)
         if depth.filters:
             yield Heading(3, "In Wireshark")
             yield from self._teller.filters(judged)
 
-    def _facts(self, judged: Judged, mails: int) -> Iterator[tuple[str, str]]:
-        label = ""
+    def _facts(self, judged: Judged, depth: Depth) -> Iterator[tuple[str, str]]:
+        label, mails = "", depth.mails
         for fact in telling.facts(judged, self._clock, self._paths):
             label = fact.label or label
             if label in _FACTS and (fact.label or mails > 0):
                 mails -= not fact.label
-                yield fact.label, capped(fact.text, LONGEST)
+                yield fact.label, capped(fact.text, depth.longest)
 
     def _left_out(self, number: int) -> Iterator[Block]:
         if number > 0:
@@ -175,14 +181,14 @@ class _Page:
             return "See what is attached."
         return "The full report: pcapdiag analyze FILE --format html."
 
-    def _tail(self) -> Iterator[Block]:
-        yield from titled(2, "Captures", few(_short(files(self._analysis, self._clock)), MOST_FILES))
+    def _tail(self) -> Iterator[Sequence[Block]]:
+        yield titled(2, "Captures", few(_short(files(self._analysis, self._clock)), MOST_FILES))
         if told := remarks(self._analysis):
-            yield Bullets(few(_short(told), MOST_FILES))
+            yield [Bullets(few(_short(told, REMARK), MOST_REMARKS))]
         if self._attached:
-            yield Paragraph(f"Attached: {listed(few(self._attached, MOST_FILES))}.")
-        yield Paragraph(signature(self._analysis))
+            yield [Paragraph(f"Attached: {listed(few(self._attached, MOST_FILES))}.")]
+        yield [Paragraph(signature(self._analysis))]
 
 
-def _short(texts: Iterable[str]) -> list[str]:
-    return [capped(text, LONGEST) for text in texts]
+def _short(texts: Iterable[str], longest: int = LONGEST) -> list[str]:
+    return [capped(text, longest) for text in texts]

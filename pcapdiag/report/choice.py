@@ -50,7 +50,7 @@ def choose(analysis: Analysis, options: Options, *, few: bool) -> Choice:
 
 def _facts(judged: Judged) -> tuple[int, bool, Kind]:
     """Id, whether it needs attention, and its kind."""
-    return judged.id, judged.verdict.attention, _kind(judged)
+    return judged.id, judged.verdict.attention, kind(judged)
 
 
 def _examples(analysis: Analysis, first: dict[Kind, list[int]]) -> frozenset[int]:
@@ -64,7 +64,7 @@ def _examples(analysis: Analysis, first: dict[Kind, list[int]]) -> frozenset[int
     return frozenset(chosen[:EXAMPLES])
 
 
-def _kind(judged: Judged) -> Kind:
+def kind(judged: Judged) -> Kind:
     """What makes two sessions one group (`pcapdiag.analysis.Groups`)."""
     verdict = judged.verdict
     return (judged.session.server.address, verdict.dropped_by, verdict.how, verdict.stage, verdict.rule)

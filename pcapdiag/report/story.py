@@ -16,7 +16,20 @@ from pcapdiag.report import telling
 from pcapdiag.report.choice import Choice, choose
 from pcapdiag.report.clean import plain, safe_text, short_name
 from pcapdiag.report.clock import Clock
-from pcapdiag.report.document import Block, Bullets, Code, Dialect, Facts, Fold, Heading, Numbered, Paragraph, Table
+from pcapdiag.report.document import (
+    LONGEST,
+    Block,
+    Bullets,
+    Code,
+    Dialect,
+    Facts,
+    Fold,
+    Heading,
+    Numbered,
+    Paragraph,
+    Table,
+    capped,
+)
 from pcapdiag.report.names import beside, greeted, helo
 from pcapdiag.report.options import Options
 from pcapdiag.report.rungs import rungs
@@ -31,7 +44,6 @@ from pcapdiag.version import __version__
 LADDER_WIDTH = 100
 """Columns of the drawing: a ticket shows about so many before it scrolls."""
 MOST_GROUPS, MOST_PATTERNS, MOST_CAPTURES = 30, 20, 20
-CUT = "The report ends here: a comment has no room for more sessions. Told above: {told} of {wanted}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,7 @@ class Story:
     head: Sequence[Block]
     sessions: Iterator[Sequence[Block]]
     tail: Sequence[Block]
+    """The last one says who made the report."""
     wanted: int
     """How many sessions there are that could be told."""
 
@@ -48,31 +61,55 @@ class Story:
 def full(analysis: Analysis, dialect: Dialect, options: Options, *, limit: int | None = None) -> Iterator[str]:
     """The whole report in that dialect, in pieces.
 
-    `limit` is how many characters it may have at most (65,000 in a comment on GitHub): it is cut between two sessions, or in
-    front of a block where already the beginning is too long, and says so.
+    `limit` is how many characters it may have at most (65,000 in a comment on GitHub; not below 1,000): it is cut between two
+    sessions, or in front of a block where already the beginning is too long, and says so.
     """
     story = tell(analysis, options)
-    tail = dialect.write(story.tail).rstrip("\n") + "\n"
     if limit is None:
         yield dialect.write(story.head)
         yield from (dialect.write(blocks) for blocks in story.sessions)
-        yield tail
-        return
-    room = limit - len(tail) - len(dialect.write([Paragraph(CUT.format(told=story.wanted, wanted=story.wanted))]))
-    for block in story.head:
-        piece = dialect.write([block])
-        if len(piece) > room:
-            break
-        room -= len(piece)
-        yield piece
+        yield dialect.write(story.tail).rstrip("\n") + "\n"
+    else:
+        yield from _within(limit, story, dialect)
+
+
+def _within(limit: int, story: Story, dialect: Dialect) -> Iterator[str]:
+    *captures, signed = story.tail
+    last = dialect.write([signed]).rstrip("\n") + "\n"
+    room = limit - len(last) - len(dialect.write([_cut(story.wanted, story)]))
+    tail = _fitting(captures, dialect, room // 2) + last
+    room -= len(tail) - len(last)
+    head = _fitting(story.head, dialect, room)
+    room -= len(head)
+    yield head
     for told, blocks in enumerate(story.sessions):
         piece = dialect.write(blocks)
         if len(piece) > room:
-            yield dialect.write([Paragraph(CUT.format(told=told, wanted=story.wanted))])
+            yield dialect.write([_cut(told, story)])
             break
         room -= len(piece)
         yield piece
     yield tail
+
+
+def _cut(told: int, story: Story) -> Paragraph:
+    return Paragraph(
+        f"The report is cut here: there is no room for more sessions. Told above: {told:,} of {story.wanted:,}."
+    )
+
+
+def _fitting(blocks: Iterable[Block], dialect: Dialect, room: int) -> str:
+    """The first blocks for which there is room; a heading goes with what it heads."""
+    written, heading = "", ""
+    for block in blocks:
+        piece = heading + dialect.write([block])
+        if isinstance(block, Heading):
+            heading = piece
+            continue
+        if len(written) + len(piece) > room:
+            break
+        written, heading = written + piece, ""
+    return written
 
 
 def tell(analysis: Analysis, options: Options) -> Story:
@@ -138,13 +175,14 @@ class Teller:
         yield Heading(3, "In Wireshark")
         yield from self.filters(judged)
 
-    def next_steps(self, judged: Judged, most: int | None = None) -> Iterator[Block]:
+    def next_steps(self, judged: Judged, most: int | None = None, longest: int = LONGEST) -> Iterator[Block]:
         """What to do next, at most so many steps of it, and the capture to take."""
-        steps = telling.next_steps(judged.verdict, self._paths)
-        if steps:
+        steps = [capped(step, longest) for step in telling.next_steps(judged.verdict, self._paths)]
+        shown = steps if most is None else few(steps, most)
+        if shown:
             yield Heading(3, "What to do next")
-            yield Numbered(steps if most is None else few(steps, most))
-        if judged.verdict.next_capture and (most is None or most >= len(steps)):
+            yield Numbered(shown)
+        if judged.verdict.next_capture and len(shown) >= len(steps):
             yield Code([judged.verdict.next_capture])
 
     def filters(self, judged: Judged) -> Iterator[Block]:
@@ -169,9 +207,9 @@ def titled(level: int, title: str, items: Sequence[str]) -> list[Block]:
 
 
 def few(items: Sequence[str], most: int) -> list[str]:
-    """The first of them, and how many more there are."""
+    """The first of them, and how many more there are; a single one more takes no more room than to say so."""
     more = len(items) - most
-    return [*items[:most], f"({more} more in the full report)"] if more > 0 else list(items)
+    return [*items[:most], f"({more} more in the full report)"] if more > 1 else list(items)
 
 
 def sessions_table(sessions: Iterable[Judged], clock: Clock) -> Table:
@@ -270,14 +308,12 @@ def _checksum(info: CaptureInfo) -> str:
 
 
 _HIDDEN = {
-    "none": "nothing in this report is redacted",
-    "mail": "mail addresses are redacted (level mail: local parts are pseudonyms; IP addresses, host names, queue ids are true)",
-    "all": "mail addresses, IP addresses and host names are redacted (level all: they are pseudonyms)",
+    "none": "nothing is redacted",
+    "mail": "redacted at level mail: local parts of mail addresses are pseudonyms, everything else is true",
+    "all": "redacted at level all: mail addresses, IP addresses and host names are pseudonyms",
 }
 
 
 def signature(analysis: Analysis) -> str:
     """Who made the report, and what it hides."""
-    return (
-        f"pcapdiag {__version__}; {_HIDDEN[analysis.redaction]}; credentials and message texts are never in a report."
-    )
+    return f"pcapdiag {__version__}; {_HIDDEN[analysis.redaction]}; credentials and message texts are never reported."

@@ -25,7 +25,8 @@ class _Plain(Dialect):
         return f"{text}:" if level > 2 else text.upper()
 
     def paragraph(self, text: str) -> str:
-        return "\n".join(self._style.prose(text))
+        """Hanging: what a stranger said stands at the beginning of no line, where mail gateways look for commands."""
+        return "\n".join(self._style.prose(text, indent="  ", first="" if text[:1].isalnum() else "  "))
 
     def bullets(self, items: Sequence[str]) -> str:
         return "\n".join(self._style.bullets(items, indent=""))
