@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -53,15 +54,19 @@ class _Partial:
         return bytes(out[: self.length]) if len(out) >= self.length else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Fragment:
+class Piece(NamedTuple):
+    """One fragment."""
+
     key: Key
+    """What the fragments of one datagram have in common."""
     header: bytes
     """The IP header in front of it, without IPv6 extension headers."""
     protocol: int
     offset: int
     more: bool
     data: bytes
+    at: int
+    """Where `data` begins in the block."""
 
 
 @dataclass(slots=True)
@@ -83,14 +88,14 @@ class Fragments:
                 self.dropped += 1
                 continue
             self.seen += 1
-            fragment = _parse(cursor, row)
+            fragment = piece_of(cursor, row)
             if fragment is not None:
                 packet = self._take(fragment, now)
                 if packet is not None:
                     done.append((row, packet))
         return done
 
-    def _take(self, fragment: _Fragment, now: int) -> bytes | None:
+    def _take(self, fragment: Piece, now: int) -> bytes | None:
         partial = self._open.get(fragment.key)
         if partial is None or now - partial.since_ns > LIFETIME_NS:
             self._forget(fragment.key)
@@ -113,7 +118,7 @@ class Fragments:
         if whole is None:
             return None
         self._forget(fragment.key)
-        return _rebuilt(fragment.header, partial.protocol, whole)
+        return rebuilt(fragment.header, partial.protocol, whole)
 
     def _forget(self, key: Key) -> None:
         partial = self._open.pop(key, None)
@@ -152,7 +157,8 @@ def read_cut(cursor: Cursor, rows: I64) -> I64:
     return rows
 
 
-def _parse(cursor: Cursor, row: int) -> _Fragment | None:
+def piece_of(cursor: Cursor, row: int) -> Piece | None:
+    """The fragment in this row; None for one that was cut, is malformed or cannot lead to TCP."""
     octets = cursor.buffer.data
     ip, at, end = int(cursor.ip_at[row]), int(cursor.at[row]), int(cursor.captured_end[row])
     if end < int(cursor.wire_end[row]):
@@ -175,10 +181,11 @@ def _parse(cursor: Cursor, row: int) -> _Fragment | None:
         return None
     if key[1] >= 0 and protocol not in CARRIERS:
         return None
-    return _Fragment(key, header, protocol, offset, more, data)
+    return Piece(key, header, protocol, offset, more, data, end - len(data))
 
 
-def _rebuilt(header: bytes, protocol: int, data: bytes) -> bytes | None:
+def rebuilt(header: bytes, protocol: int, data: bytes) -> bytes | None:
+    """The packet that `data` would have been in one piece; None where no packet can be so long."""
     packet = bytearray(header)
     if packet[0] >> 4 == 4:
         if len(header) + len(data) > LARGEST:
