@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -10,13 +9,6 @@ from pcapdiag.pseudonym import Pseudonyms
 
 _GROUP, _LOCAL = 0x01, 0x02
 """IEEE 802, in a MAC address's first octet: to many stations; not given by a vendor."""
-
-
-@lru_cache(1 << 14)
-def packed(address: bytes, names: Pseudonyms) -> bytes:
-    """The pseudonym of an IP address of 4 or 16 octets."""
-    other = ipaddress.ip_address(names.address(str(ipaddress.ip_address(address)))).packed
-    return other if len(other) == len(address) else address
 
 
 @lru_cache(1 << 14)

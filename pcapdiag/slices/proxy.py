@@ -9,7 +9,6 @@ import ipaddress
 
 from pcapdiag.pseudonym import Level, Pseudonyms
 from pcapdiag.smtp.proxy import Found, Header
-from pcapdiag.slices.addresses import packed
 
 _HEAD = 16
 _ADDRESSES = {1: 4, 2: 16}
@@ -25,19 +24,17 @@ def masked(header: Header, octets: bytes, names: Pseudonyms) -> bytes:
 def _first(octets: bytes, names: Pseudonyms) -> bytes:
     if names.level is not Level.ALL:
         return octets
-    words = octets.split(b" ")
-    return b" ".join([word if number not in (2, 3) else _text(word, names) for number, word in enumerate(words)])
+    line = octets.rstrip(b"\r\n")
+    words = [word if number not in (2, 3) else _text(word, names) for number, word in enumerate(line.split(b" "))]
+    return b" ".join(words) + octets[len(line) :]
 
 
 def _text(word: bytes, names: Pseudonyms) -> bytes:
-    """An address in as many characters as it had; where its pseudonym does not fit, nothing but zeros."""
     try:
-        other = names.address(str(ipaddress.ip_address(word.decode("ascii")))).encode()
+        ipaddress.ip_address(word.decode("ascii"))
     except ValueError:
         return b"0" * len(word)
-    if len(other) <= len(word):
-        return other.rjust(len(word), b"0")
-    return bytes(octet if octet in b".:" else 0x30 for octet in word)
+    return names.address_in(word)
 
 
 def _second(octets: bytes, names: Pseudonyms) -> bytes:
@@ -46,8 +43,8 @@ def _second(octets: bytes, names: Pseudonyms) -> bytes:
     body = octets[_HEAD:behind]
     if names.level is Level.ALL:
         if size and len(body) >= 2 * size:
-            body = packed(body[:size], names) + packed(body[size : 2 * size], names) + body[2 * size :]
-        elif not size:
+            body = names.packed(body[:size]) + names.packed(body[size : 2 * size]) + body[2 * size :]
+        else:
             body = bytes(len(body))
     return octets[:_HEAD] + body + b"".join(_tlvs(octets[behind:]))
 
