@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from pcapdiag.pseudonym import addresses
+from pcapdiag.pseudonym import addresses, commands
 from pcapdiag.pseudonym.encoded import decoded_base64
 from pcapdiag.pseudonym.level import Level
 from pcapdiag.pseudonym.spelling import from_percent, from_xtext, meant, names_in
@@ -97,6 +97,17 @@ class Masker:
 
     def text(self, octets: bytes) -> bytes:
         """The text with every mail address and every known name replaced; as long as before (see `Pseudonyms.fitted`)."""
+        if commands.PATH_LINE.match(octets):
+            verb, _, argument = octets.partition(b" ")
+            return octets[: len(verb) + 1] + self.argument(verb.upper(), argument)
+        return self.free_text(octets)
+
+    def argument(self, verb: bytes, octets: bytes) -> bytes:
+        """The argument of a command (verb in upper case): a path, a parameter, a user's name are known by their place."""
+        return octets if self.names.level is Level.NONE else commands.masked(self, verb, octets)
+
+    def free_text(self, octets: bytes) -> bytes:
+        """What is no command."""
         return self._masked(octets, whole_words=True)
 
     def mailboxes(self, octets: bytes) -> bytes:

@@ -14,6 +14,7 @@ from pcapdiag.report.choice import Choice, choose
 from pcapdiag.report.clean import plain
 from pcapdiag.report.clock import Clock
 from pcapdiag.report.options import Options
+from pcapdiag.report.redaction import hidden
 from pcapdiag.report.summary import lead
 from pcapdiag.report.text.captures import captures
 from pcapdiag.report.text.detail import Details
@@ -61,6 +62,8 @@ class _Report:
     def _lead(self, only: Judged | None) -> Iterator[str]:
         for paragraph in lead(self._analysis, only=only, ports=self._options.ports):
             yield from self._style.prose(paragraph)
+        if (redaction := hidden(self._analysis.redaction)) is not None:
+            yield from (self._style.paint(line, "dim") for line in self._style.prose(redaction))
 
     def _section(self, title: str, lines: Iterator[str], remark: str = "") -> Iterator[str]:
         first = next(lines, None)
