@@ -31,29 +31,6 @@ MOST_FRAGMENTS = 1 << 21
 LARGEST = 65535
 
 
-@dataclass(slots=True)
-class _Partial:
-    """A datagram of which some fragments have come."""
-
-    since_ns: int
-    pieces: dict[int, bytes] = field(default_factory=dict)
-    """By offset; the first of two with the same offset counts."""
-    length: int | None = None
-    octets: int = 0
-    protocol: int = 0
-    unwanted: bool = False
-
-    def whole(self) -> bytes | None:
-        if self.length is None or 0 not in self.pieces or self.octets < self.length:
-            return None
-        out = bytearray()
-        for offset, piece in sorted(self.pieces.items()):
-            if offset > len(out):
-                return None
-            out += piece[len(out) - offset :]
-        return bytes(out[: self.length]) if len(out) >= self.length else None
-
-
 class Piece(NamedTuple):
     """One fragment."""
 
@@ -70,10 +47,50 @@ class Piece(NamedTuple):
 
 
 @dataclass(slots=True)
+class Partial:
+    """A datagram of which some fragments have come."""
+
+    since_ns: int
+    pieces: dict[int, bytes] = field(default_factory=dict)
+    """By offset; the first of two with the same offset counts."""
+    length: int | None = None
+    octets: int = 0
+    protocol: int = 0
+    unwanted: bool = False
+
+    def take(self, piece: Piece) -> bool:
+        """Add a fragment; False when there was one at its place."""
+        if piece.offset in self.pieces:
+            return False
+        if piece.offset == 0:
+            self.protocol = piece.protocol
+        if not piece.more:
+            self.length = piece.offset + len(piece.data)
+        self.pieces[piece.offset] = piece.data
+        self.octets += len(piece.data)
+        return True
+
+    def beginning(self) -> bytes:
+        """What has come up to the first hole."""
+        out = bytearray()
+        for offset, piece in sorted(self.pieces.items()):
+            if offset > len(out):
+                break
+            out += piece[len(out) - offset :]
+        return bytes(out)
+
+    def whole(self) -> bytes | None:
+        if self.length is None or 0 not in self.pieces or self.octets < self.length:
+            return None
+        out = self.beginning()
+        return out[: self.length] if len(out) >= self.length else None
+
+
+@dataclass(slots=True)
 class Fragments:
     """The datagrams of one file that are not whole yet."""
 
-    _open: dict[Key, _Partial] = field(default_factory=dict)
+    _open: dict[Key, Partial] = field(default_factory=dict)
     _octets: int = 0
     seen: int = 0
     dropped: int = 0
@@ -100,19 +117,14 @@ class Fragments:
         if partial is None or now - partial.since_ns > LIFETIME_NS:
             self._forget(fragment.key)
             self._make_room(len(fragment.data), now)
-            partial = self._open[fragment.key] = _Partial(now)
-        if fragment.offset == 0:
-            partial.protocol = fragment.protocol
-            if fragment.protocol == 17 and int.from_bytes(fragment.data[2:4]) not in UDP_PORTS:
-                self._forget(fragment.key)
-                self._open[fragment.key] = _Partial(now, unwanted=True)
-                return None
-        if partial.unwanted or fragment.offset in partial.pieces:
+            partial = self._open[fragment.key] = Partial(now)
+        first = fragment.offset == 0
+        if first and fragment.protocol == 17 and int.from_bytes(fragment.data[2:4]) not in UDP_PORTS:
+            self._forget(fragment.key)
+            self._open[fragment.key] = Partial(now, unwanted=True)
             return None
-        if not fragment.more:
-            partial.length = fragment.offset + len(fragment.data)
-        partial.pieces[fragment.offset] = fragment.data
-        partial.octets += len(fragment.data)
+        if partial.unwanted or not partial.take(fragment):
+            return None
         self._octets += len(fragment.data)
         whole = partial.whole()
         if whole is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from pcapdiag.pseudonym import Level, Masker, Pseudonyms
+from pcapdiag.pseudonym import Masker, commands
 from pcapdiag.smtp import auth, grammar
 from pcapdiag.smtp.dialogue import DOT
 
@@ -19,28 +19,26 @@ _SECRET = bytes.maketrans(bytes(range(256)), bytes(octet if octet in b"\r\n=" el
 """Base64 of nothing but zeros, with the padding where it was."""
 _BINARY = bytes.maketrans(
     bytes(range(256)),
-    bytes(octet if octet in b"\r\n" else 0 if octet < 32 and octet != 9 or octet == 127 else FILLER[0] for octet in range(256)),
+    bytes(
+        octet if octet in b"\r\n" else 0 if (octet < 32 and octet != 9) or octet == 127 else FILLER[0]
+        for octet in range(256)
+    ),
 )
 
 _VERB = re.compile(rb"\s*\S+")
-_PATH = re.compile(rb"(\s*(?:FROM|TO)\s*:?\s*)(<?)((?:[^\"<>\s]|\"(?:[^\"\\]|\\.)*\"?)*)", re.I)
-_WORDS = re.compile(rb"(\s+)")
-_NUMBERS = re.compile(rb"[^0-9 \t\r\n]")
+_PATH = re.compile(rb"\s*(?:FROM|TO)\s*:?\s*(?:<(?:[^\"<>]|\"(?:[^\"\\]|\\.)*\"?)*>?|[^\s<]\S*)?", re.I)
+_SPACES = re.compile(rb"(\s+)")
+_NUMBERS = re.compile(rb"[^0-9 \t]")
 _SHOUTED = re.compile(rb"[A-Z][A-Z0-9-]{1,11}\Z")
 _TOKEN = re.compile(rb"\S{4,}")
 
-_PLAIN_PARAMETERS = frozenset(
-    b"SIZE BODY RET NOTIFY SMTPUTF8 BY HOLDFOR HOLDUNTIL DELIVERBY MT-PRIORITY REQUIRETLS TRANSID CONPERM CONNEG".split()
+_PARAMETERS = frozenset(
+    b"SIZE BODY RET NOTIFY SMTPUTF8 BY HOLDFOR HOLDUNTIL MT-PRIORITY REQUIRETLS TRANSID ORCPT AUTH".split()
 )
-"""Of MAIL and RCPT: they are made of numbers and keywords."""
-_PLAIN_ATTRIBUTES = frozenset(b"PORT PROTO SOURCE DESTPORT IDENT".split())
-"""Of XCLIENT and XFORWARD (Postfix's XCLIENT_README): they name no person and no host."""
-_HOST_ATTRIBUTES = frozenset(b"NAME HELO".split())
-_ADDRESS_ATTRIBUTES = frozenset(b"ADDR DESTADDR".split())
-_ABSENT = (b"[UNAVAILABLE]", b"[TEMPUNAVAIL]")
-_NO_ARGUMENT = frozenset(b"DATA QUIT RSET STARTTLS TURN X-ANONYMOUSTLS BDAT".split())
-_DOMAINS = frozenset(b"EHLO HELO LHLO ETRN ATRN".split())
-_PATHS = frozenset(b"MAIL RCPT SEND SOML SAML".split())
+"""Of MAIL and RCPT: numbers and keywords, and addresses that were replaced."""
+_ATTRIBUTES = frozenset(b"NAME ADDR PORT PROTO HELO LOGIN IDENT SOURCE DESTADDR DESTPORT".split())
+"""Of XCLIENT and XFORWARD (Postfix, XCLIENT_README and XFORWARD_README)."""
+_NO_ARGUMENT = frozenset(b"DATA QUIT RSET STARTTLS TURN X-ANONYMOUSTLS".split())
 
 
 def filled(octets: bytes) -> bytes:
@@ -56,9 +54,8 @@ def secret(octets: bytes) -> bytes:
 class Lines:
     """Masks the lines of one session."""
 
-    def __init__(self, names: Pseudonyms, masker: Masker, withheld: Iterable[bytes]) -> None:
+    def __init__(self, masker: Masker, withheld: Iterable[bytes]) -> None:
         """`withheld`: words that a reply may quote and must not."""
-        self._names = names
         self._masker = masker
         words = sorted(set(withheld), key=len, reverse=True)
         self._withheld = re.compile(b"|".join(re.escape(word) for word in words)) if words else None
@@ -79,90 +76,23 @@ class Lines:
         return line[:end] + self._argument(verb, behind[end:]) + line[max(end, len(behind)) :]
 
     def _argument(self, verb: bytes, argument: bytes) -> bytes:
-        if verb in _NO_ARGUMENT:
-            plain = not argument.strip() or (verb == b"BDAT" and grammar.chunk_size(argument) is not None)
-            return argument if plain else filled(argument)
-        if verb in _PATHS:
-            return self._path(argument)
-        if verb in _DOMAINS:
-            host = self._names.level is Level.ALL and b"@" not in argument
-            return self._names.host(argument) if host else self._masker.mailboxes(argument)
-        if verb in (b"VRFY", b"EXPN"):
-            return self._address(argument)
+        if verb in commands.PATHS:
+            path = _PATH.match(argument)
+            if path is None:
+                return filled(argument)
+            told = commands.masked(self._masker, verb, argument)
+            return told[: path.end()] + _named(told[path.end() :], _PARAMETERS)
+        if verb in commands.ATTRIBUTES:
+            return _named(commands.masked(self._masker, verb, argument), _ATTRIBUTES)
+        if verb in commands.HOSTS or verb in commands.USERS:
+            return commands.masked(self._masker, verb, argument)
         if verb in (b"AUTH", b"X-EXPS"):
             return _mechanism(argument)
-        if verb in (b"XCLIENT", b"XFORWARD"):
-            return b"".join([self._attribute(word) for word in _WORDS.split(argument)])
         if verb == b"XEXCH50":
             return _NUMBERS.sub(FILLER, argument)
-        return b"".join([word if word.isspace() else filled(word) for word in _WORDS.split(argument)])
-
-    def _path(self, argument: bytes) -> bytes:
-        """``FROM:<path> NAME=value ...``."""
-        found = _PATH.match(argument)
-        if found is None:
-            return filled(argument)
-        head, opened, path = found.groups()
-        rest = argument[found.end() :]
-        closed = rest[:1] if rest[:1] == b">" else b""
-        whole = closed or not opened
-        told = self._names.mailbox(path) if whole else self._cut(path)
-        words = _WORDS.split(rest[len(closed) :])
-        return head + opened + told + closed + b"".join([self._parameter(word) for word in words])
-
-    def _cut(self, path: bytes) -> bytes:
-        """A path whose end was not captured: where its local part ends may not be known."""
-        return self._names.mailbox(path) if b"@" in path else FILLER * len(path)
-
-    def _address(self, argument: bytes) -> bytes:
-        inner = argument.strip()
-        at = argument.find(inner)
-        bare = inner.removeprefix(b"<").removesuffix(b">")
-        begin = at + inner.find(bare)
-        return argument[:begin] + self._names.mailbox(bare) + argument[begin + len(bare) :]
-
-    def _parameter(self, word: bytes) -> bytes:
-        name, equals, value = word.partition(b"=")
-        plain = name.upper()
-        if word.isspace() or plain in _PLAIN_PARAMETERS:
-            return word
-        if plain == b"ORCPT":
-            kind, semicolon, address = value.partition(b";")
-            return name + equals + kind + semicolon + self._xtext(address) if semicolon else filled(word)
-        if plain == b"AUTH" and equals:
-            return name + equals + (value if value == b"<>" else self._xtext(value))
-        return name + equals + filled(value) if equals else filled(word)
-
-    def _xtext(self, address: bytes) -> bytes:
-        """RFC 3461 4: an address in which ``+40`` may stand for the at sign."""
-        for at in (b"@", b"+40"):
-            local, found, domain = address.rpartition(at)
-            if found:
-                return self._names.local_part(local) + found + self._names.host(domain)
-        return self._names.local_part(address)
-
-    def _attribute(self, word: bytes) -> bytes:
-        name, equals, value = word.partition(b"=")
-        plain = name.upper()
-        if word.isspace() or plain in _PLAIN_ATTRIBUTES or value.upper() in _ABSENT:
-            return word
-        if plain in _HOST_ATTRIBUTES:
-            return name + equals + self._names.host(value)
-        if plain in _ADDRESS_ATTRIBUTES:
-            return name + equals + self._literal(value)
-        if plain == b"LOGIN":
-            return name + equals + self._xtext(value)
-        return name + equals + filled(value) if equals else filled(word)
-
-    def _literal(self, value: bytes) -> bytes:
-        """``IPV6:2001:db8::1`` or ``192.0.2.1``; anything else goes at level ``all``."""
-        if self._names.level is not Level.ALL:
-            return value
-        tag = value[:5] if value[:5].upper() == b"IPV6:" else b""
-        try:
-            return tag + self._names.address_in(value[len(tag) :])
-        except ValueError:
-            return tag + filled(value[len(tag) :])
+        if verb == b"BDAT" and grammar.chunk_size(argument) is not None:
+            return argument
+        return argument if verb in _NO_ARGUMENT and not argument.strip() else _words(argument)
 
     # --- The server --------------------------------------------------------------------------------------------------
 
@@ -217,13 +147,23 @@ def unknown(verb: bytes, line: bytes) -> bytes:
     return _words(text) + end
 
 
+def _named(octets: bytes, names: frozenset[bytes]) -> bytes:
+    """Words of the form ``NAME=value`` with these names; of others only the name, when they have one."""
+    told = []
+    for word in _SPACES.split(octets):
+        name, equals, value = word.partition(b"=")
+        plain = word.isspace() or name.upper() in names
+        told.append(word if plain else name + equals + filled(value) if equals else filled(word))
+    return b"".join(told)
+
+
 def _words(text: bytes) -> bytes:
-    return b"".join([word if word.isspace() else filled(word) for word in _WORDS.split(text)])
+    return b"".join([word if word.isspace() else filled(word) for word in _SPACES.split(text)])
 
 
 def _mechanism(argument: bytes) -> bytes:
     """What follows AUTH: the mechanism stays where it is one, and the response goes."""
-    words = _WORDS.split(argument)
+    words = _SPACES.split(argument)
     known = auth.mechanism(argument)
     told, seen = [], False
     for word in words:
@@ -239,4 +179,6 @@ def _mechanism(argument: bytes) -> bytes:
 
 def _split(octets: bytes) -> list[bytes]:
     """At line feeds only: a lone carriage return ends no line."""
-    return [line + b"\n" for line in octets.split(b"\n")[:-1]] + [rest for rest in (octets.rpartition(b"\n")[2],) if rest]
+    return [line + b"\n" for line in octets.split(b"\n")[:-1]] + [
+        rest for rest in (octets.rpartition(b"\n")[2],) if rest
+    ]

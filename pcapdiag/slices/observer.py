@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from pcapdiag.model import Moment, Side
 from pcapdiag.pseudonym import Pseudonyms
+from pcapdiag.redact.said import masker_for
 from pcapdiag.slices import lines, proxy
 from pcapdiag.slices.lines import Lines
 from pcapdiag.slices.mask import Mask
@@ -25,7 +26,7 @@ from pcapdiag.smtp.clock import Marks
 from pcapdiag.smtp.dialogue import Command, Dialogue, Entry, Reply
 from pcapdiag.smtp.history import Entries
 from pcapdiag.smtp.observer import SmtpObserver
-from pcapdiag.smtp.proxy import header
+from pcapdiag.smtp.proxy import Found, header
 
 RECENT = 1 << 17
 """Octets of each side that are kept until the reader has decided what they are."""
@@ -138,41 +139,40 @@ class MaskingObserver(SmtpObserver):
         heard = self._lines
         dialogue = super().finish()
         self._talk.finish()
-        if unfinished is not None and unfinished.offset not in {line.offset for line in heard if line.side is Side.CLIENT}:
+        if unfinished is not None and unfinished.offset not in {
+            line.offset for line in heard if line.side is Side.CLIENT
+        }:
             heard.append(unfinished)
         self._show(heard, dialogue)
         return dialogue
 
     def _look_for_proxy(self, offset: int, octets: bytes) -> None:
-        assert self._first is not None
-        self._first += octets[:_PROXY_LONGEST]
-        found = header(self._first)
-        begin = offset + len(octets) - len(self._first)
-        if found.length and begin == 0:
-            whole = self._first[: found.length]
-            if len(whole) < found.length < _PROXY_LONGEST:
-                return
-            self.masks[Side.CLIENT].show(begin, whole, proxy.masked(found, whole, self._names))
-        elif found.length == 0 and len(self._first) < 16 and begin == 0:
-            return
+        first = self._first or b""
         self._first = None
+        if offset != len(first):
+            return
+        first += octets[:_PROXY_LONGEST]
+        found = header(first)
+        if found.found is Found.MORE or len(first) < found.length <= _PROXY_LONGEST:
+            self._first = first
+        elif found.length:
+            whole = first[: found.length]
+            self.masks[Side.CLIENT].show(0, whole, proxy.masked(found, whole, self._names))
 
     def _unfinished(self) -> _Line | None:
         """The client's last line, when it has no end: a command that is known shows its verb."""
-        client = self._client
-        partial_line = client.unfinished
-        if not partial_line:
-            return None
-        offset, octets = partial_line
+        offset, octets = self._client.unfinished or (0, b"")
         words = grammar.command_line(octets)
-        return _Line(Side.CLIENT, offset, octets, words.verb, words.known) if words.known else None
+        return _Line(Side.CLIENT, offset, octets, words.verb, True) if words.known else None
 
     def _show(self, heard: list[_Line], dialogue: Dialogue) -> None:
         """All names are known now: decide what is seen of each line."""
         text = _text_runs(heard)
         withheld = [word for line in heard if line.verb == b"*" or not line.known for word in lines.tokens(line.octets)]
-        withheld += [word for line in heard if line.verb in (b"AUTH", b"X-EXPS") for word in lines.tokens(line.octets)[2:]]
-        seen = Lines(self._names, _masker(self._names, dialogue), withheld[:MOST_WITHHELD])
+        withheld += [
+            word for line in heard if line.verb in (b"AUTH", b"X-EXPS") for word in lines.tokens(line.octets)[2:]
+        ]
+        seen = Lines(masker_for(dialogue, self._names), withheld[:MOST_WITHHELD])
         for number, line in enumerate(heard):
             if line.side is Side.SERVER:
                 shown = seen.reply(line.octets)
@@ -206,6 +206,3 @@ def _text_runs(heard: Iterable[_Line]) -> frozenset[int]:
         if len(run) >= TEXT_RUN:
             found += run
     return frozenset(found)
-
-
-def _masker(names: Pseudonyms, dialogue: Dialogue) -> object: ...
