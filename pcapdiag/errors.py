@@ -4,6 +4,7 @@
     +-- CaptureError             an input cannot be read
     |   +-- NotACapture          its content is no capture format that we know
     |   +-- UnsupportedLinkType  no packet of it could be understood
+    +-- SliceRefused             a session's packets cannot be written out again
     +-- SpoolFull                the temporary file for finished sessions cannot be written
     +-- TsharkMissing            --engine tshark without a tshark (or a pyshark) that runs
     +-- UsageError               options that contradict one another
@@ -41,6 +42,10 @@ class NotACapture(CaptureError):
 
 class UnsupportedLinkType(CaptureError):
     """The file is a capture, but its link type or format is one that the chosen engine does not know."""
+
+
+class SliceRefused(PcapdiagError):
+    """A session's packets cannot be written out again: its capture cannot be read twice, or is not the same any more."""
 
 
 class SpoolFull(PcapdiagError):

@@ -146,4 +146,6 @@ def _report(errand: Errand, job: Job, delivered: Delivered) -> Iterator[str]:
         yield f"  {check.name}: {check.unseen or 'read back, the same'}"
     for file in job.parcel.kept:
         yield f"  {file.name}: not attached, {job.parcel.why_kept}"
+    if job.parcel.bundle.remark:
+        yield f"  {job.parcel.bundle.remark}"
     yield f"The files are in {errand.folder}"

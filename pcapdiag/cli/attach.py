@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import tzinfo
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from pcapdiag.cli._delivering import Errand, preview, send
 from pcapdiag.cli._output import Output
 from pcapdiag.cli._reading import ports_of, read, reading_options
 from pcapdiag.cli._redaction import pseudonyms_of, redaction_options
-from pcapdiag.errors import DeliveryRefused, UsageError
+from pcapdiag.errors import DeliveryRefused, SliceRefused, UsageError
 from pcapdiag.garbage import collected_rarely
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pcapdiag.deliver.ticket import Ticket
     from pcapdiag.pseudonym import Pseudonyms
     from pcapdiag.report.options import Options
+    from pcapdiag.slices import Reading
 
 MOST_SESSIONS = 20
 """More in one ticket help nobody; they are asked for one by one."""
@@ -121,7 +123,9 @@ def _errand(given: dict[str, Any], ticket: Ticket, system: System, site: Site) -
     attached = not system.keeps_files(site, given["public"])
 
     def prepare() -> Bundle:
-        return _packed(analysis, names, _options(given, clock), name, folder, system, attached)
+        return _packed(
+            analysis, names, _options(given, clock), name, folder, system, attached=attached, reading=_reading(given)
+        )
 
     return Errand(given["ticket"], ticket, system, site, name, folder, prepare, **common), unread
 
@@ -143,12 +147,33 @@ def _packed(
     name: str,
     folder: Path,
     system: System,
+    *,
     attached: bool,
+    reading: Reading,
 ) -> Bundle:
-    from pcapdiag.deliver.bundling import pack
+    """The files, written; a slice among them unless the captures cannot be read again (a pipe)."""
+    from pcapdiag import slices
+    from pcapdiag.deliver.bundling import Cut, pack
     from pcapdiag.redact import redact
 
-    return pack(redact(analysis, names), options, name, folder, system, attached=attached, cut=None)
+    def cut(path: Path) -> Cut:
+        ids = list(analysis.sessions.each(attrgetter("id")))
+        try:
+            info = slices.write(analysis, ids, names, str(path), reading)
+        except SliceRefused as error:
+            return Cut(False, f"no slice of the packets: {error}")
+        other = [f"session {id}: {what}" for id, what in info.differences]
+        return Cut(True, f"In the slice of the packets alone, {'; '.join(other)}." if other else "")
+
+    return pack(redact(analysis, names), options, name, folder, system, attached=attached, cut=cut)
+
+
+def _reading(given: dict[str, Any]) -> Reading:
+    from pcapdiag.model import Vantage
+    from pcapdiag.slices import Reading
+
+    captured_at = Vantage(given["captured_at"]) if given["captured_at"] else None
+    return Reading(ports_of(given), given["merge"], captured_at)
 
 
 def _keep(given: dict[str, Any]) -> KeepDialogue:
@@ -181,7 +206,7 @@ def _chosen(whole: Analysis, given: dict[str, Any], clock: tzinfo | None) -> Ana
         raise DeliveryRefused(
             f"none of {whole.total:,} sessions {why}, so nothing was sent; --session N attaches session N"
         )
-    if number > MOST_SESSIONS and not given["sessions"]:
+    if number > MOST_SESSIONS:
         raise DeliveryRefused(
             f"{number:,} sessions are too many for one ticket: name at most {MOST_SESSIONS} of them with --session N "
             "(pcapdiag analyze lists them)"

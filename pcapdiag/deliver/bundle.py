@@ -48,6 +48,8 @@ class Bundle:
     """The note's text without what `closing` adds."""
     files: tuple[File, ...]
     """The most useful first."""
+    remark: str = ""
+    """What the sender should know of it, beside the note."""
 
 
 def fingerprint_line(fingerprint: str) -> str:

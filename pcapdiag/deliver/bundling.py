@@ -9,9 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pcapdiag.analysis import Analysis, Judged
 from pcapdiag.deliver.bundle import CLOSING_CHARACTERS, Bundle, Dialect, File
@@ -22,6 +21,7 @@ from pcapdiag.pseudonym import Level
 from pcapdiag.report import formats
 from pcapdiag.report.brief import short
 from pcapdiag.report.dialects import dialect
+from pcapdiag.report.document import Paragraph
 from pcapdiag.report.facts import session_key
 from pcapdiag.report.options import Options
 
@@ -47,6 +47,14 @@ def _key(judged: Judged) -> str:
     return session_key(judged.session.connection)
 
 
+class Cut(NamedTuple):
+    """What became of the slice of the packets."""
+
+    written: bool
+    remark: str = ""
+    """Why there is none, or what it says otherwise than the capture."""
+
+
 def pack(
     analysis: Analysis,
     options: Options,
@@ -55,7 +63,7 @@ def pack(
     system: System,
     *,
     attached: bool,
-    cut: Callable[[Path], None] | None,
+    cut: Callable[[Path], Cut],
 ) -> Bundle:
     """Write everything into the folder.
 
@@ -63,41 +71,42 @@ def pack(
         analysis: Redacted as its readers may see it.
         name: The fingerprint.
         attached: The files go with the note, which then points to them.
-        cut: Writes the slice of the capture; None where there is no file to cut it from.
+        cut: Writes the slice of the packets.
     """
     stem = f"pcapdiag-{name[:8]}"
-    writers: dict[str, Callable[[Path], None]] = {
-        ".html": partial(_write, lambda: formats.render("html", analysis, options)),
-        ".json": partial(_write, lambda: formats.render("json", analysis, options)),
-    }
-    if cut is not None:
-        writers[".pcapng"] = cut
-    paths = [folder / f"{stem}{ending}" for ending in CONTENT_TYPES if ending in writers]
+    page, packets, exact = (folder / f"{stem}{ending}" for ending in CONTENT_TYPES)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for path in paths:
-            writers[path.suffix](path)
-        most = system.limits.note_characters
-        note = short(
-            analysis,
-            dialect(system.dialect.value),
-            options,
-            attached=[path.name for path in paths] if attached else (),
-            limit=None if most is None else most - CLOSING_CHARACTERS,
-        )
-        bundle = Bundle(name, system.dialect, note, tuple(_file(path, CONTENT_TYPES[path.suffix]) for path in paths))
-        _write(lambda: [note], folder / f"{stem}{ENDINGS[system.dialect]}")
-        _write(lambda: [json.dumps(_manifest(bundle), indent=2) + "\n"], folder / MANIFEST)
+        _write(page, formats.render("html", analysis, options))
+        slice_ = cut(packets)
+        _write(exact, formats.render("json", analysis, options))
+        paths = [page, packets, exact] if slice_.written else [page, exact]
+        note = _note(analysis, options, system, [path.name for path in paths] if attached else [], slice_)
+        files = tuple(_file(path, CONTENT_TYPES[path.suffix]) for path in paths)
+        bundle = Bundle(name, system.dialect, note, files, slice_.remark)
+        _write(folder / f"{stem}{ENDINGS[system.dialect]}", [note])
+        _write(folder / MANIFEST, [json.dumps(_manifest(bundle), indent=2) + "\n"])
     except OSError as error:
         raise UsageError(f"cannot write to {folder}: {error.strerror or error}") from error
     return bundle
 
 
-def _write(pieces: Callable[[], Iterable[str]], path: Path) -> None:
+def _note(analysis: Analysis, options: Options, system: System, attached: list[str], slice_: Cut) -> str:
+    most = system.limits.note_characters
+    markup = dialect(system.dialect.value)
+    note = short(
+        analysis, markup, options, attached=attached, limit=None if most is None else most - CLOSING_CHARACTERS
+    )
+    if slice_.written and slice_.remark:
+        note += "\n" + markup.write([Paragraph(slice_.remark)])
+    return note
+
+
+def _write(path: Path, pieces: Iterable[str]) -> None:
     """The file, whole or not at all."""
     beside = path.with_name(path.name + ".part")
     with beside.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.writelines(pieces())
+        stream.writelines(pieces)
     beside.replace(path)
 
 
