@@ -64,6 +64,11 @@ def send(errand: Errand) -> Iterator[str]:
 
     site = errand.site
     secret = site.secret.fetch(site.name) if site.secret else None
+
+    def hidden(text: str) -> str:
+        """A site may repeat what it was sent."""
+        return secret.hidden_in(text) if secret else text
+
     with Sender(site, errand.system.credential(site), secret) as sender, _claimed(errand) as tell:
         unseen = None
         try:
@@ -79,8 +84,9 @@ def send(errand: Errand) -> Iterator[str]:
             tell(delivered)
             _compare(delivered, errand.ticket)
         except DeliveryFailed as error:
-            raise DeliveryFailed(_story(error, errand, job), there=error.there, uncertain=error.uncertain) from None
-    yield from _report(errand, job, delivered)
+            story = hidden(_story(error, errand, job))
+            raise DeliveryFailed(story, there=error.there, uncertain=error.uncertain) from None
+    yield from map(hidden, _report(errand, job, delivered))
 
 
 @contextmanager

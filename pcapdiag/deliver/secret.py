@@ -7,6 +7,7 @@ backups and repositories. It is fetched when something is about to be sent, and 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 
@@ -32,8 +33,8 @@ class Secret:
         return "***"
 
     def hidden_in(self, text: str) -> str:
-        """The text without it."""
-        return text.replace(self._value, "***")
+        """The text without it, in whatever letters: a host name is written in small ones."""
+        return re.sub(re.escape(self._value), "***", text, flags=re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

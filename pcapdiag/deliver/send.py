@@ -71,13 +71,7 @@ class Sender:
         """The answer; DeliveryFailed where there is none."""
         if isinstance(step, Letter):
             return hand_over(step, self._site, self._secret, self._tls, datetime.now().astimezone())
-        try:
-            return self._redirected(step, urls.joined(self._site.url, step.target))
-        except DeliveryFailed as error:  # a site may repeat what it was sent
-            raise DeliveryFailed(self._hidden(str(error)), there=error.there, uncertain=error.uncertain) from None
-
-    def _hidden(self, text: str) -> str:
-        return text if self._secret is None else self._secret.hidden_in(text)
+        return self._redirected(step, urls.joined(self._site.url, step.target))
 
     def _redirected(self, request: Request, url: str) -> Answer:
         for _ in range(REDIRECTIONS + 1):
