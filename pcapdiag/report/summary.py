@@ -55,7 +55,7 @@ def _fate(verdict: Verdict) -> str:
     """One session's end in half a sentence, with the party and the step."""
     place = where(verdict.stage, verdict.owing)
     if verdict.dropped_by is Party.UNDETERMINED:
-        return f"Who ended the session cannot be told from this capture; it ended {place}"
+        return f"Who ended the session, {place}, cannot be told from this capture"
     if verdict.dropped_by is not Party.NOBODY:
         return sentence(f"{PARTY[verdict.dropped_by]} dropped the connection {place}").removesuffix(".")
     if verdict.how is How.OPEN:

@@ -41,7 +41,7 @@ def render(analysis: Analysis, options: Options) -> Iterator[str]:
         groups=groups(analysis, clock, told) if overview.shown > FEW else None,
     )
     if overview.shown:
-        yield page.write("sessions-head.html", overview=overview, told=choice.told, wanted=choice.wanted)
+        yield page.write("sessions-head.html", overview=overview, told=choice.ids, wanted=choice.wanted)
         for batch in overview.batches():
             yield page.write("sessions-rows.html", rows=batch, told=told)
         yield page.write("sessions-foot.html")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pcapdiag.analysis import Analysis, Judged
 from pcapdiag.report import telling
-from pcapdiag.report.clean import duration_text, plain, short_name
+from pcapdiag.report.clean import duration_text, plain, safe_text, short_name
 from pcapdiag.report.clock import Clock
 from pcapdiag.report.facts import community_id, session_key, wireshark_filters
 from pcapdiag.report.html.conversation import Conversation, conversation, way
@@ -16,9 +16,6 @@ from pcapdiag.report.html.overview import tone
 from pcapdiag.report.html.packets import Packets, packets
 from pcapdiag.report.html.plot import Plot, plot
 from pcapdiag.report.words import sentence
-
-LONGEST = 4_000
-"""Characters of one line of the conversation's table."""
 
 
 class Fact(NamedTuple):
@@ -117,7 +114,7 @@ class Details:
             list(telling.doubts(verdict, paths)),
             list(self._besides(judged)),
             telling.next_steps(verdict, paths),
-            verdict.next_capture or "",
+            safe_text(verdict.next_capture or ""),
             packets(judged, told.lines, self._clock),
             list(self._views(judged)),
             community_id(judged.session.client, judged.session.server),
@@ -141,8 +138,7 @@ class Details:
         for line in told.lines:
             after = "" if before is None or not line.timed else duration_text(line.at.time_ns - before)
             time = self._clock.fine(line.at.time_ns) if line.timed else ""
-            text = line.text if len(line.text) <= LONGEST else f"{line.text[:LONGEST]}… (cut)"
-            yield Said(time, after, line.frame if line.timed else "", line.stage, way(line), text, line.end)
+            yield Said(time, after, line.frame if line.timed else "", line.stage, way(line), line.text, line.end)
             before = line.at.time_ns if line.timed else before
 
     def _besides(self, judged: Judged) -> Iterator[Besides]:

@@ -66,19 +66,26 @@ class Overview:
     def __init__(self, analysis: Analysis, clock: Clock) -> None:
         self._analysis = analysis
         self._clock = clock
-        found = list(analysis.sessions.each(_kind))
-        self.shown = len(found)
-        self.attention = sum(attention for _, attention, _, _ in found)
-        ranked = found if self.shown <= MOST_ROWS else sorted(found, key=lambda each: (not each[1], each[0]))
-        self._ids = sorted(id for id, *_ in ranked[:MOST_ROWS])
-        kept = ranked[:MOST_ROWS]
-        self.parties = [Choice(each.value, PARTY[each]) for each in Party if each in {party for _, _, party, _ in kept}]
-        self.stages = [Choice(each.value, STAGE[each]) for each in Stage if each in {stage for *_, stage in kept}]
-        self.left_out = self.shown - len(self._ids)
+        self.shown = 0
+        kept = self._kept()
+        self._ids = [id for id, _, _ in kept]
+        parties, stages = {party for _, party, _ in kept}, {stage for _, _, stage in kept}
+        self.parties = [Choice(party.value, PARTY[party]) for party in Party if party in parties]
+        self.stages = [Choice(stage.value, STAGE[stage]) for stage in Stage if stage in stages]
+        self.left_out = self.shown - len(kept)
         times = [ns for info in analysis.captures for ns in (info.first_time_ns, info.last_time_ns) if ns is not None]
         days = sorted({clock.day(ns) for ns in times})
         self._one_day = len(days) == 1
         self.when = f"on {days[0]}, times in {clock.offset(times[0])}" if self._one_day else ""
+
+    def _kept(self) -> list[tuple[int, Party, Stage]]:
+        """Sessions that have a row, in order: those that need attention, and others while there is room."""
+        first: dict[bool, list[tuple[int, Party, Stage]]] = {True: [], False: []}
+        for attention, kind in self._analysis.sessions.each(_kind):
+            self.shown += 1
+            if len(first[attention]) < MOST_ROWS:
+                first[attention].append(kind)
+        return sorted([*first[True], *first[False]][:MOST_ROWS], key=lambda each: each[0])
 
     @property
     def only(self) -> int | None:
@@ -92,9 +99,10 @@ class Overview:
             yield batch
 
 
-def _kind(judged: Judged) -> tuple[int, bool, Party, Stage]:
+def _kind(judged: Judged) -> tuple[bool, tuple[int, Party, Stage]]:
+    """Whether it needs attention; its id, and what rows are filtered by."""
     verdict = judged.verdict
-    return judged.id, verdict.attention, verdict.dropped_by, verdict.stage
+    return verdict.attention, (judged.id, verdict.dropped_by, verdict.stage)
 
 
 def _row(judged: Judged, clock: Clock, one_day: bool) -> Row:

@@ -17,6 +17,9 @@ POLICY = (
 )
 """Content Security Policy Level 3. `frame-ancestors` has no meaning in a meta element, so it is not here."""
 
+LONGEST = 2_000
+"""Characters of one text."""
+
 
 class Page:
     """Writes the pieces of one page."""
@@ -28,6 +31,7 @@ class Page:
             loader=FunctionLoader(_file),
             autoescape=True,
             undefined=StrictUndefined,
+            finalize=_bounded,
             trim_blocks=True,
             lstrip_blocks=True,
         )
@@ -36,6 +40,13 @@ class Page:
     def write(self, template: str, **view: Any) -> str:
         """One piece."""
         return self._environment.get_template(template).render(**view)
+
+
+def _bounded(value: Any) -> Any:
+    """What is put in, cut where a stranger's words would flood the page. (Markup, our own, has a type of its own.)"""
+    if type(value) is str and len(value) > LONGEST:
+        return f"{value[:LONGEST]}… (cut: {len(value):,} characters)"
+    return value
 
 
 def policy() -> str:

@@ -73,7 +73,7 @@ class Panel(NamedTuple):
     """The same in words."""
     new: list[Stroke]
     again: list[Stroke]
-    acks: str
+    acks: list[str]
     """Points of the line of acknowledgements."""
     heights: list[Tick]
     times: list[Tick]
@@ -202,7 +202,7 @@ def _panel(
         _in_words(connection, data, side),
         strokes(False),
         strokes(True),
-        " ".join(_acks(segments, side, time, height)),
+        list(_acks(segments, side, time, height)),
         height.ticks(),
         list(time.ticks()),
         time.cuts,

@@ -110,6 +110,8 @@ class Browser:
                 found.append(f"{event['entry']['source']}: {event['entry']['text']}")
             elif name == "Runtime.exceptionThrown":
                 found.append(str(event["exceptionDetails"]))
+            elif name == "Page.javascriptDialogOpening":
+                found.append(f"dialog: {event['message']}")
             elif name == "Runtime.consoleAPICalled":
                 found.append(f"console: {event['args']}")
             elif name == "Network.requestWillBeSent" and not event["request"]["url"].startswith(("file:", "data:,")):
