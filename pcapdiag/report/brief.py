@@ -13,12 +13,14 @@ from itertools import islice
 from typing import NamedTuple
 
 from pcapdiag.analysis import Analysis, Group, Judged
+from pcapdiag.model import Moment
 from pcapdiag.report import telling
 from pcapdiag.report.choice import choose, kind
+from pcapdiag.report.clean import frame_text
 from pcapdiag.report.clock import Clock
 from pcapdiag.report.document import Block, Bullets, Dialect, Facts, Heading, Paragraph, capped
 from pcapdiag.report.options import Options
-from pcapdiag.report.story import Teller, few, files, patterns, ranked, remarks, server_of, signature, titled
+from pcapdiag.report.story import FULL, Teller, few, files, patterns, ranked, remarks, server_of, signature, titled
 from pcapdiag.report.summary import lead
 from pcapdiag.report.text import FEW
 from pcapdiag.report.words import PARTY, count, listed
@@ -27,8 +29,10 @@ MOST_LINES = 60
 MOST_TOLD = 20
 MOST_GROUPS = 6
 MOST_FILES, MOST_REMARKS = 3, 2
-SHARES = 3
-"""With several sessions each may take a third of the page."""
+SHARES, SHARE = 3, 26
+"""With sessions of several kinds each may take a third of the room, or so many lines: a bit of each is of use to nobody."""
+MOST_LINES_APART = 6
+"""Lines kept for sessions that are told in one."""
 LEAST = 22
 """Lines kept for a first session, whatever else there is to say."""
 LONGEST = 300
@@ -54,6 +58,7 @@ DEPTHS = (
     Depth(4, 3, 3, 3, True, LONGEST),
     Depth(3, 2, 2, 2, True, LONGEST),
     Depth(2, 1, 1, 1, True, 200),
+    Depth(2, 0, 1, 0, False, 200),
     Depth(1, 0, 1, 0, False, 70),
 )
 """The last has room in `LEAST` lines, whatever was said."""
@@ -75,7 +80,7 @@ class Room(NamedTuple):
         return Room(self.lines - text.count("\n"), self.characters - len(text))
 
     def divided(self, by: int) -> Room:
-        return Room(self.lines // by, self.characters // by)
+        return Room(max(self.lines // by, SHARE), self.characters)
 
 
 def short(
@@ -98,16 +103,19 @@ class _Page:
 
     def text(self, room: Room) -> str:
         choice = choose(self._analysis, self._options, few=len(self._analysis.sessions) <= FEW)
-        chosen = list(islice(choice.sessions, MOST_TOLD))
+        chosen = _by_kind(islice(choice.sessions, MOST_TOLD))
         if self._alone and not chosen:
             chosen = list(self._analysis.sessions)  # it ended as it should; who and when is still worth a line
-        tail = self._fitting(self._tail(), room)
-        room = room.without(tail + self._dialect.write(self._left_out(choice.wanted)))
+        signed = self._dialect.write([Paragraph(signature(self._analysis))])
+        tail = self._fitting(self._tail(chosen), room.without(signed)) + signed
+        room = room.without(tail + self._where(choice.wanted, cut=True))
         kept = Room(room.lines - LEAST, room.characters) if chosen else room
         head = self._fitting(self._head(chosen), kept)
         told = self._sessions(chosen, room.without(head))
-        left_out = self._dialect.write(self._left_out(choice.wanted - len(told)))
-        return f"{head}{''.join(told)}{left_out}{tail}".rstrip("\n") + "\n"
+        lines = self._in_a_line(chosen[len(told) :], room.without(head + "".join(told)))
+        page = head + "".join(told) + (self._dialect.write([Bullets(lines)]) if lines else "")
+        where = self._where(choice.wanted - len(told) - len(lines), cut=bool(lines) or FULL in page + tail)
+        return f"{page}{where}{tail}".rstrip("\n") + "\n"
 
     def _fitting(self, parts: Iterable[Sequence[Block]], room: Room) -> str:
         """The parts for which there is room, the first in any case."""
@@ -128,18 +136,19 @@ class _Page:
             yield [Bullets(few(_short(alike), 2))]
 
     def _group(self, group: Group) -> str:
-        span = self._clock.span(group.first_ns, group.last_ns)
         return (
             f"{count(group.sessions, 'session')} with {server_of(group)}: {PARTY[group.dropped_by]}, "
-            f"{group.how.value}, {group.stage.value} ({group.rule}); {span}; session {group.example} is one of them"
+            f"{group.how.value}, {group.stage.value} ({group.rule}); see {group.example}"
         )
 
     def _sessions(self, chosen: Sequence[Judged], room: Room) -> list[str]:
-        """As many as there is room for, each as deep as its share allows; one of each kind comes first."""
-        first = {kind(judged): judged for judged in reversed(chosen)}
-        share = room.divided(min(max(len(first), 1), SHARES))
+        """As many as there is room for, each as deep as its share allows."""
+        others = min(len(chosen) - 1, MOST_LINES_APART) + 1 if len(chosen) > 1 else 0
+        share = Room(room.lines - others, room.characters).divided(
+            min(max(len({kind(one) for one in chosen}), 1), SHARES)
+        )
         told: list[str] = []
-        for judged in sorted(chosen, key=lambda judged: (first[kind(judged)] is not judged, judged.id)):
+        for judged in chosen:
             pieces = [self._dialect.write(self._session(judged, depth)) for depth in DEPTHS]
             piece = next((each for each in pieces if share.holds(each) and room.holds(each)), pieces[-1])
             if not room.holds(piece):
@@ -147,6 +156,20 @@ class _Page:
             room = room.without(piece)
             told.append(piece)
         return told
+
+    def _in_a_line(self, sessions: Sequence[Judged], room: Room) -> list[str]:
+        """What there is room for of sessions that are few enough to be counted: the verdict in a few words, when and where."""
+        lines: list[str] = []
+        for judged in sessions if len(self._analysis.sessions) <= FEW else ():
+            verdict, session = judged.verdict, judged.session
+            says = (
+                f"Session {judged.id}: {telling.headline(verdict)}; {session.client.address} to {session.server.address}, "
+                f"{self._clock.time(verdict.end.time_ns)} ({frame_text(verdict.end, self._paths)})"
+            )
+            if not room.holds(self._dialect.write([Bullets([*lines, says])])):
+                break
+            lines.append(says)
+        return lines
 
     def _session(self, judged: Judged, depth: Depth) -> Iterator[Block]:
         verdict, paths, longest = judged.verdict, self._paths, depth.longest
@@ -157,7 +180,7 @@ class _Page:
         yield from titled(3, "Why we say so", few(_short(telling.why_so(verdict, paths), longest), depth.evidence))
         if depth.doubts:
             doubts = _short(telling.doubts(verdict, paths), longest)
-            yield from titled(3, "What speaks against it", few(doubts, depth.doubts))
+            yield from titled(3, "What else it could be", few(doubts, depth.doubts))
         yield from self._teller.next_steps(judged, depth.steps, longest)
         if depth.filters:
             yield Heading(3, "In Wireshark")
@@ -171,23 +194,33 @@ class _Page:
                 mails -= not fact.label
                 yield fact.label, capped(fact.text, depth.longest)
 
-    def _left_out(self, number: int) -> Iterator[Block]:
-        if number > 0:
-            needs = "session that needs attention", "sessions that need attention"
-            yield Paragraph(f"Not told here: {count(number, *needs)}. {self._where()}")
+    def _where(self, left_out: int, *, cut: bool) -> str:
+        """How many sessions are not told, and where all stands; nothing where this page is all."""
+        if left_out <= 0 and not cut:
+            return ""
+        needs = "session that needs attention", "sessions that need attention"
+        missing = f"Not told here: {count(left_out, *needs)}. " if left_out > 0 else ""
+        where = "is attached" if self._attached else "comes from: pcapdiag analyze FILE --format html"
+        return self._dialect.write([Paragraph(f"{missing}The {FULL} {where}.")])
 
-    def _where(self) -> str:
-        if self._attached:
-            return "See what is attached."
-        return "The full report: pcapdiag analyze FILE --format html."
-
-    def _tail(self) -> Iterator[Sequence[Block]]:
-        yield titled(2, "Captures", few(_short(files(self._analysis, self._clock)), MOST_FILES))
-        if told := remarks(self._analysis):
-            yield [Bullets(few(_short(told, REMARK), MOST_REMARKS))]
+    def _tail(self, chosen: Sequence[Judged]) -> Iterator[Sequence[Block]]:
+        shown = {at.capture for judged in chosen[:1] for at in _ends(judged)}
+        yield titled(2, "Captures", few(_short(files(self._analysis, self._clock, shown)), MOST_FILES))
         if self._attached:
             yield [Paragraph(f"Attached: {listed(few(self._attached, MOST_FILES))}.")]
-        yield [Paragraph(signature(self._analysis))]
+        if told := remarks(self._analysis):
+            yield [Bullets(few(_short(told, REMARK), MOST_REMARKS))]
+
+
+def _by_kind(sessions: Iterable[Judged]) -> list[Judged]:
+    """One of each kind, then the others."""
+    given = list(sessions)
+    first = {kind(judged): judged.id for judged in reversed(given)}
+    return sorted(given, key=lambda judged: first[kind(judged)] != judged.id)
+
+
+def _ends(judged: Judged) -> tuple[Moment, Moment]:
+    return judged.session.connection.first, judged.session.connection.last
 
 
 def _short(texts: Iterable[str], longest: int = LONGEST) -> list[str]:

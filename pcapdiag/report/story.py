@@ -43,6 +43,8 @@ from pcapdiag.version import __version__
 
 LADDER_WIDTH = 100
 """Columns of the drawing: a ticket shows about so many before it scrolls."""
+FULL = "full report"
+"""What a shorter one points to."""
 MOST_GROUPS, MOST_PATTERNS, MOST_CAPTURES = 30, 20, 20
 
 
@@ -120,7 +122,7 @@ def tell(analysis: Analysis, options: Options) -> Story:
     choice = choose(analysis, options, few=shown <= FEW)
     head: list[Block] = [Heading(1, "Who dropped the SMTP connection")]
     head += [Paragraph(text) for text in lead(analysis, only=rows[0] if shown == 1 else None, ports=options.ports)]
-    if len(rows) > 1:
+    if len(rows) > 1 or (rows and not choice.told):
         head += [Heading(2, "Sessions"), sessions_table(rows, clock)]
     elif not rows and shown:
         head += [Heading(2, "Sessions that ended alike"), groups_table(analysis.groups, clock)]
@@ -165,10 +167,7 @@ class Teller:
         yield Facts([(label, text) for label, text in telling.facts(judged, self._clock, paths)])
         yield from titled(3, "Why we say so", list(telling.why_so(verdict, paths)))
         if judged.with_dialogue and self._options.dialogue is not KeepDialogue.NONE:
-            drawing = Code(list(self._ladder(judged)))
-            if first:
-                yield Heading(3, "The conversation")
-            yield drawing if first else Fold("The conversation", [drawing])
+            yield from self._conversation(judged, open=first)
         yield from titled(3, "What else it could be", list(telling.doubts(verdict, paths)))
         yield from titled(3, "Seen besides", list(telling.besides(verdict, paths)))
         yield from self.next_steps(judged)
@@ -192,13 +191,19 @@ class Teller:
                 yield Paragraph(f"In {name}:")
             yield Code([text])
 
-    def _ladder(self, judged: Judged) -> Iterator[str]:
-        session, whole = judged.session, judged.id in self._options.only
-        first, last = session.connection.first, session.connection.last
+    def _conversation(self, judged: Judged, *, open: bool) -> Iterator[Block]:
+        session, told = judged.session, rungs(judged)
+        one, last = session.connection.first, session.connection.last
         client, server = helo(session) or session.client.address, greeted(session) or session.server.address
-        drawn = Ladder(self._style, self._clock, several_files=first.capture != last.capture)
-        for line in drawn.draw(rungs(judged), client, server, whole=whole):
-            yield line.rstrip()
+        drawn = Ladder(self._style, self._clock, several_files=one.capture != last.capture)
+        lines = drawn.draw(told, client, server, whole=judged.id in self._options.only)
+        code = Code([line.rstrip() for line in lines])
+        title = "The conversation"
+        if any(rung.end for rung in told):
+            title += f" ({self._style.glyphs.cross} marks what ended it)"
+        if open:
+            yield Heading(3, title)
+        yield code if open else Fold(title, [code])
 
 
 def titled(level: int, title: str, items: Sequence[str]) -> list[Block]:
@@ -209,7 +214,7 @@ def titled(level: int, title: str, items: Sequence[str]) -> list[Block]:
 def few(items: Sequence[str], most: int) -> list[str]:
     """The first of them, and how many more there are; a single one more takes no more room than to say so."""
     more = len(items) - most
-    return [*items[:most], f"({more} more in the full report)"] if more > 1 else list(items)
+    return [*items[:most], f"({more} more in the {FULL})"] if more > 1 else list(items)
 
 
 def sessions_table(sessions: Iterable[Judged], clock: Clock) -> Table:
@@ -282,9 +287,10 @@ def patterns(analysis: Analysis) -> Iterator[str]:
         yield f"And {len(analysis.patterns) - MOST_PATTERNS:,} more like these."
 
 
-def files(analysis: Analysis, clock: Clock) -> list[str]:
-    """What was read, with checksums."""
-    infos = analysis.captures
+def files(analysis: Analysis, clock: Clock, first: Iterable[int] = ()) -> list[str]:
+    """What was read, with checksums; those captures first."""
+    told_of = frozenset(first)
+    infos = [info for _, info in sorted(enumerate(analysis.captures), key=lambda pair: pair[0] not in told_of)]
     told = [f"{short_name(info.path)}: {about(info, clock)}{_checksum(info)}" for info in infos[:MOST_CAPTURES]]
     if len(infos) > MOST_CAPTURES:
         told.append(f"and {count(len(infos) - MOST_CAPTURES, 'more file')}")

@@ -92,7 +92,7 @@ def test_one_session_is_told_as_fully_as_there_is_room() -> None:
         "<alice@example.org> to <bob@example.net>: not sent",
         "The reset has its sender's own marks",
         "(frame 14)",
-        "What speaks against it: * A device that copies TTL and window could have sent it.",
+        "What else it could be: * A device that copies TTL and window could have sent it.",
         "1. Look into the log of the gateway",
         "tcpdump -ni any",
         "ip.addr == 192.0.2.10",
@@ -111,11 +111,11 @@ def test_sessions_of_each_kind_come_before_more_of_the_same() -> None:
 
 
 def test_it_says_what_was_left_out_and_where_that_stands() -> None:
-    assert "Not told here: 39 sessions that need attention. The full report: pcapdiag analyze FILE" in flat(
+    assert "Not told here: 39 sessions that need attention. The full report comes from: pcapdiag analyze FILE" in flat(
         short(many(60), dialect("plain"), OPTIONS)
     )
     attached = short(many(60), dialect("markdown"), OPTIONS, attached=["report.html", "drop.pcapng"])
-    assert "Not told here: 39 sessions that need attention. See what is attached." in attached
+    assert "Not told here: 39 sessions that need attention. The full report is attached." in attached
     assert "Attached: `report.html` and `drop.pcapng`." in attached
 
 

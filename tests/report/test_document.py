@@ -203,5 +203,6 @@ def test_twelve_thousand_sessions_cost_no_more_memory_than_a_few(name: str) -> N
 
 def test_an_orderly_session_alone_is_told_in_a_sentence() -> None:
     text = "".join(full(analysis_of([make_judged(7)]), dialect("markdown"), OPTIONS))
-    assert "### Session" not in text
+    assert "### Session 7" not in text
     assert "The session with `198.51.100.25` ended after" in text
+    assert "| 7 | 22:13:20 | `192.0.2.10` (`mail.example.org`) |" in text
