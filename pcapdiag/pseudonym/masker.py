@@ -44,6 +44,7 @@ _FIELD = re.compile(
 )
 _RUN = re.compile(rb"[%b]++" % _A)
 _NAME = re.compile(rb"[%b]++" % _N)
+_ALNUM = re.compile(rb"[A-Za-z0-9\x80-\xff]++")
 _PART = re.compile(rb"[^_.\-]++")
 _IPV6 = re.compile(rb"(?:(?<![A-Za-z0-9:.])|(?<=IPv6:)|(?<=ipv6:)|(?<=IPV6:))[0-9A-Fa-f:.]{2,64}+(?![A-Za-z0-9])")
 _HOST = re.compile(rb"[%b]*\.(?:[A-Za-z][A-Za-z0-9-]*|[^\x00-\x7f][^.]*)[A-Za-z0-9\x80-\xff]" % _N)
@@ -92,7 +93,7 @@ class Masker:
             tuple(sorted(known)),
             tuple(sorted(phrases, key=len, reverse=True)[:_MOST_PHRASES]),
             frozenset([host for host in domains if b"." not in host and len(host) >= SHORTEST]),
-            tuple([word for word in keep if known.isdisjoint(_parts(meant(word)))]),
+            tuple([word for word in keep if word and known.isdisjoint(_ALNUM.findall(meant(word)))]),
         )
 
     def text(self, octets: bytes) -> bytes:

@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
 
 from pcapdiag.pseudonym import addresses
@@ -15,6 +16,8 @@ from pcapdiag.pseudonym.spelling import meant
 
 KEY_OCTETS = 32
 _LETTERS = b"abcdefghijklmnopqrstuvwxyz"
+_REMEMBERED = 256
+"""Octets of a name up to which its pseudonym is remembered: the same few names come again and again."""
 _SPACES = re.compile(rb"(\s+)")
 
 TELLING_NOTHING = frozenset(
@@ -91,10 +94,11 @@ class Pseudonyms:
         behind, told, last, ordinary = b"", [], True, True
         for label in reversed(name.split(b".")):
             plain = label.lower()
-            ordinary = ordinary and (plain in TELLING_NOTHING if last else plain == b"localhost")
-            behind = blake2b(behind + plain, key=self.key, person=b"label").digest() if plain else behind
-            told.append(label if ordinary or not label else self._letters(b"host", behind, len(label)))
-            last = last and not label
+            if plain:
+                ordinary = ordinary and (plain in TELLING_NOTHING if last else plain == b"localhost")
+                behind = blake2b(behind + plain, key=self.key, person=b"label").digest()
+                last = False
+            told.append(label if ordinary or not plain else self._letters(b"host", behind, len(label)))
         return b".".join(reversed(told))
 
     def address(self, text: str) -> str:
@@ -127,9 +131,15 @@ class Pseudonyms:
         return Masker.of(self, words, hosts, keep)
 
     def _letters(self, kind: bytes, name: bytes, length: int) -> bytes:
-        """As many letters; a shorter pseudonym of the same name is the beginning of a longer one."""
-        seed, made = blake2b(name, key=self.key, person=kind).digest(), []
-        for counter in range(-(-length // 64)):
-            digest = blake2b(seed, key=self.key, person=kind, salt=counter.to_bytes(8, "big")).digest()
-            made.append(bytes([_LETTERS[octet % 26] for octet in digest]))
-        return b"".join(made)[:length]
+        make = _letters if len(name) <= _REMEMBERED else _letters.__wrapped__
+        return make(self.key, kind, name, length)
+
+
+@lru_cache(maxsize=16_384)
+def _letters(key: bytes, kind: bytes, name: bytes, length: int) -> bytes:
+    """As many letters; a shorter pseudonym of the same name is the beginning of a longer one."""
+    seed, made = blake2b(name, key=key, person=kind).digest(), []
+    for counter in range(-(-length // 64)):
+        digest = blake2b(seed, key=key, person=kind, salt=counter.to_bytes(8, "big")).digest()
+        made.append(bytes([_LETTERS[octet % 26] for octet in digest]))
+    return b"".join(made)[:length]
