@@ -6,6 +6,7 @@ read as columns (`ngblocks.packets`); any other block is read by hand.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 
@@ -41,6 +42,8 @@ MAX_BLOCK = 1 << 24
 """Wireshark's limit too. A longer block is skipped nowhere: its length is a lie or an attack."""
 MAX_INTERFACES = 65536
 MAX_COMMENTS = 20
+ORIGIN = re.compile(rb"frame \d+ of ")
+"""What our own slices say of every packet: where it was before."""
 
 
 class PcapngReader:
@@ -160,7 +163,10 @@ class PcapngReader:
         """Interfaces count on, sections add up."""
         if not self._counted:
             said = [i.dropped for i in self.section.interfaces if i.dropped is not None]
-            self.facts.dropped = (self._dropped or 0) + sum(said)
+            if said:
+                self.facts.dropped = (self._dropped or 0) + sum(said)
+            ends = [i.end_ns for i in self.section.interfaces if i.end_ns is not None]
+            self.facts.end_ns = max([*ends, self.facts.end_ns or 0]) or None
             self._counted = True
 
     def _remember(self, frame: int | None, comments: list[bytes]) -> None:
@@ -187,7 +193,8 @@ class PcapngReader:
         options_at = np.where(found.kind == SIMPLE, ends, found.options_at)
         outgoing, comments = directions(buffer, options_at[rows], ends[rows], section.order)
         for row, comment in comments:
-            self._remember(int(numbers[row]), [comment])
+            if not ORIGIN.match(comment):
+                self._remember(int(numbers[row]), [comment])
         links = np.array([i.link for i in section.interfaces], np.int32)
         return FrameBlock(
             buffer=buffer,

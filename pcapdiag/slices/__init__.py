@@ -149,9 +149,9 @@ def _write(
     for capture, frame, octets in copied(paths, wanted, Rewriter(names, payload), payload):
         writer.packet(capture, frame, octets, comment.packet(captures, capture, frame.number))
     for capture in sorted(wanted):
-        dropped = captures[capture].dropped_by_capture
-        if dropped is not None:
-            writer.dropped(capture, dropped)
+        # Silence counts: how long the capture went on tells whether an answer can still have come.
+        end_ns = max(each.connection.until_ns for each in found if capture in each.frames)
+        writer.ended(capture, end_ns, captures[capture].dropped_by_capture)
     return writer.packets
 
 

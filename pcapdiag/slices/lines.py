@@ -14,16 +14,19 @@ from pcapdiag.smtp import auth, grammar
 from pcapdiag.smtp.dialogue import DOT
 
 FILLER = b"_"
-_TEXT = bytes.maketrans(bytes(range(256)), bytes(octet if octet in b"\r\n" else FILLER[0] for octet in range(256)))
-_SECRET = bytes.maketrans(bytes(range(256)), bytes(octet if octet in b"\r\n=" else ord("A") for octet in range(256)))
+_CONTROLS = frozenset((*range(0x00, 0x09), *range(0x0E, 0x20), 0x7F))
+"""Octets by which the reader of SMTP tells binary junk from text: they become NUL, so that junk stays junk."""
+
+
+def form(filler: bytes) -> bytes:
+    """A table for `bytes.translate` that leaves line ends."""
+    kept = {octet: octet for octet in b"\r\n"} | dict.fromkeys(_CONTROLS, 0)
+    return bytes(kept.get(octet, filler[0]) for octet in range(256))
+
+
+_TEXT = form(FILLER)
+_SECRET = bytes(octet if octet in b"\r\n=" else ord("A") for octet in range(256))
 """Base64 of nothing but zeros, with the padding where it was."""
-_BINARY = bytes.maketrans(
-    bytes(range(256)),
-    bytes(
-        octet if octet in b"\r\n" else 0 if (octet < 32 and octet != 9) or octet == 127 else FILLER[0]
-        for octet in range(256)
-    ),
-)
 
 _VERB = re.compile(rb"\s*\S+")
 _PATH = re.compile(rb"\s*(?:FROM|TO)\s*:?\s*(?:<(?:[^\"<>]|\"(?:[^\"\\]|\\.)*\"?)*>?|[^\s<]\S*)?", re.I)
@@ -137,7 +140,7 @@ def unknown(verb: bytes, line: bytes) -> bytes:
         version = rest[at : at + 8]
         return method + b" " + filled(rest[:at]) + version + filled(rest[at + len(version) :]) + end
     if grammar.is_binary(text):
-        return text.translate(_BINARY) + end
+        return filled(line)
     if grammar.is_header_field(text):
         at = text.find(b":")
         return filled(text[:at]) + text[at : at + 2] + filled(text[at + 2 :]) + end

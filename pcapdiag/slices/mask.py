@@ -11,7 +11,7 @@ import re
 from array import array
 from bisect import bisect_right
 
-from pcapdiag.slices.lines import FILLER
+from pcapdiag.slices.lines import FILLER, form
 
 MOST_SHOWN = 64 << 20
 """Octets of protocol that are kept for one session; a longer dialogue is filled from there on."""
@@ -21,11 +21,7 @@ CONFLICT = b"#"
 _DOT = re.compile(rb"\n\.")
 
 
-def _table(filler: bytes) -> bytes:
-    return bytes(octet if octet in b"\r\n" else filler[0] for octet in range(256))
-
-
-_TABLES = {filler: _table(filler) for filler in (FILLER, CONFLICT)}
+_TABLES = {filler: form(filler) for filler in (FILLER, CONFLICT)}
 
 
 class Mask:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from pcapdiag.capture.records import KEPT, Frame, Interface
 
 SECTION, INTERFACE, STATISTICS, ENHANCED = 0x0A0D0D0A, 1, 5, 6
-COMMENT, USERAPPL, IF_TSRESOL, IF_TSOFFSET, ISB_IFDROP = 1, 4, 9, 14, 5
+COMMENT, USERAPPL, IF_TSRESOL, IF_TSOFFSET, ISB_ENDTIME, ISB_IFDROP = 1, 4, 9, 14, 3, 5
 LONGEST_OPTION = 0xFFFF
 _SECOND_NS = 1_000_000_000
 
@@ -41,13 +41,18 @@ class Writer:
         self._block(ENHANCED, head + _padded(octets) + _text(COMMENT, comment) + told + _END)
         self.packets += 1
 
-    def dropped(self, capture: int, packets: int) -> None:
-        """Say that so many packets were lost where that file was captured. It holds for the first of its interfaces."""
-        number = next((number for (owner, _), number in self._numbers.items() if owner == capture), None)
-        if number is not None:
-            ticks = self._last[number]
-            head = struct.pack("<III", number, ticks >> 32, ticks & 0xFFFFFFFF)
-            self._block(STATISTICS, head + _option(ISB_IFDROP, struct.pack("<Q", packets)) + _END)
+    def ended(self, capture: int, time_ns: int, dropped: int | None) -> None:
+        """Say how long that file's capture went on, and how many packets it lost; it holds for the first of its interfaces."""
+        found = next(((number, key[1]) for key, number in self._numbers.items() if key[0] == capture), None)
+        if found is None:
+            return
+        number, interface = found
+        ticks = max(_ticks(time_ns, interface), self._last[number])
+        time = struct.pack("<II", ticks >> 32, ticks & 0xFFFFFFFF)
+        options = _option(ISB_ENDTIME, time)
+        if dropped is not None:
+            options += _option(ISB_IFDROP, struct.pack("<Q", dropped))
+        self._block(STATISTICS, struct.pack("<I", number) + time + options + _END)
 
     def _interface(self, capture: int, interface: Interface) -> int:
         key = (capture, interface)
