@@ -15,7 +15,7 @@ from pcapdiag.cli._delivering import Errand, preview, send
 from pcapdiag.cli._output import Output
 from pcapdiag.cli._reading import ports_of, read, reading_options
 from pcapdiag.cli._redaction import pseudonyms_of, redaction_options
-from pcapdiag.errors import DeliveryRefused, SliceRefused, UsageError
+from pcapdiag.errors import CaptureError, DeliveryRefused, SliceRefused, UsageError
 from pcapdiag.garbage import collected_rarely
 
 if TYPE_CHECKING:
@@ -136,6 +136,8 @@ def _analysis(given: dict[str, Any], clock: tzinfo | None) -> tuple[Analysis, bo
 
     whole = read(given, _keep(given))
     for error in whole.errors:
+        if not whole.captures and error is whole.errors[-1]:
+            raise CaptureError(error.path, error.says)  # nothing is left to attach
         complain(f"{error.path}: {error.says}")
     return with_checksums(_chosen(whole, given, clock)), bool(whole.errors)
 
@@ -196,8 +198,6 @@ def _options(given: dict[str, Any], clock: tzinfo | None) -> Options:
 
 def _chosen(whole: Analysis, given: dict[str, Any], clock: tzinfo | None) -> Analysis:
     """The sessions for the ticket: few, and not none."""
-    if not whole.captures:
-        raise DeliveryRefused("no capture could be read, so there is nothing to attach")
     asked = any(given[name] for name in CHOOSERS)
     chosen = choose(whole, given if asked else given | {"attention": True}, clock)
     number = len(chosen.sessions)

@@ -50,6 +50,15 @@ class Limits:
     note_characters: int | None = None
 
 
+def any_of_that_shape(ticket: str) -> None:
+    """For `System.valid`: what has the shape is a ticket."""
+
+
+def always_internal(site: Site) -> str:
+    """For `System.no_internal`: every ticket of it takes internal notes."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class System:
     """One ticket system."""
@@ -70,6 +79,8 @@ class System:
     """Why this site has no internal notes; empty: it has."""
     keeps_files: Callable[[Site, bool], str] = lambda site, public: ""
     """Why files are not attached (by site, and whether in public); empty: they are."""
+    valid: Callable[[str], None] = any_of_that_shape
+    """UsageError where a ticket of the right shape is none nevertheless."""
     url: str = ""
     """Where the system is when nobody runs his own."""
     token_env: str = ""
@@ -80,11 +91,6 @@ class System:
     """Settings it cannot do without."""
     always_secret: bool = True
     """False: only for a site with a user."""
-
-
-def always_internal(site: Site) -> str:
-    """For `System.no_internal`: every ticket of it takes internal notes."""
-    return ""
 
 
 def names() -> list[str]:

@@ -45,6 +45,7 @@ def parse(text: str) -> Ticket:
     found = system.find(name)
     if not found.shape.fullmatch(match["ticket"]):
         raise UsageError(f"{text!r} is no ticket of {found.title}: it is written like {found.example}")
+    found.valid(match["ticket"])
     return Ticket(name, match["site"], match["ticket"])
 
 

@@ -11,16 +11,17 @@ from typing import Any
 import pytest
 
 from pcapdiag.deliver.systems import rt as rt_system
-from tests.deliver.conftest import ARTICLE, CLEAN, Attach
+from tests.deliver.conftest import ARTICLE, Attach
 from tests.deliver.real_servers import Served, request_tracker
 
 FOLDER = "pcapdiag-rt-{}"
+TABLE = '[sites.lab]\nsystem = "rt"\nurl = "{url}"\ntoken_env = "RT_TOKEN"\n'
 
 
 @pytest.fixture
 def ticket(rt: Served, settings: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> str:
     """A new ticket, of a site in the settings."""
-    settings(f'[sites.lab]\nsystem = "rt"\nurl = "{rt.url}"\ntoken_env = "RT_TOKEN"\n')
+    settings(TABLE.format(url=rt.url))
     monkeypatch.setenv("RT_TOKEN", rt.token)
     body = {"Queue": "General", "Subject": "mail lost", "Content": "where is it?", "ContentType": "text/plain"}
     return str(rt.ask("POST", "/REST/2.0/ticket", json=body)["id"])
@@ -122,30 +123,22 @@ def test_what_rt_drops_or_truncates_without_a_word_is_noticed(
     rt_directory: Path, rt: Served, ticket: str, settings: Callable[[str], Path], attach: Attach, option: str, says: str
 ) -> None:
     with request_tracker(rt_directory, f"Set($MaxAttachmentSize, 20_000); Set(${option}, 1);") as strict:
-        settings(f'[sites.lab]\nsystem = "rt"\nurl = "{strict.url}"\ntoken_env = "RT_TOKEN"\n')
+        settings(TABLE.format(url=strict.url))
         done = attach(f"rt:{ticket}", ARTICLE)
         assert done.exit_code == 4
         assert says in done.stderr
         assert ".json: " not in done.stderr.partition("In rt:")[0], "the JSON is small enough"
         assert "Not there: pcapdiag-" in done.stderr
         assert "--again" in done.stderr, "the note is there, so the next try must say so"
-        kept = f'[sites.lab]\nsystem = "rt"\nurl = "{strict.url}"\ntoken_env = "RT_TOKEN"\nmax_file_octets = 20_000\n'
-        settings(kept)
-        done = attach(f"rt:{ticket}", ARTICLE, "--again")
-        assert done.exit_code == 0, done.output
-        assert ".html: not attached, because lab takes files of at most 20,000 octets" in done.output
-    note = parts(rt, transactions(rt, ticket)[-1])[""].decode()
-    assert "Not attached, because lab takes files of at most 20,000 octets" in note
 
 
-def test_nothing_needs_attention(ticket: str, attach: Attach) -> None:
-    done = attach(f"rt:{ticket}", CLEAN)
-    assert done.exit_code == 4
-    assert "none of 1 sessions needs attention" in done.stderr
-    assert attach(f"rt:{ticket}", CLEAN, "--session", "1").exit_code == 0
-
-
-def test_from_a_pipe(rt: Served, ticket: str, attach: Attach) -> None:
-    done = attach(f"rt:{ticket}", "-", input=Path(ARTICLE).read_bytes())
+def test_what_is_too_large_by_the_settings_stays_on_disk(
+    rt: Served, ticket: str, settings: Callable[[str], Path], attach: Attach
+) -> None:
+    settings(TABLE.format(url=rt.url) + "max_file_octets = 20_000\n")
+    done = attach(f"rt:{ticket}", ARTICLE)
     assert done.exit_code == 0, done.output
-    assert len(transactions(rt, ticket)) == 1
+    assert ".html: not attached, because lab takes files of at most 20,000 octets" in done.output
+    held = parts(rt, transactions(rt, ticket)[0])
+    assert {Path(name).suffix for name in held if name} == {".pcapng", ".json"}
+    assert "Not attached, because lab takes files of at most 20,000 octets" in held[""].decode()

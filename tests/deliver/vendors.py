@@ -314,7 +314,11 @@ def serving(vendor: Vendor, wrap: Callable[[ThreadingHTTPServer], None] | None =
         def log_message(self, format: str, *args: object) -> None:
             """Nothing: tests look at `received`."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Quiet(ThreadingHTTPServer):
+        def handle_error(self, request: object, client_address: object) -> None:
+            """A client that breaks off is part of the tests."""
+
+    server = Quiet(("127.0.0.1", 0), Handler)
     scheme = "http"
     if wrap is not None:
         wrap(server)

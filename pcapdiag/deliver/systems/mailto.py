@@ -7,6 +7,7 @@ looked at: what was mailed is remembered on this machine (`pcapdiag.deliver.memo
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from pcapdiag.deliver import urls
 from pcapdiag.deliver.bundle import Dialect
@@ -31,8 +32,31 @@ def deliver(job: Job) -> Steps[Delivered]:
 
 
 def letter_for(job: Job) -> Letter:
-    """What the address asks for; UsageError where it asks for more than an address may."""
-    recipients, fields = urls.mailto(job.ticket)
+    """The message for whom the address names."""
+    place = place_of(job.ticket)
+    return Letter(
+        recipients=place.recipients,
+        copies=place.copies,
+        subject=place.subject or "Analysis of a network trace",
+        text=job.parcel.note(),
+        files=job.parcel.files,
+        in_reply_to=place.in_reply_to,
+        brings=(THE_NOTE, *(file.name for file in job.parcel.files)),
+    )
+
+
+class Place(NamedTuple):
+    """What an address asks for."""
+
+    recipients: tuple[str, ...]
+    copies: tuple[str, ...]
+    subject: str
+    in_reply_to: str | None
+
+
+def place_of(ticket: str) -> Place:
+    """UsageError where the address asks for more than an address may, such as header fields of its own (RFC 6068 section 4)."""
+    recipients, fields = urls.mailto(ticket)
     values: dict[str, str] = {}
     for name, value in fields:
         field = name.lower()
@@ -46,15 +70,13 @@ def letter_for(job: Job) -> Letter:
     reply = values.get("in-reply-to")
     if reply is not None and not MESSAGE_ID.fullmatch(reply):
         raise UsageError("mailto: in-reply-to is no message identifier such as <a@example.net>")
-    return Letter(
-        recipients=_addresses(recipients),
-        copies=_addresses(values["cc"]) if values.get("cc") else (),
-        subject=values.get("subject") or "Analysis of a network trace",
-        text=job.parcel.note(),
-        files=job.parcel.files,
-        in_reply_to=reply,
-        brings=(THE_NOTE, *(file.name for file in job.parcel.files)),
-    )
+    copies = _addresses(values["cc"]) if values.get("cc") else ()
+    return Place(_addresses(recipients), copies, values.get("subject", ""), reply)
+
+
+def valid(ticket: str) -> None:
+    """For `System.valid`."""
+    place_of(ticket)
 
 
 def _addresses(text: str) -> tuple[str, ...]:
@@ -76,6 +98,7 @@ SYSTEM = System(
     credential=lambda site: Credential("AUTH"),
     deliver=deliver,
     seen=None,
+    valid=valid,
     no_internal=lambda site: "nobody can say who reads the mail of that address",
     options=frozenset({"host", "port", "security", "sender"}),
     needs=("host", "sender"),

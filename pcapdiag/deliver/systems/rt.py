@@ -25,6 +25,8 @@ from pcapdiag.errors import DeliveryFailed
 API = "/REST/2.0"
 PAGE, PAGES = 100, 20
 """The newest 2,000 texts of a ticket are looked at."""
+MOST_PARTS = 100
+"""RT gives no more at once; a delivery has five."""
 
 
 def seen(job: Job) -> Steps[bool]:
@@ -79,7 +81,7 @@ def deliver(job: Job) -> Steps[Delivered]:
     listed = yield Request(
         Purpose.CHECK,
         "GET",
-        urls.with_query(target, fields="Filename,ContentType", per_page=PAGE),
+        urls.with_query(target, fields="Filename,ContentType", per_page=MOST_PARTS),
         like={"items": rows},
     )
     checks = yield from _checks(job, listed.rows("items"))
