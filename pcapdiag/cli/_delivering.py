@@ -72,7 +72,7 @@ def send(errand: Errand) -> Iterator[str]:
     with Sender(site, errand.system.credential(site), secret) as sender, _claimed(errand) as tell:
         unseen = None
         try:
-            draft = errand.job(Bundle(errand.fingerprint, errand.system.dialect, "", ()))
+            draft = errand.job(Bundle(errand.fingerprint, errand.system.dialect_of(site), "", ()))
             look(errand.system, draft, sender.ask, again=errand.again)
         except DeliveryFailed as error:
             unseen = error

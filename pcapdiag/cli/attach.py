@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from pcapdiag.cli import UNREADABLE, complain, debug_option
 from pcapdiag.cli._choosing import choose, choosing_options, clock_of, clock_options
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 MOST_SESSIONS = 20
 """More in one ticket help nobody; they are asked for one by one."""
+OF_SENDING = ("ticket", "files", "folder", "public", "again", "dry_run", "site", "config", "debug")
 CHOOSERS = ("dropped", "attention", "sessions", "client", "server", "sender", "recipient", "since", "until")
 
 
@@ -79,6 +81,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     """
     if bool(given["files"]) == bool(given["folder"]):
         raise click.UsageError("name captures to analyse, or a folder with --from")
+    if given["folder"]:
+        _refuse_idle(ctx)
     from pcapdiag.deliver.delivery import refuse_public
 
     ticket, system, site = _destination(given)
@@ -88,6 +92,14 @@ def command(ctx: click.Context, /, **given: Any) -> None:
         output.lines(preview(errand) if given["dry_run"] else send(errand))
     if unread:
         ctx.exit(UNREADABLE)
+
+
+def _refuse_idle(ctx: click.Context) -> None:
+    """With --from everything is decided but where and how it is sent."""
+    for parameter in ctx.command.params:
+        name = parameter.name or ""
+        if name not in OF_SENDING and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{parameter.opts[0]} does nothing with --from, which sends what is there")
 
 
 def _destination(given: dict[str, Any]) -> tuple[Ticket, System, Site]:
@@ -124,7 +136,15 @@ def _errand(given: dict[str, Any], ticket: Ticket, system: System, site: Site) -
 
     def prepare() -> Bundle:
         return _packed(
-            analysis, names, _options(given, clock), name, folder, system, attached=attached, reading=_reading(given)
+            analysis,
+            names,
+            _options(given, clock),
+            name,
+            folder,
+            system,
+            site,
+            attached=attached,
+            reading=_reading(given),
         )
 
     return Errand(given["ticket"], ticket, system, site, name, folder, prepare, **common), unread
@@ -149,6 +169,7 @@ def _packed(
     name: str,
     folder: Path,
     system: System,
+    site: Site,
     *,
     attached: bool,
     reading: Reading,
@@ -167,7 +188,7 @@ def _packed(
         other = [f"session {id}: {what}" for id, what in info.differences]
         return Cut(True, f"In the slice of the packets alone, {'; '.join(other)}." if other else "")
 
-    return pack(redact(analysis, names), options, name, folder, system, attached=attached, cut=cut)
+    return pack(redact(analysis, names), options, name, folder, system, site, attached=attached, cut=cut)
 
 
 def _reading(given: dict[str, Any]) -> Reading:

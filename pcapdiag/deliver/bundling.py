@@ -61,6 +61,7 @@ def pack(
     name: str,
     folder: Path,
     system: System,
+    site: Site,
     *,
     attached: bool,
     cut: Callable[[Path], Cut],
@@ -81,24 +82,26 @@ def pack(
         slice_ = cut(packets)
         _write(exact, formats.render("json", analysis, options))
         paths = [page, packets, exact] if slice_.written else [page, exact]
-        note = _note(analysis, options, system, [path.name for path in paths] if attached else [], slice_)
+        markup = system.dialect_of(site)
+        names = [path.name for path in paths] if attached else []
+        note = _note(analysis, options, markup, system.limits.note_characters, names, slice_)
         files = tuple(_file(path, CONTENT_TYPES[path.suffix]) for path in paths)
-        bundle = Bundle(name, system.dialect, note, files, slice_.remark)
-        _write(folder / f"{stem}{ENDINGS[system.dialect]}", [note])
+        bundle = Bundle(name, markup, note, files, slice_.remark)
+        _write(folder / f"{stem}{ENDINGS[markup]}", [note])
         _write(folder / MANIFEST, [json.dumps(_manifest(bundle), indent=2) + "\n"])
     except OSError as error:
         raise UsageError(f"cannot write to {folder}: {error.strerror or error}") from error
     return bundle
 
 
-def _note(analysis: Analysis, options: Options, system: System, attached: list[str], slice_: Cut) -> str:
-    most = system.limits.note_characters
-    markup = dialect(system.dialect.value)
-    note = short(
-        analysis, markup, options, attached=attached, limit=None if most is None else most - CLOSING_CHARACTERS
-    )
+def _note(
+    analysis: Analysis, options: Options, markup: Dialect, most: int | None, attached: list[str], slice_: Cut
+) -> str:
+    writer = dialect(markup.value)
+    limit = None if most is None else most - CLOSING_CHARACTERS
+    note = short(analysis, writer, options, attached=attached, limit=limit)
     if slice_.written and slice_.remark:
-        note += "\n" + markup.write([Paragraph(slice_.remark)])
+        note += "\n" + writer.write([Paragraph(slice_.remark)])
     return note
 
 
@@ -147,9 +150,9 @@ def unpack(folder: Path, system: System, site: Site) -> Bundle:
     for file, digest in zip(files, expected, strict=True):
         if file.sha256 != digest:
             raise UsageError(f"{file.path} has changed since pcapdiag wrote it: its SHA-256 was {digest}")
-    if bundle.dialect is not system.dialect:
+    if bundle.dialect is not system.dialect_of(site):
         raise UsageError(
-            f"the note in {folder} is written in {bundle.dialect.value}, and {site.name} reads {system.dialect.value}: "
+            f"the note in {folder} is written in {bundle.dialect.value}, and {site.name} reads {system.dialect_of(site).value}: "
             "analyse the capture again for this ticket"
         )
     return bundle

@@ -105,7 +105,7 @@ class Sender:
                     raise DeliveryFailed(_unknown(self._site.name, error), uncertain=True) from None
                 if last:
                     raise DeliveryFailed(f"{self._site.name} broke off: {_words(error)}") from None
-            except (httpx.InvalidURL, ValueError) as error:
+            except (httpx.InvalidURL, ValueError, OSError) as error:
                 raise DeliveryFailed(f"{self._site.name}: {_words(error)}") from None
             else:
                 if last or not _worth_another(answer, reads):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pcapdiag.deliver import system, urls
+from pcapdiag.deliver.bundle import Dialect
 from pcapdiag.deliver.secret import FromCommand, FromEnvironment, FromKeyring, Source
 from pcapdiag.errors import TicketSettingsError
 
@@ -39,6 +40,7 @@ KINDS: dict[str, type] = {
     # of single systems (System.options)
     "service_management": bool,
     "attach_to_internal": bool,
+    "markup": str,
     "host": str,
     "port": int,
     "security": str,
@@ -150,6 +152,8 @@ def _site(name: str, table: Mapping[str, Any]) -> Site:
         fits = type(value) is kind and not (isinstance(value, int) and kind is int and value < 1)
         if not fits:
             raise TicketSettingsError(f"{key} {here} must be {_KIND_WORDS[kind]}, not {value!r}")
+    if table.get("markup", "plain") not in [each.value for each in Dialect]:
+        raise TicketSettingsError(f"markup {here} is none of {', '.join(each.value for each in Dialect)}")
     missing = [key for key in found.needs if not table.get(key) and not (key == "url" and found.url)]
     if missing:
         raise TicketSettingsError(f"{' and '.join(missing)} {here} is missing")

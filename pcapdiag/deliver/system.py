@@ -69,6 +69,7 @@ class System:
     shape: re.Pattern[str]
     example: str
     dialect: Dialect
+    """Unless a site's ``markup`` says otherwise (`dialect_of`)."""
     limits: Limits
     credential: Callable[[Site], Credential]
     deliver: Callable[[Job], Steps[Delivered]]
@@ -91,6 +92,10 @@ class System:
     """Settings it cannot do without."""
     always_secret: bool = True
     """False: only for a site with a user."""
+
+    def dialect_of(self, site: Site) -> Dialect:
+        """What that site makes of a note's marks."""
+        return Dialect(site.options.get("markup", self.dialect.value))
 
 
 def names() -> list[str]:

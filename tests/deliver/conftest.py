@@ -78,7 +78,8 @@ def attach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Attach:
     monkeypatch.chdir(work)
 
     def run(*arguments: str, **more: object) -> Result:
-        result = CliRunner().invoke(main, ["attach", *arguments, "--utc"], **more)  # type: ignore[arg-type]
+        zone = [] if "--from" in arguments else ["--utc"]
+        result = CliRunner().invoke(main, ["attach", *arguments, *zone], **more)  # type: ignore[arg-type]
         assert "Traceback" not in result.output
         return result
 

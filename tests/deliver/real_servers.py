@@ -147,7 +147,7 @@ Setting.rest_api_enabled = '1'
 admin = User.find_by(login: 'admin')
 Redmine::DefaultData::Loader.load('en') if Tracker.count == 0
 project = Project.create!(name: 'Mail', identifier: 'mail')
-issues = (1..4).map do |n|
+issues = (1..5).map do |n|
   Issue.create!(project: project, tracker: project.trackers.first || Tracker.first, author: admin,
                 subject: "mail lost #{n}", status: IssueStatus.first, priority: IssuePriority.first).id
 end

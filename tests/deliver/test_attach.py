@@ -54,6 +54,7 @@ def there(settings: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> I
         (["zammad@elsewhere:1234", ARTICLE], 2, "has no site 'elsewhere'"),
         (["jira:MAIL-12", ARTICLE], 2, "no site is jira"),
         ([TICKET, ARTICLE, "--config", "none.toml"], 2, "there is no file none.toml"),
+        ([TICKET, "--from", ".", "--session", "1"], 2, "--session does nothing with --from"),
         ([TICKET, "--from", "."], 2, "is no folder of an earlier pcapdiag attach"),
         ([TICKET, "no-such.pcap"], 3, "no-such.pcap: cannot be opened"),
         ([TICKET, CLEAN], 4, "needs attention"),
@@ -232,7 +233,7 @@ def test_an_attackers_words_in_every_system(name: str, tmp_path: Path) -> None:
         options={"host": "h", "sender": "a@b"},
     )
     bundle = pack(
-        attacked(), Options(), "0123456789abcdef", tmp_path, found, attached=True, cut=lambda path: Cut(False)
+        attacked(), Options(), "0123456789abcdef", tmp_path, found, site, attached=True, cut=lambda path: Cut(False)
     )
     job = job_for(found, parse(found.example), site, bundle, public=True)
     note = job.parcel.note()

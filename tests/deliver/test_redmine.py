@@ -70,6 +70,13 @@ def test_files_of_a_private_note_on_request(
     assert [row["private_notes"] for row in found["journals"] if row["notes"]] == [True]
 
 
+def test_a_redmine_of_markdown(redmine_site: Site, settings: Callable[[str], Path], attach: Attach) -> None:
+    served, issues = redmine_site
+    settings(SETTINGS.format(url=served.url, token=served.token, more='markup = "markdown"\n'))
+    assert attach(f"redmine:{issues[3]}", ARTICLE).exit_code == 0
+    assert "\n### Captures" in issue(served, issues[3])["journals"][0]["notes"]
+
+
 def test_redmine_says_no(redmine_site: Site, settings: Callable[[str], Path], attach: Attach) -> None:
     served, issues = redmine_site
     settings(SETTINGS.format(url=served.url, token=served.token, more=""))
@@ -77,8 +84,8 @@ def test_redmine_says_no(redmine_site: Site, settings: Callable[[str], Path], at
     assert lost.exit_code == 4
     assert "tracker has no ticket 999999" in lost.stderr
     settings(SETTINGS.format(url=served.url, token="0" * 40, more=""))
-    wrong = attach(f"redmine:{issues[3]}", ARTICLE, "--public")
+    wrong = attach(f"redmine:{issues[4]}", ARTICLE, "--public")
     assert wrong.exit_code == 4
     assert "does not know the secret it was given (what echo prints)" in wrong.stderr
     assert "0" * 40 not in wrong.output
-    assert not issue(served, issues[3])["journals"]
+    assert not issue(served, issues[4])["journals"]

@@ -51,6 +51,10 @@ def test_a_site(tmp_path: Path) -> None:
         (RT + "service_management = true\n", "there is no service_management in [sites.work]."),
         (RT + 'max_file_octets = "3"\n', "must be a whole number above 0, not '3'"),
         (RT + "max_file_octets = 0\n", "must be a whole number above 0, not 0"),
+        (
+            RT.replace('"rt"', '"redmine"') + 'markup = "html"\n',
+            "markup in [sites.work] is none of plain, markdown, jira, textile",
+        ),
         (RT + "timeout_s = true\n", "must be a whole number above 0, not True"),
         (RT + 'default = "yes"\n', "must be true or false, not 'yes'"),
         (

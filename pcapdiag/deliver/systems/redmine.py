@@ -104,12 +104,12 @@ SYSTEM = System(
     title="Redmine",
     shape=re.compile(r"[1-9]\d{0,17}", re.ASCII),
     example="redmine:88",
-    dialect=Dialect.TEXTILE,
+    dialect=Dialect.TEXTILE,  # its default; markup = "markdown" where its administrator chose that
     limits=Limits(file_octets=5 << 20, note_characters=60_000),  # attachment_max_size; MySQL's TEXT holds 65,535 octets
     credential=credential,
     deliver=deliver,
     seen=seen,
     no_internal=always_internal,
     keeps_files=keeps_files,
-    options=frozenset({"attach_to_internal"}),
+    options=frozenset({"attach_to_internal", "markup"}),
 )
