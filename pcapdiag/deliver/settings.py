@@ -140,37 +140,35 @@ def _site(name: str, table: Mapping[str, Any]) -> Site:
     if not NAME.fullmatch(name):
         raise TicketSettingsError(f"{name!r} is no name for a site: letters, digits, '-', '_' and '.'")
     found = system.find(_system_name(table, here))
-    ours = [key for key in KINDS if key not in _options_of_all() or key in found.options]
+    _check(table, found, here)
+    return Site(
+        name=name,
+        system=found.name,
+        url=_url(table, here) or found.url,
+        secret=_secret(table, found, here),
+        options={key: table[key] for key in found.options if key in table},
+        **{key: table[key] for key in _PLAIN if key in table},
+    )
+
+
+def _check(table: Mapping[str, Any], found: system.System, here: str) -> None:
+    """Keys that this system has, values that they may have, and none missing."""
     for key in sorted(SECRETS_THEMSELVES.intersection(table)):
         raise TicketSettingsError(
             f"{key} {here} would keep a secret in clear: say where it is with token_env (a variable), "
             "token_keyring (service and user) or token_command (a program that prints it)"
         )
-    _known(table, ours, here)
+    others = _options_of_all() - found.options
+    _known(table, [key for key in KINDS if key not in others], here)
     for key, value in table.items():
         kind = KINDS[key]
-        fits = type(value) is kind and not (isinstance(value, int) and kind is int and value < 1)
-        if not fits:
+        if type(value) is not kind or (isinstance(value, int) and kind is int and value < 1):
             raise TicketSettingsError(f"{key} {here} must be {_KIND_WORDS[kind]}, not {value!r}")
     if table.get("markup", "plain") not in [each.value for each in Dialect]:
         raise TicketSettingsError(f"markup {here} is none of {', '.join(each.value for each in Dialect)}")
     missing = [key for key in found.needs if not table.get(key) and not (key == "url" and found.url)]
     if missing:
         raise TicketSettingsError(f"{' and '.join(missing)} {here} is missing")
-    secret = _secret(table, here) or (FromEnvironment(found.token_env) if found.token_env else None)
-    if secret is None and (found.always_secret or table.get("user")):
-        raise TicketSettingsError(
-            f"{here} nothing says where its secret is: token_env (a variable), token_keyring (service and user) or "
-            "token_command (a program that prints it)"
-        )
-    return Site(
-        name=name,
-        system=found.name,
-        url=_url(table, here) or found.url,
-        secret=secret,
-        options={key: table[key] for key in found.options if key in table},
-        **{key: table[key] for key in _PLAIN if key in table},
-    )
 
 
 _PLAIN = (
@@ -226,19 +224,29 @@ def _url(table: Mapping[str, Any], here: str) -> str:
     return url
 
 
-def _secret(table: Mapping[str, Any], here: str) -> Source | None:
+def _secret(table: Mapping[str, Any], found: system.System, here: str) -> Source | None:
     ways = [key for key in ("token_env", "token_keyring", "token_command") if key in table]
     if len(ways) > 1:
         raise TicketSettingsError(f"{' and '.join(ways)} {here}: one of them is enough")
-    if "token_env" in table:
-        return FromEnvironment(table["token_env"])
-    for key in ways:
-        words = table[key]
-        if not words or not all(isinstance(word, str) and word for word in words):
-            raise TicketSettingsError(f"{key} {here} must be a list of texts")
-        if key == "token_command":
-            return FromCommand(tuple(words))
-        if len(words) != 2:
-            raise TicketSettingsError(f'{key} {here} must name service and user, such as ["rt.example.net", "anna"]')
-        return FromKeyring(*words)
+    if ways:
+        return _source(ways[0], table[ways[0]], here)
+    if found.token_env:
+        return FromEnvironment(found.token_env)
+    if found.always_secret or table.get("user"):
+        raise TicketSettingsError(
+            f"{here} nothing says where its secret is: token_env (a variable), token_keyring (service and user) or "
+            "token_command (a program that prints it)"
+        )
     return None
+
+
+def _source(key: str, value: str | list[str], here: str) -> Source:
+    if isinstance(value, str):
+        return FromEnvironment(value)
+    if not value or not all(isinstance(word, str) and word for word in value):
+        raise TicketSettingsError(f"{key} {here} must be a list of texts")
+    if key == "token_command":
+        return FromCommand(tuple(value))
+    if len(value) != 2:
+        raise TicketSettingsError(f'{key} {here} must name service and user, such as ["rt.example.net", "anna"]')
+    return FromKeyring(*value)

@@ -159,6 +159,11 @@ def test_a_service_desk_has_internal_notes_with_their_files(
         assert dict(vendor.files.values()) == on_disk("jira")
         assert not vendor.complaints
         assert attach("jira:MAIL-12", ARTICLE, "--public").exit_code == 4
+        settings(table("jira", vendor.url, "service_management = true\nmax_file_octets = 10\n"))
+        options = ["--again", *(["--public"] if public else [])]
+        assert attach("jira:MAIL-12", "--from", FOLDERS["jira"], *options).exit_code == 0
+        assert [note["public"] for note in vendor.notes] == [public, public]
+        assert not vendor.complaints
 
 
 def test_a_gitlab_that_knows_no_internal_notes_is_noticed(

@@ -108,6 +108,7 @@ class Jira(Vendor):
         "GET /rest/servicedeskapi/request/MAIL-12": "request",
         "POST /rest/servicedeskapi/servicedesk/7/attachTemporaryFile": "temporary",
         "POST /rest/servicedeskapi/request/MAIL-12/attachment": "desk_attached",
+        "POST /rest/servicedeskapi/request/MAIL-12/comment": "desk_commented",
     }
 
     def authorized(self, received: Received) -> bool:
@@ -160,6 +161,12 @@ class Jira(Vendor):
             name = self.files[id][0]
             rows.append({"filename": name, "_links": {"content": f"{self.url}/secure/attachment/{id}/{name}"}})
         return 201, {"comment": note, "attachments": {"size": len(rows), "values": rows}}
+
+    def desk_commented(self, received: Received) -> Reply:
+        body = received.json()
+        assert set(body) == {"body", "public"}
+        self.notes.append({"id": str(len(self.notes) + 1), **body})
+        return 201, self.notes[-1]
 
 
 class GitHub(Vendor):

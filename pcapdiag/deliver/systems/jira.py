@@ -78,53 +78,65 @@ def _to_issue(job: Job) -> Steps[Delivered]:
 
 def _to_desk(job: Job) -> Steps[Delivered]:
     """Comment and attachments become visible at once, or not at all."""
-    request = DESK + urls.path("request", job.ticket)
     if not job.parcel.files:
-        comment = yield Request(
-            Purpose.SEND,
-            "POST",
-            request + "/comment",
-            like={"id": "ID of the comment", "public": job.public},
-            body=Json({"body": _note(job), "public": job.public}),
-            brings=(THE_NOTE,),
-        )
-        return Delivered(_page(job, comment.text("id")), (_desk_check(comment.at("public"), job),))
-    described = yield Request(Purpose.LOOK, "GET", request, like={"serviceDeskId": "ID-of-the-desk"})
+        return (yield from _desk_comment(job))
+    temporary = yield from _temporary(job)
+    rows = [
+        {"filename": file.name, "_links": {"content": f"/secure/attachment/ID/{file.name}"}}
+        for file in job.parcel.files
+    ]
+    answer = yield Request(
+        Purpose.SEND,
+        "POST",
+        _request(job) + "/attachment",
+        like={"comment": {"id": "ID of the comment", "public": job.public}, "attachments": {"values": rows}},
+        headers=EXPERIMENTAL,
+        body=Json(
+            {"temporaryAttachmentIds": temporary, "public": job.public, "additionalComment": {"body": _note(job)}}
+        ),
+        brings=(THE_NOTE, *(file.name for file in job.parcel.files)),
+    )
+    checks = [_desk_check(answer.at("comment", "public"), job)]
+    kept = {str(row.get("filename")): row for row in answer.rows("attachments", "values")}
+    for file in job.parcel.files:
+        content = (kept.get(file.name, {}).get("_links") or {}).get("content")
+        checks.append((yield from _check(job, file, str(content))) if content else compared(file, None))
+    return Delivered(_page(job, answer.text("comment", "id")), tuple(checks))
+
+
+def _temporary(job: Job) -> Steps[list[str]]:
+    """The files uploaded to the desk that the request belongs to; Jira forgets those that are not used."""
+    described = yield Request(Purpose.LOOK, "GET", _request(job), like={"serviceDeskId": "ID-of-the-desk"})
+    desk = described.text("serviceDeskId")
     temporary = []
     for file in job.parcel.files:
         answer = yield Request(
             Purpose.SEND,
             "POST",
-            DESK + urls.path("servicedesk", described.text("serviceDeskId"), "attachTemporaryFile"),
+            DESK + urls.path("servicedesk", desk, "attachTemporaryFile"),
             like={"temporaryAttachments": [{"temporaryAttachmentId": f"temporary ID of {file.name}"}]},
             headers=NO_CHECK | EXPERIMENTAL,
             body=Form("file", file),
         )
         temporary.append(answer.text("temporaryAttachments", 0, "temporaryAttachmentId"))
-    body = {"temporaryAttachmentIds": temporary, "public": job.public, "additionalComment": {"body": _note(job)}}
+    return temporary
+
+
+def _desk_comment(job: Job) -> Steps[Delivered]:
+    """A comment without files, all of which were too large."""
     answer = yield Request(
         Purpose.SEND,
         "POST",
-        request + "/attachment",
-        like={
-            "comment": {"id": "ID of the comment", "public": job.public},
-            "attachments": {
-                "values": [
-                    {"filename": file.name, "_links": {"content": f"/secure/attachment/ID/{file.name}"}}
-                    for file in job.parcel.files
-                ]
-            },
-        },
-        headers=EXPERIMENTAL,
-        body=Json(body),
-        brings=(THE_NOTE, *(file.name for file in job.parcel.files)),
+        _request(job) + "/comment",
+        like={"id": "ID of the comment", "public": job.public},
+        body=Json({"body": _note(job), "public": job.public}),
+        brings=(THE_NOTE,),
     )
-    checks = [_desk_check(answer.at("comment", "public"), job)]
-    rows = {str(row.get("filename")): row for row in answer.rows("attachments", "values")}
-    for file in job.parcel.files:
-        content = (rows.get(file.name, {}).get("_links") or {}).get("content")
-        checks.append((yield from _check(job, file, str(content))) if content else compared(file, None))
-    return Delivered(_page(job, answer.text("comment", "id")), tuple(checks))
+    return Delivered(_page(job, answer.text("id")), (_desk_check(answer.at("public"), job),))
+
+
+def _request(job: Job) -> str:
+    return DESK + urls.path("request", job.ticket)
 
 
 def _desk_check(public: object, job: Job) -> Check:
