@@ -84,10 +84,11 @@ class Masker:
         known: set[bytes] = set()
         domains = {host.lower() for host in hosts if host}
         for word in words:
-            local, at, domain = word.rpartition(b"@")
+            path = word.partition(b":")[2] if word.startswith(b"@") else word
+            local, at, domain = path.rpartition(b"@")
             if at and domain:
                 domains.add(domain.lower())
-            known.update(names_in((local if at else word).rpartition(b":")[2]))
+            known.update(names_in(local if at else path))
         known -= {domain for domain in domains if b"." in domain} | {b""}
         phrases = [word for word in known if len(word) >= SHORTEST and not _RUN.fullmatch(word)]
         return cls(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,13 @@ def test_without_a_word_nothing_is_hidden() -> None:
     assert recipient("--redact", "mail") != address
     assert recipient("--redact", "mail").partition("@")[1:] == address.partition("@")[1:]
     assert recipient("--redact", "all").partition("@")[2] != address.partition("@")[2]
+
+
+def test_where_nothing_is_hidden_nothing_is_paid() -> None:
+    loaded = f"import sys; from pcapdiag.cli import main; main(['analyze', {REFUSED!r}], standalone_mode=False); "
+    loaded += "print([name for name in sys.modules if name in ('pcapdiag.redact', 'pcapdiag.pseudonym')])"
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_a_key_is_made_for_its_owner_alone_and_used_again(tmp_path: Path) -> None:
