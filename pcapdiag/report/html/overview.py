@@ -12,7 +12,7 @@ from pcapdiag.model import How, Party, Stage
 from pcapdiag.report.clean import plain
 from pcapdiag.report.clock import Clock
 from pcapdiag.report.names import greeted, helo
-from pcapdiag.report.words import HOW, IMPACT, PARTY, PATTERN, STAGE, count, sentence
+from pcapdiag.report.words import HOW, PARTY, PATTERN, STAGE, count, sentence
 
 MOST_ROWS = 1_000
 """Rows of the table: what a browser sorts at once, and at most half a megabyte. Those that need attention come first."""
@@ -49,7 +49,6 @@ class Row(NamedTuple):
     strength: str
     stage: str
     impact: str
-    impact_says: str
     attention: bool
 
 
@@ -123,7 +122,6 @@ def _row(judged: Judged, clock: Clock, one_day: bool) -> Row:
         verdict.strength.value if verdict.strength else "",
         verdict.stage.value,
         verdict.impact.value,
-        IMPACT[verdict.impact],
         verdict.attention,
     )
 

@@ -41,8 +41,6 @@ class PacketRow(NamedTuple):
     tcp: Tcp
     says: str
     end: bool
-    cited: bool
-    """The evidence names it."""
 
 
 class Packets(NamedTuple):
@@ -70,7 +68,6 @@ def packets(judged: Judged, lines: Sequence[Line], clock: Clock) -> Packets:
             columns.get(at) or _of_line(said.get(at)),
             _says(said.get(at), odd.get(at, Odd.NONE)),
             at == verdict.end,
-            at in cited,
         )
         for at in sorted(wanted[:MOST])
     ]

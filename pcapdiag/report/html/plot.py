@@ -18,15 +18,28 @@ from pcapdiag.report.clean import duration_text
 from pcapdiag.report.words import SIDE, count, sentence
 from pcapdiag.tcp.connection import Connection, Odd, Segment
 
-WIDTH, HEIGHT = 940, 250
-LEFT, RIGHT, TOP, BOTTOM = 84, 24, 34, 44
+
+class Frame(NamedTuple):
+    """The drawing's size, and where its axes stand."""
+
+    width: int
+    height: int
+    left: int
+    right: int
+    top: int
+    bottom: int
+
+
+FRAME = Frame(940, 252, 84, 916, 34, 206)
+MARGIN = 6
+"""Between the axis of octets and the first segment."""
 SEGMENTS, OCTETS = 4, 4_000
 """A side that sent less in one direction has nothing to see, unless it sent something again."""
 AGAIN = 2
 MOST = 1_500
 """Segments drawn; of more, every odd one and some of the others."""
 USUAL, SHORTEST_CAP_NS = 4, 1_000_000
-"""A pause is drawn no longer than four times the usual one, nor than an eighth of all that is usual."""
+"""A pause is drawn no longer than four times the usual one, or an eighth of all usual ones together if that is more."""
 MOST_EVENTS = 6
 LABEL_APART = 72
 """Room that a label of the time axis takes."""
@@ -68,6 +81,7 @@ class Cut(NamedTuple):
 class Panel(NamedTuple):
     """One side's octets over time."""
 
+    frame: Frame
     title: str
     says: str
     """The same in words."""
@@ -126,8 +140,8 @@ class _Time:
         usual = USUAL * sorted(gaps)[len(gaps) // 2] if gaps else 0
         cap = max(usual, sum(gap for gap in gaps if gap <= usual) // 8, SHORTEST_CAP_NS)
         steps = [min(gap, cap) for gap in gaps]
-        unit = (WIDTH - LEFT - RIGHT - 12) / max(1, sum(steps))
-        self._xs = [float(LEFT + 6)]
+        unit = (FRAME.right - FRAME.left - 2 * MARGIN) / max(1, sum(steps))
+        self._xs = [float(FRAME.left + MARGIN)]
         for step in steps:
             self._xs.append(self._xs[-1] + step * unit)
         self.cuts = [
@@ -162,8 +176,8 @@ class _Height:
         self._most = max(1, most)
 
     def y(self, octets: int) -> float:
-        room = HEIGHT - TOP - BOTTOM
-        return round(HEIGHT - BOTTOM - room * max(0, min(octets, self._most)) / self._most, 1)
+        room = FRAME.bottom - FRAME.top
+        return round(FRAME.bottom - room * max(0, min(octets, self._most)) / self._most, 1)
 
     def ticks(self) -> list[Tick]:
         step = _round_step(self._most)
@@ -198,6 +212,7 @@ def _panel(
         ]
 
     return Panel(
+        FRAME,
         f"{SIDE[side].removeprefix('the ').capitalize()}'s octets over time",
         _in_words(connection, data, side),
         strokes(False),
@@ -222,7 +237,7 @@ def _acks(segments: Sequence[Segment], side: Side, time: _Time, height: _Height)
         level = segment.ack
         yield f"{x},{height.y(level)}"
     if level is not None:
-        yield f"{WIDTH - RIGHT - 6},{height.y(level)}"
+        yield f"{FRAME.right - MARGIN},{height.y(level)}"
 
 
 def _in_words(connection: Connection, data: Sequence[Segment], side: Side) -> str:
@@ -251,8 +266,8 @@ def _placed(events: Sequence[tuple[int, str, str]], time: _Time) -> Iterator[Eve
     """Their lines; labels stand in two rows, on the side that has room."""
     for number, (ns, text, kind) in enumerate(events):
         x = time.x(ns)
-        left = x > WIDTH / 2
+        left = x > FRAME.width / 2
         yield Event(x, 12 + 13 * (number % 2), "end" if left else "start", text, kind)
 
 
-__all__ = ["HEIGHT", "WIDTH", "Panel", "Plot", "plot"]
+__all__ = ["FRAME", "Panel", "Plot", "plot"]

@@ -9,10 +9,12 @@ from collections import Counter
 from hashlib import sha256
 from importlib.resources import files
 from itertools import pairwise
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from pcapdiag import analyze
 from pcapdiag.analysis import Analysis, KeepDialogue
 from pcapdiag.report.formats import for_others, render
 from pcapdiag.report.html.overview import MOST_ROWS
@@ -22,6 +24,7 @@ from tests.report.html.pages import Document, page
 from tests.report.stories import STORIES, analysis_of, article, many
 from tests.report.test_text import Stream
 
+SCENES = sorted((Path(__file__).parents[3] / "captures").glob("*/capture.pcap"))
 PAGES = {name: page(story()) for name, story in STORIES.items()}
 
 
@@ -208,6 +211,25 @@ def test_twelve_thousand_sessions_make_a_page_that_can_be_opened() -> None:
     document = Document(page(analysis))
     assert len([each for each in document.all("tr") if "data-party" in each.attributes]) == MOST_ROWS
     assert "The table holds 1,000 of 12,000 sessions" in document.one("main").text
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda path: path.parent.name)
+def test_every_sample_capture_has_its_page(scene: Path) -> None:
+    """Well formed, every session told with its drawings, and each frame that the evidence names in its table."""
+    analysis = analyze([scene], keep_dialogue=KeepDialogue.ALL)
+    document = Document(page(analysis, dialogue=KeepDialogue.ALL))
+    articles = [*document.all("article")]
+    for judged, told in zip(analysis.sessions, articles, strict=True):
+        inside = [each for each in document.elements if told in each.parents]
+        assert len([each for each in inside if "ladder" in each.classes]) == 2
+        (table,) = [each for each in inside if each.tag == "table" and "packets" in each.classes]
+        frames = {
+            each.text
+            for each in inside
+            if each.tag == "th" and table in each.parents and each.attributes["scope"] == "row"
+        }
+        assert {str(at.frame) for evidence in judged.verdict.evidence for at in evidence.frames[:1]} <= frames
+        assert str(judged.verdict.end.frame) in frames
 
 
 # --- Colours -----------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 from pcapdiag import analyze
 from pcapdiag.analysis import Judged, KeepDialogue
 from pcapdiag.model import Side
-from pcapdiag.report.html.plot import HEIGHT, WIDTH, Panel, plot
+from pcapdiag.report.html.plot import FRAME, Panel, plot
 from pcapdiag.tcp.connection import Odd
 from tests.factories import make_connection, make_judged, make_segment
 
@@ -66,7 +66,7 @@ def test_strokes_are_the_segments() -> None:
 def test_a_transfer_is_seen_beside_silence_of_minutes() -> None:
     shown = panel(transfer(40, again=4, silence_s=60))
     width = shown.new[-1].x - shown.new[0].x
-    assert width > WIDTH / 4
+    assert width > FRAME.width / 4
     assert len(shown.cuts) >= 4
     labels = [tick.text for tick in shown.times]
     assert "240 s" in labels, "and the axis says how long it really was"
@@ -98,7 +98,7 @@ def test_real_transfers_stand_inside_the_axes(name: str) -> None:
     assert panels
     for shown in panels:
         for stroke in (*shown.new, *shown.again):
-            assert 84 <= stroke.x <= WIDTH
-            assert 0 <= stroke.y2 < stroke.y1 <= HEIGHT
+            assert FRAME.left <= stroke.x <= FRAME.right
+            assert FRAME.top <= stroke.y2 < stroke.y1 <= FRAME.bottom
         places = sorted(tick.at for tick in shown.times)
         assert all(later - earlier >= 60 for earlier, later in pairwise(places)), "labels apart"
