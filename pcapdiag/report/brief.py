@@ -150,9 +150,9 @@ class _Page:
         told: list[str] = []
         for judged in chosen:
             pieces = [self._dialect.write(self._session(judged, depth)) for depth in DEPTHS]
-            piece = next((each for each in pieces if share.holds(each) and room.holds(each)), pieces[-1])
-            if not room.holds(piece):
-                break
+            piece = next((each for each in pieces[:-1] if share.holds(each) and room.holds(each)), pieces[-1])
+            if not room.holds(piece) or (told and piece is pieces[-1]):
+                break  # a first session is worth scraps, a second is better told in a line
             room = room.without(piece)
             told.append(piece)
         return told

@@ -1,4 +1,4 @@
-"""Jira's wiki markup ("Text Formatting Notation Help" of Jira 8 to 10, Data Center and REST version 2).
+"""Jira's wiki markup, as Jira Data Center and version 2 of the REST interface take it (Jira, "Text Formatting Notation Help").
 
 A backslash makes one of ``- # * _ + ? ^ ~ | % { } [ ] ( ) ! @`` a plain character, unless another backslash stands before it
 (`BackslashEscapeRendererComponent` of Atlassian's renderer, and the same list in the editor of Jira Cloud). Before anything
