@@ -6,12 +6,12 @@ nothing but the key says which network it is. IPv4 and IPv6 are two trees.
 
 Some bits are never flipped, so that an address keeps its kind and no host turns into a loopback or multicast address:
 
-* IPv4: those on the way to 127.0.0.0/8 (loopback, which stays as it is) and 224.0.0.0/4. The class of an address (A, B or C)
-  is seen therefore, and of 64.0.0.0 to 126.255.255.255 how many first bits it has in common with 127.
+* IPv4: those on the way to 127.0.0.0/8 (loopback, which stays as it is) and 224.0.0.0/4. The class of an address (A, B
+  or C) is seen therefore, and of 64.0.0.0 to 126.255.255.255 how many first bits it has in common with 127.
   Private networks do not look private any more.
 * IPv6: those on the way to 2000::/3 (global), fc00::/7 (private), fe80::/10 (link-local) and ff00::/8 (multicast).
-* ``0.0.0.0``, ``::`` and ``::1`` stay. ``::ffff:0:0/96`` and ``64:ff9b::/96`` hold IPv4 addresses (RFC 4291 2.5.5.2, RFC 6052):
-  the prefix stays, and the address in it gets the pseudonym that it has by itself.
+* ``0.0.0.0``, ``::`` and ``::1`` stay. ``::ffff:0:0/96`` and ``64:ff9b::/96`` hold IPv4 addresses (RFC 4291 2.5.5.2,
+  RFC 6052): the prefix stays, and the address in it gets the pseudonym that it has by itself.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def packed(octets: bytes, key: bytes) -> bytes:
 def _flips(before: bytes, octet: int, key: bytes, size: int) -> int:
     """Which bits of the octet behind `before` are flipped.
 
-    The digest has a bit for every way through an octet: none for the first (the empty way is 1), then 2 and 3, 4 to 7...
+    The digest has a bit for every way through an octet: bit 1 for the empty way, 2 and 3 for those of one step...
     """
     digest = int.from_bytes(blake2b(before, key=key, digest_size=32, person=b"ip%d" % size).digest(), "big")
     way, flips = 1, 0

@@ -76,7 +76,7 @@ def _each_word(octets: bytes, told: Callable[[bytes], bytes]) -> bytes:
     return b"".join([word if word.isspace() else told(word) for word in _WORDS.split(octets)])
 
 
-# --- MAIL and RCPT ------------------------------------------------------------------------------------------------------
+# --- MAIL and RCPT ---------------------------------------------------------------------------------------------------
 
 
 def _path(argument: bytes) -> _Path | None:
@@ -125,7 +125,7 @@ def _masked_xtext(masker: Masker, spelled: bytes) -> bytes:
     return told + spelled[place : place + length] + masker.names.host(domain)
 
 
-# --- Others -------------------------------------------------------------------------------------------------------------
+# --- Others ----------------------------------------------------------------------------------------------------------
 
 
 def _masked_user(masker: Masker, word: bytes) -> bytes:

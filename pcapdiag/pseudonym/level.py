@@ -10,6 +10,7 @@ class Level(Enum):
 
     NONE = "none"
     MAIL = "mail"
-    """Local parts of mail addresses. Times, IP addresses, HELO, queue ids and sizes stay: the other side finds the mail by them."""
+    """Local parts of mail addresses. Times, IP addresses, HELO, queue ids and sizes stay: by them the other side finds
+    the mail."""
     ALL = "all"
     """IP addresses and host names, too."""

@@ -1,8 +1,9 @@
 """Free text of a session -> the same text without the names that occurred in it, octet for octet.
 
-Servers repeat addresses in every form: ``550 <anna@example.com>``, ``User anna unknown``, a link with ``anna%40example.com``.
-So each place where a name may stand is found first (`_Find`: from, to, what stands there afterwards), then the places are put
-together; where two overlap, the one found first counts. Every search looks at an octet a bounded number of times.
+Servers repeat addresses in every form: ``550 <anna@example.com>``, ``User anna unknown``, a link with
+``anna%40example.com``. So each place where a name may stand is found first (`_Find`: from, to, and what stands there
+afterwards), then the places are put together; where two overlap, the one found first counts. Every search looks at an
+octet a bounded number of times.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from pcapdiag.pseudonym.names import Pseudonyms
 
 SHORTEST = 3
-"""A shorter local part is replaced as part of an address, in brackets and in quotes, but not wherever it stands alone: ``a`` and ``to``
-are words of every reply."""
+"""A shorter local part is replaced as part of an address, in brackets and in quotes, but not where it stands alone:
+``a`` and ``to`` are words of every reply."""
 CUT_FROM = 200
 """From this length on a text may have been cut: oddities at 200 octets, lines at 1,000."""
 _MOST_PHRASES = 50
@@ -39,13 +40,15 @@ _PERCENT = re.compile(rb"(?<![%b%%])(?:(?!%%40)[%b%%])++(?=%%40[A-Za-z0-9-]{1,63
 _XTEXT = re.compile(rb"(?<![%b+])(?:(?!\+40)[%b+])++(?=\+40[A-Za-z0-9-]{1,63}+\.)" % (_N, _N))
 _FIELD = re.compile(
     rb"(?://[^\s@]{0,500}[/?&=]"
-    rb"|(?:orig_)?(?:to|from|cc|rcpt|recipient|sender|user|username|login|address|addr|mail|mailfrom|mfrom|email|auth|orcpt|id|name)=)",
+    rb"|(?:orig_)?(?:to|from|cc|rcpt|recipient|sender|user|username|login|address|addr|mail|mailfrom|mfrom|email|auth"
+    rb"|orcpt|id|name)=)",
     re.I,
 )
 _RUN = re.compile(rb"[%b]++" % _A)
 _NAME = re.compile(rb"[%b]++" % _N)
 _ALNUM = re.compile(rb"[A-Za-z0-9\x80-\xff]++")
 _PART = re.compile(rb"[^_.\-]++")
+_ASCII = re.compile(rb"[A-Za-z0-9]++")
 _IPV6 = re.compile(rb"(?:(?<![A-Za-z0-9:.])|(?<=IPv6:)|(?<=ipv6:)|(?<=IPV6:))[0-9A-Fa-f:.]{2,64}+(?![A-Za-z0-9])")
 _HOST = re.compile(rb"[%b]*\.(?:[A-Za-z][A-Za-z0-9-]*|[^\x00-\x7f][^.]*)[A-Za-z0-9\x80-\xff]" % _N)
 _DASHED_IP = re.compile(rb"(?<![0-9])(?:[0-9]{1,3}-){3}[0-9]{1,3}(?![0-9])")
@@ -81,11 +84,12 @@ class Masker:
         known: set[bytes] = set()
         domains = {host.lower() for host in hosts if host}
         for word in words:
-            local, at, domain = word.rpartition(b"@")
+            path = word.partition(b":")[2] if word.startswith(b"@") else word
+            local, at, domain = path.rpartition(b"@")
             if at and domain:
                 domains.add(domain.lower())
-            known.update(names_in((local if at else word).rpartition(b":")[2]))
-        known -= domains | {b""}
+            known.update(names_in(local if at else path))
+        known -= {domain for domain in domains if b"." in domain} | {b""}
         phrases = [word for word in known if len(word) >= SHORTEST and not _RUN.fullmatch(word)]
         return cls(
             names,
@@ -97,14 +101,14 @@ class Masker:
         )
 
     def text(self, octets: bytes) -> bytes:
-        """The text with every mail address and every known name replaced; as long as before (see `Pseudonyms.fitted`)."""
+        """The text without mail addresses and known names, as long as before (see `Pseudonyms.fitted`)."""
         if commands.PATH_LINE.match(octets):
             verb, _, argument = octets.partition(b" ")
             return octets[: len(verb) + 1] + self.argument(verb.upper(), argument)
         return self.free_text(octets)
 
     def argument(self, verb: bytes, octets: bytes) -> bytes:
-        """The argument of a command (verb in upper case): a path, a parameter, a user's name are known by their place."""
+        """A command's argument (verb in upper case): a path, a parameter, a user's name are known by their place."""
         return octets if self.names.level is Level.NONE else commands.masked(self, verb, octets)
 
     def free_text(self, octets: bytes) -> bytes:
@@ -112,7 +116,7 @@ class Masker:
         return self._masked(octets, whole_words=True)
 
     def mailboxes(self, octets: bytes) -> bytes:
-        """The same, but local parts only in mail addresses: for text that consists of names (HELO) or keywords (the answer to EHLO)."""
+        """The same, but local parts only in mail addresses: for host names (HELO) and keywords (the answer to EHLO)."""
         return self._masked(octets, whole_words=False)
 
     def _masked(self, octets: bytes, *, whole_words: bool) -> bytes:
@@ -179,14 +183,17 @@ class Masker:
             yield from self._names(run, begin)
 
     def _names(self, run: bytes, begin: int) -> Iterator[_Find]:
-        """Known names inside a run of characters: between marks, and where no dot makes a host name of it between hyphens."""
+        """Known names inside a run of characters, between marks; between hyphens where it is no name with dots."""
         for found in _NAME.finditer(run):
             name = found[0].strip(b".")
             at = begin + found.start() + found[0].find(name)
             if self._known(name):
                 yield self._find(at, name)
             elif b"." not in name:
-                for part in _PART.finditer(name):
+                parts = [*_PART.finditer(name)]
+                if not name.isascii():
+                    parts += _ASCII.finditer(name)  # between quotation marks, dashes and the like of Unicode
+                for part in parts:
                     if self._known(part[0]):
                         yield self._find(at + part.start(), part[0])
 

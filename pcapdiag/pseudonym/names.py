@@ -43,13 +43,14 @@ class Pseudonyms:
     level: Level
     key: bytes = field(default_factory=new_key, repr=False)
     fitted: bool = True
-    """An IP address in octets (of a text, an address literal) keeps its length. Where its pseudonym has another, only the
-    shape of the address is left (``192.0.2.1`` as ``xxx.x.x.x``). False, for reports: the pseudonym stands there whole."""
+    """An IP address in octets (of a text, an address literal) keeps its length. Where its pseudonym has another, only
+    the shape of the address is left (``xxx.x.x.x``). False, for reports: the pseudonym stands there whole."""
 
     def local_part(self, octets: bytes, length: int | None = None) -> bytes:
-        """A local part's pseudonym: letters, as many as there were octets; upper and lower case, with and without quotes are one.
+        """A local part's pseudonym: letters, as many as there were octets.
 
-        `length` is for the same name spelled longer (xtext, ``%40``): its pseudonym begins with the same letters.
+        Upper and lower case, with and without quotes are one name. `length` is for a name spelled longer (in xtext or
+        with percent signs): its pseudonym begins with the same letters.
         """
         if self.level is Level.NONE:
             return octets
@@ -57,8 +58,11 @@ class Pseudonyms:
         return self._letters(b"local", meant(octets), wanted)
 
     def mailbox(self, octets: bytes) -> bytes:
-        """A mail address, as it stands between the brackets of a path, with its local part (at level ``all`` also its domain)
-        replaced. The null path (no octets) stays, and so does the form of a source route (RFC 5321 4.1.1.3)."""
+        """A mail address with its local part (at level ``all`` also its domain) replaced.
+
+        As it stands between the brackets of a path: the null path (no octets) stays, and so does the form of a source
+        route (RFC 5321 4.1.1.3).
+        """
         if self.level is Level.NONE or not octets:
             return octets
         route, colon, rest = octets.partition(b":") if octets.startswith(b"@") else (b"", b"", octets)
@@ -73,8 +77,8 @@ class Pseudonyms:
     def host(self, octets: bytes) -> bytes:
         """A host name with its labels replaced, or an address literal, at level ``all`` only.
 
-        Label by label, each by what stands behind it: hosts of one domain still share it, and the same label in two domains
-        is two. `TELLING_NOTHING` says what stays.
+        Label by label, each by what stands behind it: hosts of one domain still share it, and the same label in two
+        domains is two. `TELLING_NOTHING` says what stays.
         """
         if self.level is not Level.ALL or not octets:
             return octets
@@ -102,7 +106,7 @@ class Pseudonyms:
         return b".".join(reversed(told))
 
     def address(self, text: str) -> str:
-        """An IP address, prefix-preserving: two that share their first n bits share them afterwards; at level ``all`` only.
+        """An IP address, prefix-preserving, at level ``all`` only: two that share their first n bits do so afterwards.
 
         Loopback and unspecified addresses stay (`pcapdiag.pseudonym.addresses`).
         """

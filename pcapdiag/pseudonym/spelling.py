@@ -13,7 +13,8 @@ _QUOTED_PAIR = re.compile(rb"\\(.)", re.S)
 _XTEXT = re.compile(rb"\+([0-9A-Fa-f]{2})")
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 _TAGGED = re.compile(rb"(?:prvs=|btv1==|srs[01][=+-])")
-_PIECES = re.compile(rb"([+=%!@])")
+_PIECES = re.compile(rb"([+=%!@/])")
+_PERSON = re.compile(rb"[a-z]{2,}(?:\.[a-z]{2,}){1,2}")
 
 
 def meant(local: bytes) -> bytes:
@@ -43,6 +44,8 @@ def names_in(local: bytes) -> Iterator[bytes]:
     """The local part as it is meant, and every name inside it that may be quoted alone; host names are left out."""
     whole = meant(local)
     yield whole
+    if _PERSON.fullmatch(whole):
+        yield from whole.split(b".")  # anna.meier: "Anna Meier has left the company"
     pieces = _PIECES.split(whole)
     if len(pieces) == 1:
         return

@@ -1,7 +1,7 @@
 """`Analysis` -> the same `Analysis` in pseudonyms, before any renderer sees it.
 
-Filters and counts come before: ids, groups and patterns stay what they are. Sessions are redacted one by one when somebody
-asks for them, in the process in which they lie.
+Filters and counts come before: ids, groups and patterns stay what they are. Sessions are redacted one by one when
+somebody asks for them, in the process in which they lie.
 
 session     a judged session -> the same in pseudonyms
 said        what was said    -> the same in pseudonyms

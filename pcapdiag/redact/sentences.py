@@ -1,6 +1,7 @@
 """Sentences of findings and verdicts -> the same, part by part.
 
-Our own words stay as they are: a rule that quotes the network marks the part (`pcapdiag.model.Wire`, `Mailbox`, `Address`).
+Our own words stay as they are: a rule that quotes the network marks the part (`pcapdiag.model.Wire`, `Mailbox`,
+`Address`).
 """
 
 from __future__ import annotations
