@@ -31,7 +31,14 @@ def program() -> str:
 
 def section(told: Sequence[Judged], found: Sequence[Found], captures: Sequence[CaptureInfo], level: Level) -> str:
     """The comment on the section; `told` and `captures` are redacted. The verdict stands first, for readers that cut."""
-    return "\n".join([*_sessions(told, found, captures), *_files(found, captures), _LEVELS[level], *_advice()])
+    return "\n".join(
+        [
+            *_sessions(told, found, captures),
+            *_files(found, captures),
+            f"Redaction: {level.value}. {_LEVELS[level]}",
+            *_advice(),
+        ]
+    )
 
 
 def packet(captures: Sequence[CaptureInfo], capture: int, frame: int) -> str:

@@ -7,7 +7,9 @@ what is not known to be is filled. The filler is no letter, so that no line of i
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Iterable
+from contextlib import suppress
 
 from pcapdiag.pseudonym import Masker, commands
 from pcapdiag.smtp import auth, grammar
@@ -61,7 +63,7 @@ class Lines:
         """`withheld`: words that a reply may quote and must not."""
         self._masker = masker
         words = sorted(set(withheld), key=len, reverse=True)
-        self._withheld = re.compile(b"|".join(re.escape(word) for word in words)) if words else None
+        self._withheld = re.compile(b"|".join(map(_quoted, words))) if words else None
 
     # --- The client --------------------------------------------------------------------------------------------------
 
@@ -126,8 +128,17 @@ class Lines:
 
 
 def tokens(line: bytes) -> list[bytes]:
-    """The words of a line that replies to it must not quote."""
-    return _TOKEN.findall(line)[:8]
+    """The words of a line that replies to it must not quote, and what they hold in base64."""
+    found = _TOKEN.findall(line)[:8]
+    for word in tuple(found):
+        with suppress(ValueError):
+            found += _TOKEN.findall(b64decode(word, validate=True).replace(b"\0", b" "))[:4]
+    return found
+
+
+def _quoted(word: bytes) -> bytes:
+    """A pattern for a word in a reply. A server quotes as much as its buffer holds: the beginning is enough."""
+    return re.escape(word) if len(word) <= 8 else re.escape(word[:8]) + rb"[^\s\"'>)]*"
 
 
 def unknown(verb: bytes, line: bytes) -> bytes:

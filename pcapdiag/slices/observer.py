@@ -21,7 +21,7 @@ from pcapdiag.slices import lines, proxy
 from pcapdiag.slices.lines import Lines
 from pcapdiag.slices.mask import Mask
 from pcapdiag.slices.tls import TlsMask
-from pcapdiag.smtp import grammar
+from pcapdiag.smtp import auth, grammar
 from pcapdiag.smtp.clock import Marks
 from pcapdiag.smtp.dialogue import Command, Dialogue, Entry, Reply
 from pcapdiag.smtp.history import Entries
@@ -168,10 +168,7 @@ class MaskingObserver(SmtpObserver):
     def _show(self, heard: list[_Line], dialogue: Dialogue) -> None:
         """All names are known now: decide what is seen of each line."""
         text = _text_runs(heard)
-        withheld = [word for line in heard if line.verb == b"*" or not line.known for word in lines.tokens(line.octets)]
-        withheld += [
-            word for line in heard if line.verb in (b"AUTH", b"X-EXPS") for word in lines.tokens(line.octets)[2:]
-        ]
+        withheld = [word for line in heard for word in lines.tokens(_not_to_quote(line))]
         seen = Lines(masker_for(dialogue, self._names), withheld[:MOST_WITHHELD])
         for number, line in enumerate(heard):
             if line.side is Side.SERVER:
@@ -179,7 +176,7 @@ class MaskingObserver(SmtpObserver):
             elif line.known:
                 shown = seen.command(line.verb, line.octets)
             else:
-                shown = lines.filled(line.octets) if number in text else lines.unknown(line.verb, line.octets)
+                shown = lines.unknown(b"" if number in text else line.verb, line.octets)
             self.masks[line.side].show(line.offset, line.octets, shown)
 
 
@@ -190,6 +187,14 @@ def _hear(heard: list[_Line], recent: dict[Side, _Recent], entry: Entry) -> None
     elif isinstance(entry, Reply):
         octets = recent[Side.SERVER].octets(entry.offset, entry.end)
         heard.append(_Line(Side.SERVER, entry.offset, octets, b"", True))
+
+
+def _not_to_quote(line: _Line) -> bytes:
+    """What of a line a reply must not repeat: credentials, and text where commands were expected."""
+    if line.verb in (b"AUTH", b"X-EXPS"):
+        argument = line.octets.strip()[len(line.verb) :].strip()
+        return argument.partition(b" ")[2] if auth.mechanism(argument) else argument
+    return line.octets if line.verb == b"*" or not line.known else b""
 
 
 def _text_runs(heard: Iterable[_Line]) -> frozenset[int]:
