@@ -117,8 +117,9 @@ def test_a_dry_run_opens_no_socket_and_asks_for_no_secret(
 
 
 def test_a_site_that_is_away_leaves_everything_and_the_command(
-    there: Zammad, settings: Callable[[str], Path], attach: Attach
+    there: Zammad, settings: Callable[[str], Path], attach: Attach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("pcapdiag.deliver.send.TRIES", 1)
     path = settings(table("http://127.0.0.1:1"))
     done = attach(TICKET, ARTICLE, "--config", str(path))
     assert done.exit_code == 4
