@@ -34,8 +34,8 @@ from pcapdiag.model import Note
 SECTION, INTERFACE, STATISTICS = 0x0A0D0D0A, 1, 5
 ORDERS = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
 """The byte-order magic 0x1A2B3C4D (the draft, section 4.1)."""
-NUMBERED = frozenset((PACKET, SIMPLE, ENHANCED, 9, 0x204, 0x208, 0x216, 0x221))
-"""Blocks that Wireshark gives a frame number: packets, systemd journal entries and Sysdig's events."""
+NUMBERED = frozenset((PACKET, SIMPLE, ENHANCED, 9, 0x204, 0x208, 0x216, 0x221, 0xBAD, 0x40000BAD))
+"""Blocks that Wireshark gives a frame number: packets, systemd journal entries, Sysdig's events and custom blocks."""
 SMALLEST = 12
 MIN_ENHANCED = 32
 MAX_BLOCK = 1 << 24

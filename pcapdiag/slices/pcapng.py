@@ -79,7 +79,8 @@ def _resolution(ticks: int) -> int:
 
 
 def _ticks(time_ns: int, interface: Interface) -> int:
-    return max(0, time_ns - interface.offset_s * _SECOND_NS) * interface.ticks // _SECOND_NS
+    ticks = max(0, time_ns - interface.offset_s * _SECOND_NS) * interface.ticks // _SECOND_NS
+    return min(ticks, (1 << 64) - 1)
 
 
 def _option(code: int, value: bytes) -> bytes:
