@@ -1,7 +1,7 @@
 """GitLab issues: ``gitlab:group/sub/project#7``. Files are uploaded to the project; a note links them.
 
 Documentation: docs.gitlab.com, "Notes API" (``internal``, which "overrides ``confidential`` when both parameters are submitted";
-older ones know only the latter, deprecated since 15, so both are sent; a note holds 1,000,000 characters) and "Markdown uploads API" (17.6:
+older servers know only the latter, so both are sent; a note holds 1,000,000 characters) and "Markdown uploads API" (17.6:
 download by secret and file name since 17.4). Not tried with GitLab itself: the requests are checked against the
 documentation only.
 """
