@@ -4,9 +4,14 @@
     +-- CaptureError             an input cannot be read
     |   +-- NotACapture          its content is no capture format that we know
     |   +-- UnsupportedLinkType  no packet of it could be understood
+    +-- SliceRefused             a session's packets cannot be written out again
     +-- SpoolFull                the temporary file for finished sessions cannot be written
     +-- TsharkMissing            --engine tshark without a tshark (or a pyshark) that runs
     +-- UsageError               options that contradict one another
+    |   +-- TicketSettingsError  the settings of ticket systems, or a secret they name, cannot be used
+    +-- DeliveryError            the report is not in the ticket, or not all of it
+        +-- DeliveryRefused      pcapdiag would not send it: there already, or everybody would read it
+        +-- DeliveryFailed       it was sent, and the ticket system or the way to it did not take all of it
 
 Every message says what happened, with numbers, and what fixes it.
 """
@@ -39,6 +44,10 @@ class UnsupportedLinkType(CaptureError):
     """The file is a capture, but its link type or format is one that the chosen engine does not know."""
 
 
+class SliceRefused(PcapdiagError):
+    """A session's packets cannot be written out again: its capture cannot be read twice, or is not the same any more."""
+
+
 class SpoolFull(PcapdiagError):
     """The temporary file for finished sessions cannot be written."""
 
@@ -49,3 +58,25 @@ class TsharkMissing(PcapdiagError):
 
 class UsageError(PcapdiagError):
     """Options that contradict one another."""
+
+
+class TicketSettingsError(UsageError):
+    """The settings of ticket systems, or a secret they name, cannot be used."""
+
+
+class DeliveryError(PcapdiagError):
+    """The report is not in the ticket, or not all of it."""
+
+
+class DeliveryRefused(DeliveryError):
+    """pcapdiag would not send it: the ticket has it already, or people would read it who should not."""
+
+
+class DeliveryFailed(DeliveryError):
+    """The ticket system did not take it. `there` names what is in the ticket nevertheless; `uncertain`: it was sent, and no
+    answer came, so nobody knows whether it is there."""
+
+    def __init__(self, says: str, *, there: tuple[str, ...] = (), uncertain: bool = False) -> None:
+        super().__init__(says)
+        self.there = there
+        self.uncertain = uncertain

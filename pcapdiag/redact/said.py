@@ -5,6 +5,7 @@ The same reply stands in a dialogue several times, as an entry, of an exchange, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from pcapdiag.pseudonym import Level, Masker, Pseudonyms
 from pcapdiag.pseudonym.commands import HELLOS, names_said
 from pcapdiag.smtp.dialogue import Command, Dialogue, Entry, Exchange, MailTransaction, Oddity, Recipient, Reply
 
+_IN_BRACKETS = re.compile(rb"<([^<>\s@]{1,256}@[^<>\s@]{1,256})>")
 _NO_HOSTS = frozenset(b"ok hello hi welcome pleased nice requested accepted esmtp smtp greetings service".split())
 """Words that stand first in the answer to EHLO or in a greeting although a name should."""
 
@@ -35,6 +37,10 @@ def _people(dialogue: Dialogue) -> Iterator[bytes]:
     for entry in dialogue.entries:
         if isinstance(entry, Command) and entry.argument:
             yield from names_said(entry.verb, entry.argument)
+        elif isinstance(entry, Reply):
+            # The command may not have been captured: "550 <anna@example.com>: user anna unknown".
+            for line in entry.lines:
+                yield from (found[1] for found in _IN_BRACKETS.finditer(line))
     for command in dialogue.outstanding:
         yield from names_said(command.verb, command.argument)
 
