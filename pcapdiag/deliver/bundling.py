@@ -83,8 +83,7 @@ def pack(
         _write(exact, formats.render("json", analysis, options))
         paths = [page, packets, exact] if slice_.written else [page, exact]
         markup = system.dialect_of(site)
-        names = [path.name for path in paths] if attached else []
-        note = _note(analysis, options, markup, system.limits.note_characters, names, slice_)
+        note = _note(analysis, options, markup, system.limits.note_characters, attached, slice_)
         files = tuple(_file(path, CONTENT_TYPES[path.suffix]) for path in paths)
         bundle = Bundle(name, markup, note, files, slice_.remark)
         _write(folder / f"{stem}{ENDINGS[markup]}", [note])
@@ -94,9 +93,7 @@ def pack(
     return bundle
 
 
-def _note(
-    analysis: Analysis, options: Options, markup: Dialect, most: int | None, attached: list[str], slice_: Cut
-) -> str:
+def _note(analysis: Analysis, options: Options, markup: Dialect, most: int | None, attached: bool, slice_: Cut) -> str:
     writer = dialect(markup.value)
     limit = None if most is None else most - CLOSING_CHARACTERS
     note = short(analysis, writer, options, attached=attached, limit=limit)

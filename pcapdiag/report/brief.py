@@ -22,7 +22,7 @@ from pcapdiag.report.document import Block, Bullets, Dialect, Facts, Heading, Pa
 from pcapdiag.report.options import Options
 from pcapdiag.report.story import FULL, Teller, few, files, patterns, ranked, remarks, server_of, signature, titled
 from pcapdiag.report.summary import lead
-from pcapdiag.report.words import PARTY, count, listed
+from pcapdiag.report.words import PARTY, count
 
 MOST_LINES = 60
 MOST_TOLD = 20
@@ -83,18 +83,18 @@ class Room(NamedTuple):
 
 
 def short(
-    analysis: Analysis, dialect: Dialect, options: Options, *, attached: Sequence[str] = (), limit: int | None = None
+    analysis: Analysis, dialect: Dialect, options: Options, *, attached: bool = False, limit: int | None = None
 ) -> str:
-    """The page. `attached`: names of the files that go with it; `limit`: how many characters it may have at most."""
+    """The page. `attached`: the full report goes with it; `limit`: how many characters it may have at most."""
     return _Page(analysis, dialect, options, attached).text(Room(MOST_LINES, limit or sys.maxsize))
 
 
 class _Page:
-    def __init__(self, analysis: Analysis, dialect: Dialect, options: Options, attached: Sequence[str]) -> None:
+    def __init__(self, analysis: Analysis, dialect: Dialect, options: Options, attached: bool) -> None:
         self._analysis = analysis
         self._dialect = dialect
         self._options = options
-        self._attached = [capped(name, 80) for name in attached]
+        self._attached = attached
         self._clock = Clock(options.zone)
         self._paths = [info.path for info in analysis.captures]
         self._teller = Teller(self._clock, self._paths, options)
@@ -205,8 +205,6 @@ class _Page:
     def _tail(self, chosen: Sequence[Judged]) -> Iterator[Sequence[Block]]:
         shown = {at.capture for judged in chosen[:1] for at in _ends(judged)}
         yield titled(2, "Captures", few(_short(files(self._analysis, self._clock, shown)), MOST_FILES))
-        if self._attached:
-            yield [Paragraph(f"Attached: {listed(few(self._attached, MOST_FILES))}.")]
         if told := remarks(self._analysis):
             yield [Bullets(few(_short(told, REMARK), MOST_REMARKS))]
 
