@@ -135,6 +135,8 @@ class MaskingObserver(SmtpObserver):
         super().tls_gap(side, offset, length, at)
 
     def finish(self) -> Dialogue:
+        if self._first:  # a header that was never whole
+            self.masks[Side.CLIENT].show(0, self._first, proxy.masked(header(self._first), self._first, self._names))
         unfinished = self._unfinished()
         heard = self._lines
         dialogue = super().finish()
