@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ipaddress
 from array import array
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -134,6 +133,7 @@ class _Search:
         self._keys = {_key(each.client, each.server): _Seen() for each in chosen.values()}
         self._found: dict[int, Found] = {}
         self._flows: dict[int, tuple[Flow, Flow]] = {}
+        self._batches = 0
         self._begun: dict[Key, list[Moment]] = {}
         """First frames of all connections between chosen ends."""
 
@@ -184,42 +184,55 @@ class _Search:
 
     def _note(self, batch: PacketTable) -> None:
         """Remember which frames lie between chosen ends."""
+        self._batches += 1
+        place = self._batches << _ROWS
         for key, seen in self._keys.items():
-            for at in _rows(batch, key):
-                seen.add(
-                    Moment(int(batch.time_ns[at]), self._indexes[int(batch.capture[at])], int(batch.frame_number[at]))
-                )
+            for row in _rows(batch, key):
+                at = int(batch.time_ns[row]), self._indexes[int(batch.capture[row])], int(batch.frame_number[row])
+                seen.add(place + 2 * row + 1, *at)
         for error in batch.icmp:
             ends = Endpoint(error.src, error.srcport), Endpoint(error.dst, error.dstport)
             if frozenset(ends) in self._ends:
-                moment = Moment(error.time_ns, self._indexes[error.capture], error.frame_number)
-                self._keys[_key(*ends)].add(moment)
+                at = error.time_ns, self._indexes[error.capture], error.frame_number
+                self._keys[_key(*ends)].add(place + 2 * error.row, *at)
 
     def _collect(self, found: Found) -> None:
+        """All frames from the first one on, in the order in which they were captured: clocks are set back now and then."""
         connection = found.connection
         key = _key(connection.client, connection.server)
-        begun = sorted(self._begun[key])
-        mine = bisect_right(begun, connection.first) - 1
-        end = begun[mine + 1] if mine + 1 < len(begun) else None
-        for moment in self._keys[key].moments():
-            if moment >= begun[mine] and moment.time_ns <= connection.until_ns and (end is None or moment < end):
-                found.frames.setdefault(moment.capture, array("q")).append(moment.frame)
+        seen = self._keys[key]
+        begun = sorted({seen.place(moment) for moment in self._begun[key]})
+        begins, last = seen.place(connection.first), seen.place(connection.last)
+        ends = next((place for place in begun if place > begins), None)
+        for place, time_ns, capture, frame in seen.rows():
+            mine = place >= begins and (ends is None or place < ends)
+            if mine and (place <= last or time_ns <= connection.until_ns):
+                found.frames.setdefault(capture, array("q")).append(frame)
         for capture, frames in found.frames.items():
             found.frames[capture] = array("q", sorted(set(frames)))
 
 
+_ROWS = 32
+"""Bits for the row in a batch."""
+
+
 class _Seen:
-    """Moments, in three columns."""
+    """Frames in four columns: their place in the trace, time, capture, and number."""
 
     def __init__(self) -> None:
-        self._columns = (array("q"), array("q"), array("q"))
+        self._columns = (array("q"), array("q"), array("q"), array("q"))
 
-    def add(self, moment: Moment) -> None:
-        for column, value in zip(self._columns, moment, strict=True):
+    def add(self, place: int, time_ns: int, capture: int, frame: int) -> None:
+        for column, value in zip(self._columns, (place, time_ns, capture, frame), strict=True):
             column.append(value)
 
-    def moments(self) -> Iterator[Moment]:
-        return map(Moment, *self._columns)
+    def rows(self) -> Iterator[tuple[int, int, int, int]]:
+        return zip(*self._columns, strict=True)
+
+    def place(self, moment: Moment) -> int:
+        """Where this frame stands; behind all where it is none of them."""
+        there = (place for place, _, capture, frame in self.rows() if (capture, frame) == moment[1:])
+        return next(there, 1 << 62)
 
 
 def _key(one: Endpoint, other: Endpoint) -> Key:

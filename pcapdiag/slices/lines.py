@@ -78,13 +78,14 @@ class Lines:
             return filled(line)
         end = found.end()
         behind = line.rstrip(b"\r\n")
-        return line[:end] + self._argument(verb, behind[end:]) + line[max(end, len(behind)) :]
+        told = line[:end] + self._argument(verb, behind[end:]) + line[max(end, len(behind)) :]
+        return told if not grammar.is_binary(line) else _junk(line, told)
 
     def _argument(self, verb: bytes, argument: bytes) -> bytes:
         if verb in commands.PATHS:
             path = _PATH.match(argument)
             if path is None:
-                return filled(argument)
+                return _words(argument)
             told = commands.masked(self._masker, verb, argument)
             return told[: path.end()] + _named(told[path.end() :], _PARAMETERS)
         if verb in commands.ATTRIBUTES:
@@ -149,7 +150,7 @@ def unknown(verb: bytes, line: bytes) -> bytes:
         method, _, rest = text.partition(b" ")
         at = rest.find(b"HTTP/")
         version = rest[at : at + 8]
-        return method + b" " + filled(rest[:at]) + version + filled(rest[at + len(version) :]) + end
+        return method + b" " + _words(rest[:at]) + version + filled(rest[at + len(version) :]) + end
     if grammar.is_binary(text):
         return filled(line)
     if grammar.is_header_field(text):
@@ -169,6 +170,11 @@ def _named(octets: bytes, names: frozenset[bytes]) -> bytes:
         plain = word.isspace() or name.upper() in names
         told.append(word if plain else name + equals + filled(value) if equals else filled(word))
     return b"".join(told)
+
+
+def _junk(line: bytes, told: bytes) -> bytes:
+    """With the octets that make it no text."""
+    return bytes([0 if octet in _CONTROLS else seen for octet, seen in zip(line, told, strict=True)])
 
 
 def _words(text: bytes) -> bytes:

@@ -111,7 +111,7 @@ class MaskingObserver(SmtpObserver):
     def gap(self, side: Side, offset: int, length: int, reason: Enum, at: Moment) -> None:
         self.masks[side].hole()
         if side is Side.CLIENT:
-            self._first = None
+            self._give_up_proxy()
             if self._stray is not None:
                 self._talk.gap(side, length)
         super().gap(side, offset, length, reason, at)
@@ -135,6 +135,7 @@ class MaskingObserver(SmtpObserver):
         super().tls_gap(side, offset, length, at)
 
     def finish(self) -> Dialogue:
+        self._give_up_proxy()
         unfinished = self._unfinished()
         heard = self._lines
         dialogue = super().finish()
@@ -158,6 +159,12 @@ class MaskingObserver(SmtpObserver):
         elif found.length:
             whole = first[: found.length]
             self.masks[Side.CLIENT].show(0, whole, proxy.masked(found, whole, self._names))
+
+    def _give_up_proxy(self) -> None:
+        """What may have been a header never became whole."""
+        if self._first:
+            self.masks[Side.CLIENT].show(0, self._first, proxy.masked(header(self._first), self._first, self._names))
+        self._first = None
 
     def _unfinished(self) -> _Line | None:
         """The client's last line, when it has no end: a command that is known shows its verb."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 import ipaddress
 
 from pcapdiag.pseudonym import Level, Pseudonyms
+from pcapdiag.slices.lines import filled
 from pcapdiag.smtp.proxy import Found, Header
 
+_WORD = b"PROXY "
 _HEAD = 16
 _ADDRESSES = {1: 4, 2: 16}
 """Section 2.2: family (the upper half of octet 14) -> octets of an address."""
@@ -17,8 +19,12 @@ _UNIX = 216
 
 
 def masked(header: Header, octets: bytes, names: Pseudonyms) -> bytes:
-    """The header that stands in `octets`; as long as before."""
-    return _first(octets, names) if header.found is Found.V1 else _second(octets, names)
+    """The header that stands in `octets`, or what has come of it; as long as before."""
+    if header.found is Found.V1:
+        return _first(octets, names)
+    if header.found is Found.V2:
+        return _second(octets, names)
+    return octets[: len(_WORD)] + filled(octets[len(_WORD) :]) if octets.startswith(_WORD) else octets
 
 
 def _first(octets: bytes, names: Pseudonyms) -> bytes:

@@ -145,7 +145,7 @@ def test_any_octets(steps: Script) -> None:
         ("C: XFROB the secret", "XFROB ___ ______"),
         ("C: Dear Agatha,", "____ _______"),
         ("C: Subject: the affair", "_______: __________"),
-        ("C: GET /secret?token=1 HTTP/1.1", "GET ________________HTTP/1.1"),
+        ("C: GET /secret?token=1 HTTP/1.1", "GET _______________ HTTP/1.1"),
         ("C: EHLO pc.example.com", "EHLO pc.example.com"),
         ("C: BDAT 0 LAST", "BDAT 0 LAST"),
     ],
