@@ -68,6 +68,13 @@ def _host(word: bytes) -> Iterator[bytes]:
         yield word
 
 
+def hello_answers(dialogue: Dialogue) -> frozenset[int]:
+    """Where the answers to EHLO stand. Their lines are keywords, which may be people's names as well: HELP, MARK."""
+    return frozenset(
+        each.reply.offset for each in dialogue.exchanges if each.reply is not None and each.command.verb in HELLOS
+    )
+
+
 class Said:
     """Redacts the dialogue of one session."""
 
@@ -77,10 +84,7 @@ class Said:
         self._names = masker.names
         self._replies: dict[Reply, Reply] = {}
         self._commands: dict[Command, Command] = {}
-        self._keywords = {
-            each.reply.offset for each in dialogue.exchanges if each.reply is not None and each.command.verb in HELLOS
-        }
-        """Where the answers to EHLO stand."""
+        self._keywords = hello_answers(dialogue)
 
     def dialogue(self) -> Dialogue:
         """All of it."""

@@ -102,12 +102,12 @@ class Lines:
 
     # --- The server --------------------------------------------------------------------------------------------------
 
-    def reply(self, octets: bytes) -> bytes:
-        """All lines of a reply."""
+    def reply(self, octets: bytes, *, keywords: bool = False) -> bytes:
+        """All lines of a reply. `keywords`: it answers EHLO, and behind the first line may name what people are called, too."""
         lines = _split(octets)
-        return b"".join([self._reply_line(line, several=len(lines) > 1) for line in lines])
+        return b"".join([self._reply_line(line, keywords and number > 0) for number, line in enumerate(lines)])
 
-    def _reply_line(self, line: bytes, *, several: bool) -> bytes:
+    def _reply_line(self, line: bytes, keywords: bool) -> bytes:
         text = line.rstrip(b"\r\n")
         words = grammar.reply_line(text)
         if words is None:
@@ -116,16 +116,15 @@ class Lines:
         if words.code == 334:
             told = told if auth.challenge(told) == told else secret(told)
         elif not grammar.is_masked_banner(told):
-            told = self._told(told, several)
+            told = self._told(told, keywords)
         return head + told + line[len(text) :]
 
-    def _told(self, text: bytes, several: bool) -> bytes:
+    def _told(self, text: bytes, keywords: bool) -> bytes:
         code = grammar.enhanced_code(text) or b""
         behind = text[len(code) :]
         if self._withheld is not None:
             behind = self._withheld.sub(lambda found: b"*" * len(found[0]), behind)
-        # The lines of an answer to EHLO are keywords, which may be people's names as well: HELP, MARK.
-        return code + (self._masker.mailboxes(behind) if several else self._masker.text(behind))
+        return code + (self._masker.mailboxes(behind) if keywords else self._masker.text(behind))
 
 
 def tokens(line: bytes) -> list[bytes]:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from pcapdiag.model import Moment, Side
 from pcapdiag.pseudonym import Pseudonyms
-from pcapdiag.redact.said import masker_for
+from pcapdiag.redact.said import hello_answers, masker_for
 from pcapdiag.slices import lines, proxy
 from pcapdiag.slices.lines import Lines
 from pcapdiag.slices.mask import Mask
@@ -177,9 +177,10 @@ class MaskingObserver(SmtpObserver):
         text = _text_runs(heard)
         withheld = [word for line in heard for word in lines.tokens(_not_to_quote(line))]
         seen = Lines(masker_for(dialogue, self._names), withheld[:MOST_WITHHELD])
+        keywords = hello_answers(dialogue)
         for number, line in enumerate(heard):
             if line.side is Side.SERVER:
-                shown = seen.reply(line.octets)
+                shown = seen.reply(line.octets, keywords=line.offset in keywords)
             elif line.known:
                 shown = seen.command(line.verb, line.octets)
             else:
