@@ -39,7 +39,16 @@ def test_modules_stay_small_enough_to_read(module: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["analyze", "--help"], ["explain", "--help"], ["--version"]], ids=" ".join
+    "arguments",
+    [
+        ["--help"],
+        ["analyze", "--help"],
+        ["explain", "--help"],
+        ["slice", "--help"],
+        ["attach", "--help"],
+        ["--version"],
+    ],
+    ids=" ".join,
 )
 def test_help_waits_for_no_heavy_package(arguments: list[str]) -> None:
     script = f"""
