@@ -160,7 +160,7 @@ def test_the_articles_story() -> None:
     words = [each.text for each in document.all("text") if "word" in each.classes]
     assert words[:3] == ["SYN to port 25", "SYN+ACK", "220 mx.example.net ESMTP"]
     rows = [" ".join(each.text.split()) for each in document.all("tr")]
-    assert any(row.startswith("14 22:13:21.550 server RA") and "What ended it: RST" in row for row in rows)
+    assert any(row.startswith("14 22:13:21.550 server RST, ACK") and "What ended it: RST" in row for row in rows)
 
 
 def test_captures_are_named_without_where_they_lie_and_by_checksum() -> None:
