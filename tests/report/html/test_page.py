@@ -15,14 +15,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from pcapdiag import analyze
-from pcapdiag.analysis import Analysis, KeepDialogue
+from pcapdiag.analysis import KeepDialogue
 from pcapdiag.report.formats import for_others, render
 from pcapdiag.report.html.overview import MOST_ROWS
 from pcapdiag.report.options import Options
 from tests.factories import make_capture, make_judged
 from tests.report.html.pages import Document, page
-from tests.report.stories import STORIES, analysis_of, article, many
-from tests.report.test_text import Stream
+from tests.report.stories import STORIES, analysis_of, article, many, very_many
 
 SCENES = sorted((Path(__file__).parents[3] / "captures").glob("*/capture.pcap"))
 PAGES = {name: page(story()) for name, story in STORIES.items()}
@@ -197,9 +196,8 @@ def test_many_sessions_are_groups_rows_and_examples() -> None:
 
 
 def test_twelve_thousand_sessions_make_a_page_that_can_be_opened() -> None:
-    few = many(60)
-    analysis = Analysis(few.captures, (), Stream(12_000), few.groups, (), 12_000, 12_000, 12_000, few.dropped_by)
-    page(few)  # what is cached for good is cached
+    analysis = very_many(12_000)
+    page(many(60))  # what is cached for good is cached
     tracemalloc.start()
     octets = sum(len(piece) for piece in render("html", analysis, Options()))
     _, peak = tracemalloc.get_traced_memory()
