@@ -70,11 +70,16 @@ class IcmpError:
         return self.type == 1 and self.code in (1, 4, 5, 6)
 
     @property
+    def time_exceeded(self) -> bool:
+        """The packet ran out of hops, or its fragments did not come in time."""
+        return self.type == (11 if self.version == 4 else 3)
+
+    @property
     def unreachable(self) -> bool:
         """Routing gave up: network or host unreachable, time exceeded."""
         if self.version == 4:
-            return (self.type == 3 and self.code in (0, 1, 5, 6, 7, 8, 11, 12)) or self.type == 11
-        return (self.type == 1 and self.code in (0, 2, 3)) or self.type == 3
+            return (self.type == 3 and self.code in (0, 1, 5, 6, 7, 8, 11, 12)) or self.time_exceeded
+        return (self.type == 1 and self.code in (0, 2, 3)) or self.time_exceeded
 
 
 @dataclass(frozen=True, slots=True)

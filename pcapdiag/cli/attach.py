@@ -79,8 +79,10 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     Where several sites are of one system: rt@NAME:4711. Without options that choose sessions: those that need attention, at
     most 20. Mail addresses are masked unless --redact none is given.
     """
-    if bool(given["files"]) == bool(given["folder"]):
-        raise click.UsageError("name captures to analyse, or a folder with --from")
+    if not given["files"] and not given["folder"]:
+        raise click.UsageError("name captures to analyse, or with --from the folder of an earlier run")
+    if given["files"] and given["folder"]:
+        raise click.UsageError("--from sends what an earlier run has written: name no capture, or leave --from away")
     if given["folder"]:
         _refuse_idle(ctx)
     from pcapdiag.deliver.delivery import refuse_public
@@ -225,7 +227,7 @@ def _chosen(whole: Analysis, given: dict[str, Any], clock: tzinfo | None) -> Ana
     if number == 0:
         why = "passes the filter" if asked else "needs attention"
         raise DeliveryRefused(
-            f"none of {whole.total:,} sessions {why}, so nothing was sent; --session N attaches session N"
+            f"no session {why} (of {whole.total:,} in all), so nothing was sent; --session N attaches session N"
         )
     if number > MOST_SESSIONS:
         raise DeliveryRefused(

@@ -29,6 +29,7 @@ SCHEMA = "pcapdiag.bundle/1"
 MANIFEST = "bundle.json"
 DIGITS = 16
 """Of the fingerprint: two analyses of one ticket never share 64 bits by chance."""
+HOW_TO_FIND = "The pcapng file counts its frames anew; the comment of each packet names its frame in the capture."
 CONTENT_TYPES = {".html": "text/html", ".pcapng": "application/x-pcapng", ".json": "application/json"}
 """The files, the most useful first."""
 ENDINGS = {Dialect.PLAIN: ".txt", Dialect.MARKDOWN: ".md", Dialect.JIRA: ".jira.txt", Dialect.TEXTILE: ".textile.txt"}
@@ -97,8 +98,8 @@ def _note(analysis: Analysis, options: Options, markup: Dialect, most: int | Non
     writer = dialect(markup.value)
     limit = None if most is None else most - CLOSING_CHARACTERS
     note = short(analysis, writer, options, attached=attached, limit=limit)
-    if slice_.written and slice_.remark:
-        note += "\n" + writer.write([Paragraph(slice_.remark)])
+    if slice_.written:
+        note += "\n" + writer.write([Paragraph(" ".join(part for part in (HOW_TO_FIND, slice_.remark) if part))])
     return note
 
 

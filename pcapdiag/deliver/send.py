@@ -152,11 +152,10 @@ class Sender:
         return {self._credential.header: self._credential.form.format(self._secret.reveal())}
 
     def _unreached(self, url: str, error: Exception) -> str:
-        where = urls.origin(url)
         trust = ""
         if "certificate" in str(error).lower():
             trust = "; where a CA of your own signed its certificate, name that as ca in its settings"
-        return f"{self._site.name} cannot be reached at {where.scheme}://{where.host}: {_words(error)}{trust}"
+        return f"{self._site.name} cannot be reached at {urls.shown(urls.origin(url))}: {_words(error)}{trust}"
 
 
 def tls_context(site: Site) -> ssl.SSLContext:

@@ -119,7 +119,7 @@ def choose(all_sites: Iterable[Site], system_name: str, wanted: str | None, path
     if found.url:
         return Site(system_name, system_name, url=found.url, secret=FromEnvironment(found.token_env))
     raise TicketSettingsError(
-        f"no site is {system_name}: {path} has to say where it is, in a table such as [sites.work] with "
+        f"it is not known where {found.title} is: {path} has to say so, in a table such as [sites.work] with "
         f'system = "{system_name}" and {" and ".join(found.needs)}'
     )
 
@@ -130,9 +130,10 @@ def _named(every: tuple[Site, ...], system_name: str, wanted: str, path: Path) -
             if site.system != system_name:
                 raise TicketSettingsError(f"the site {wanted} is {site.system}, not {system_name}")
             return site
-    near = difflib.get_close_matches(wanted, [site.name for site in every], n=1)
-    hint = f" Did you mean {near[0]}?" if near else ""
-    raise TicketSettingsError(f"{path} has no site {wanted!r}.{hint}")
+    names = [site.name for site in every]
+    near = difflib.get_close_matches(wanted, names, n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"It has {', '.join(names) or 'none'}."
+    raise TicketSettingsError(f"{path} has no site {wanted!r}. {hint}")
 
 
 def _site(name: str, table: Mapping[str, Any]) -> Site:
@@ -198,7 +199,11 @@ def _known(table: Mapping[str, Any], keys: Iterable[str], here: str) -> None:
 
 
 def _system_name(table: Mapping[str, Any], here: str) -> str:
-    name = table.get("system")
+    if "system" not in table:
+        near = difflib.get_close_matches("system", table, n=1)
+        hint = f"; did you mean it by {near[0]}?" if near else f": one of {', '.join(system.names())}"
+        raise TicketSettingsError(f"system {here} is missing{hint}")
+    name = table["system"]
     if isinstance(name, str) and name in system.names():
         return name
     near = difflib.get_close_matches(str(name), system.names(), n=1)

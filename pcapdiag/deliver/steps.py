@@ -11,7 +11,6 @@ import json
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from hashlib import sha256
 from typing import Any, TypeVar
 
 from pcapdiag.deliver.bundle import File
@@ -157,18 +156,6 @@ class Check:
     """Why nobody could look; empty: it was read back."""
 
 
-def compared(file: File, octets: bytes | None) -> Check:
-    """The file in the ticket (None: it is not there) against the one on disk, by length and SHA-256."""
-    if octets is None:
-        return Check(file.name, "it is not in the ticket")
-    if len(octets) != file.octets:
-        return Check(file.name, f"the ticket has {len(octets):,} octets of it instead of {file.octets:,}")
-    found = sha256(octets).hexdigest()
-    if found != file.sha256:
-        return Check(file.name, f"the ticket has other octets: SHA-256 {found} instead of {file.sha256}")
-    return Check(file.name)
-
-
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """The end of a system's steps."""
@@ -176,5 +163,3 @@ class Delivered:
     url: str
     """Where people look at the ticket; empty for mail."""
     checks: tuple[Check, ...] = ()
-    remark: str = ""
-    """Something the sender should know."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pcapdiag.deliver import system
 from pcapdiag.errors import UsageError
 
-_REFERENCE = re.compile(r"(?P<system>[a-z]+)(?:@(?P<site>[A-Za-z0-9][A-Za-z0-9_.-]*))?:(?P<ticket>.+)", re.DOTALL)
+_REFERENCE = re.compile(r"(?P<system>[A-Za-z]+)(?:@(?P<site>[A-Za-z0-9][A-Za-z0-9_.-]*))?:(?P<ticket>.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,12 @@ def parse(text: str) -> Ticket:
     """The ticket that is meant; UsageError says how one is written."""
     match = _REFERENCE.fullmatch(text)
     if match is None:
-        raise UsageError(f"{text!r} is no ticket: {_examples()}")
-    name = match["system"]
+        raise UsageError(f"{text!r} is no ticket. {_examples()}")
+    name = match["system"].lower()
     if name not in system.names():
         near = difflib.get_close_matches(name, system.names(), n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
-        raise UsageError(f"there is no ticket system {name!r}.{hint} Tickets are written like this: {_examples()}")
+        raise UsageError(f"there is no ticket system {name!r}.{hint} {_examples()}")
     found = system.find(name)
     if not found.shape.fullmatch(match["ticket"]):
         raise UsageError(f"{text!r} is no ticket of {found.title}: it is written like {found.example}")
@@ -50,4 +50,4 @@ def parse(text: str) -> Ticket:
 
 
 def _examples() -> str:
-    return ", ".join(system.find(name).example for name in system.names())
+    return f"Tickets are written like this: {', '.join(system.find(name).example for name in system.names())}"

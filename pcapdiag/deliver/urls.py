@@ -8,6 +8,9 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urljoin, urlsplit
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
+_PORTS = {"http": 80, "https": 443}
+
+
 class Origin(NamedTuple):
     """Scheme, host and port: who gets to see a secret (RFC 6454 section 4)."""
 
@@ -19,9 +22,14 @@ class Origin(NamedTuple):
 def origin(url: str) -> Origin:
     """The origin of an absolute URL; ValueError where its port is no number."""
     parts = urlsplit(url)
-    return Origin(
-        parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    )
+    return Origin(parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or _PORTS.get(parts.scheme))
+
+
+def shown(where: Origin) -> str:
+    """The origin as it is written (RFC 6454 section 6.2), without the port that its scheme has anyway."""
+    host = f"[{where.host}]" if ":" in where.host else where.host
+    port = "" if where.port in (None, _PORTS.get(where.scheme)) else f":{where.port}"
+    return f"{where.scheme}://{host}{port}"
 
 
 def path(*segments: str | int) -> str:

@@ -19,8 +19,9 @@ from pcapdiag.report.choice import FEW, choose, kind
 from pcapdiag.report.clean import frame_text
 from pcapdiag.report.clock import Clock
 from pcapdiag.report.document import Block, Bullets, Dialect, Facts, Heading, Paragraph, capped
+from pcapdiag.report.groups import ranked, server_of
 from pcapdiag.report.options import Options
-from pcapdiag.report.story import FULL, Teller, few, files, patterns, ranked, remarks, server_of, signature, titled
+from pcapdiag.report.story import FULL, Teller, few, files, patterns, remarks, signature, titled
 from pcapdiag.report.summary import lead
 from pcapdiag.report.words import PARTY, count
 

@@ -156,6 +156,25 @@ class Dialect(ABC):
         """See `Fold`; `inside` is markup."""
 
 
+class Wiki(Dialect):
+    """What Jira's wiki text and Textile, from which that comes, write alike."""
+
+    def heading(self, level: int, text: str) -> str:
+        return f"h{level + 1}. {text}"
+
+    def paragraph(self, text: str) -> str:
+        return text
+
+    def bullets(self, items: Sequence[str]) -> str:
+        return "\n".join(f"* {item}" for item in items)
+
+    def numbered(self, items: Sequence[str]) -> str:
+        return "\n".join(f"# {item}" for item in items)
+
+    def fold(self, title: str, inside: str) -> str:
+        return f"*{title}*\n\n{inside}"
+
+
 def capped(text: str, longest: int) -> str:
     """`text`, or its beginning and how much was left out."""
     if len(text) <= longest:

@@ -88,9 +88,23 @@ def effect_of(reset: Reset, verdict: Verdict) -> str:
 
 def flag_letters(flags: int) -> str:
     """TCP flags as letters, such as ``RA`` for RST+ACK."""
-    return "".join([letter for bit, letter in _FLAGS if flags & bit])
+    return "".join([name[0] for bit, name in _FLAGS if flags & bit])
 
 
-_FLAGS = ((0x02, "S"), (0x01, "F"), (0x04, "R"), (0x08, "P"), (0x10, "A"), (0x20, "U"), (0x40, "E"), (0x80, "C"))
+def flag_names(flags: int) -> str:
+    """The same in full: ``RST, ACK``."""
+    return ", ".join([name for bit, name in _FLAGS if flags & bit])
 
-__all__ = ["accepted", "community_id", "effect_of", "flag_letters", "session_key", "wireshark_filters"]
+
+_FLAGS = (
+    (0x02, "SYN"),
+    (0x01, "FIN"),
+    (0x04, "RST"),
+    (0x08, "PSH"),
+    (0x10, "ACK"),
+    (0x20, "URG"),
+    (0x40, "ECE"),
+    (0x80, "CWR"),
+)
+
+__all__ = ["accepted", "community_id", "effect_of", "flag_letters", "flag_names", "session_key", "wireshark_filters"]

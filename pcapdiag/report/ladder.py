@@ -192,4 +192,6 @@ def icmp_says(error: IcmpError) -> str:
         return f"{numbers}: packet too big" + (f", next-hop MTU {error.mtu}" if error.mtu is not None else "")
     if error.prohibited:
         return f"{numbers}: prohibited"
+    if error.time_exceeded:
+        return f"{numbers}: time exceeded"
     return f"{numbers}: unreachable" if error.unreachable else numbers

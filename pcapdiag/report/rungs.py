@@ -10,6 +10,7 @@ from pcapdiag.analysis import Judged
 from pcapdiag.model import Moment, Side
 from pcapdiag.report.clean import duration_text, safe_text, wire_line, wire_text
 from pcapdiag.report.ladder import Row, RowKind, ladder
+from pcapdiag.report.telling import perhaps
 from pcapdiag.report.words import SIDE, count
 from pcapdiag.smtp.dialogue import DOT
 from pcapdiag.tcp.connection import Connection
@@ -63,14 +64,15 @@ def _opening(connection: Connection) -> Iterator[Rung]:
 
 
 def _rung(row: Row, judged: Judged) -> Rung:
-    rung = replace(_told(row, forged=row.at in judged.verdict.forged), kind=row.kind, last=row.last)
+    forged = f"{perhaps(judged.verdict)}forged" if row.at in judged.verdict.forged else ""
+    rung = replace(_told(row, forged), kind=row.kind, last=row.last)
     ended = row.at == judged.verdict.end and row.kind in (RowKind.FIN, RowKind.RST, RowKind.ICMP)
     if ended and row.kind is RowKind.RST and rung.tone is Tone.QUIET:
         rung = replace(rung, text=EFFECTS["ended"], tone=Tone.END)  # behind its own side's FIN, and yet the end
     return replace(rung, end=True) if ended else rung
 
 
-def _told(row: Row, *, forged: bool) -> Rung:
+def _told(row: Row, forged: str) -> Rung:
     match row.kind:
         case RowKind.GREETING | RowKind.REPLY:
             return _reply(row)
@@ -88,11 +90,15 @@ def _told(row: Row, *, forged: bool) -> Rung:
             return Rung(row.at, row.side, _again(row), Tone.WARN, whole=True)
         case RowKind.FIN:
             says = (
-                "FIN, forged" if forged else "FIN, refused by its receiver" if row.says else "FIN: nothing more to send"
+                f"FIN, {forged}"
+                if forged
+                else "FIN, refused by its receiver"
+                if row.says
+                else "FIN: nothing more to send"
             )
             return Rung(row.at, row.side, says, Tone.END if forged else Tone.BAD, whole=True)
         case RowKind.RST:
-            return _reset(row)
+            return _reset(row, forged)
         case RowKind.ICMP:
             return Rung(row.at, None, f"{safe_text(row.sender or '')}: {safe_text(row.says)}", Tone.BAD, whole=True)
         case RowKind.SILENCE:
@@ -137,15 +143,16 @@ EFFECTS = {
     "ended": "RST: the connection is gone",
     "echo": "RST, an echo: it was over before",
     "refused": "RST, out of place: nobody obeyed it",
-    "forged": "RST, forged",
 }
 
 
-def _reset(row: Row) -> Rung:
+def _reset(row: Row, forged: str) -> Rung:
     """A reset's flags and effect, as the row has them: ``RA, ended``."""
     effect = row.says.rpartition(", ")[2]
     tone = Tone.QUIET if effect == "echo" else Tone.WARN if effect == "refused" else Tone.END
-    return Rung(row.at, row.side, EFFECTS.get(effect, f"RST, {effect}"), tone, whole=True)
+    return Rung(
+        row.at, row.side, f"RST, {forged}" if forged else EFFECTS.get(effect, f"RST, {effect}"), tone, whole=True
+    )
 
 
 def _silence(row: Row) -> Rung:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pcapdiag.analysis import OTHER_SERVERS, Analysis, Group, Judged, KeepDialogue
-from pcapdiag.model import CaptureInfo, Party
+from pcapdiag.analysis import Analysis, Group, Judged, KeepDialogue
+from pcapdiag.model import CaptureInfo
 from pcapdiag.report import telling
 from pcapdiag.report.choice import FEW, Choice, choose
 from pcapdiag.report.clean import plain, safe_text, short_name
@@ -30,6 +30,7 @@ from pcapdiag.report.document import (
     Table,
     capped,
 )
+from pcapdiag.report.groups import ranked, server_of
 from pcapdiag.report.names import beside, greeted, helo
 from pcapdiag.report.options import Options
 from pcapdiag.report.redaction import in_full
@@ -237,16 +238,6 @@ def _row(judged: Judged, start: str) -> Sequence[str]:
         verdict.strength.value if verdict.strength else "",
         telling.mail(judged),
     )
-
-
-def ranked(groups: Iterable[Group]) -> list[Group]:
-    """The largest troubles first, orderly ends last."""
-    return sorted(groups, key=lambda group: (group.dropped_by is Party.NOBODY, -group.sessions, group.first_ns))
-
-
-def server_of(group: Group) -> str:
-    """Its address."""
-    return "(other servers)" if group.server == OTHER_SERVERS else group.server
 
 
 def groups_table(groups: Iterable[Group], clock: Clock) -> Table:

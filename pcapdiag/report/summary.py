@@ -12,6 +12,7 @@ from pcapdiag.diagnosis.verdict import Verdict
 from pcapdiag.model import CaptureInfo, How, Party, Stage
 from pcapdiag.report.clean import plain, safe_text
 from pcapdiag.report.clock import Clock
+from pcapdiag.report.telling import held_up_by, perhaps
 from pcapdiag.report.words import HOW, PARTY, STAGE, count, listed, sentence, where
 
 NOT_DROPPED = (Party.NOBODY, Party.UNDETERMINED)
@@ -57,7 +58,9 @@ def _fate(verdict: Verdict) -> str:
     if verdict.dropped_by is Party.UNDETERMINED:
         return f"Who ended the session, {place}, cannot be told from this capture"
     if verdict.dropped_by is not Party.NOBODY:
-        return sentence(f"{PARTY[verdict.dropped_by]} dropped the connection {place}").removesuffix(".")
+        held_up = f", {held_up_by(verdict)}," if held_up_by(verdict) else ""
+        who = f"{perhaps(verdict)}{PARTY[verdict.dropped_by]}{held_up}"
+        return sentence(f"{who} dropped the connection {place}").removesuffix(".")
     if verdict.how is How.OPEN:
         return f"Still open when the capture ended, {place}"
     return "The session ended as it should"

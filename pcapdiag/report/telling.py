@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pcapdiag.analysis import Judged
 from pcapdiag.diagnosis.verdict import Evidence, Finding, Verdict
-from pcapdiag.model import Impact, Moment, Party
+from pcapdiag.model import How, Impact, Moment, Party, Strength
 from pcapdiag.report.clean import duration_text, plain, short_name
 from pcapdiag.report.clock import Clock
 from pcapdiag.report.facts import wireshark_filters
@@ -38,12 +38,25 @@ DROPPED_BY = "dropped by"
 
 
 def headline(verdict: Verdict) -> str:
-    """The verdict in a few words."""
+    """The verdict in a few words, as sure as it is, and with who made the party drop the connection."""
     if verdict.dropped_by is Party.NOBODY:
-        return f"{verdict.how.value}, {verdict.stage.value}"
+        return f"{'still open' if verdict.how is How.OPEN else 'ended as it should'}, {verdict.stage.value}"
     if verdict.dropped_by is Party.UNDETERMINED:
         return f"dropped by: undetermined, {verdict.stage.value}"
-    return f"dropped by {PARTY[verdict.dropped_by]}, {verdict.stage.value}"
+    held_up = f", {held_up_by(verdict)}" if held_up_by(verdict) else ""
+    return f"{perhaps(verdict)}dropped by {PARTY[verdict.dropped_by]}{held_up}, {verdict.stage.value}"
+
+
+def perhaps(verdict: Verdict) -> str:
+    """What stands in front of a party that is named in few words, so that they are no surer than the verdict."""
+    return "possibly " if verdict.strength is Strength.POSSIBLE else ""
+
+
+def held_up_by(verdict: Verdict) -> str:
+    """Who made the party drop the connection; empty where nobody else did."""
+    if verdict.stalled_by in (None, verdict.dropped_by):
+        return ""
+    return f"held up by {PARTY[verdict.stalled_by]}"
 
 
 def verdict_sentence(verdict: Verdict, paths: Paths) -> str:

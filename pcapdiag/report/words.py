@@ -5,7 +5,7 @@ JSON speaks in the terms of ``docs/reference/verdict.md``; here each term become
 
 from __future__ import annotations
 
-from pcapdiag.model import How, Impact, Party, Side, Stage, Vantage
+from pcapdiag.model import How, Impact, Party, Side, Stage, Strength, Vantage
 
 PARTY = {
     Party.CLIENT: "the client",
@@ -76,6 +76,12 @@ IMPACT = {
     Impact.REJECTED: "rejected: the mail was refused for good (5xx)",
     Impact.DUPLICATE_RISK: "duplicate risk: the message was sent whole but not confirmed, "
     "so it may be delivered now and again later (RFC 1047)",
+}
+
+STRENGTH = {
+    Strength.PROVEN: "only this verdict fits what the capture holds",
+    Strength.LIKELY: "everything fits, and the lookalikes were ruled out",
+    Strength.POSSIBLE: "it fits best, and who else it could be is named",
 }
 
 VANTAGE = {

@@ -96,8 +96,9 @@ def test_nobody_waits_for_an_hour(vendor: Vendor) -> None:
 
 def test_a_site_that_is_not_there() -> None:
     waited: list[float] = []
-    site = Site("there", "github", url=f"http://127.0.0.1:{free_port()}", timeout_s=2)
-    says = r"there cannot be reached at http://127\.0\.0\.1"
+    port = free_port()
+    site = Site("there", "github", url=f"http://127.0.0.1:{port}", timeout_s=2)
+    says = rf"there cannot be reached at http://127\.0\.0\.1:{port}:"
     with Sender(site, BEARER, None, sleep=waited.append) as sender, pytest.raises(DeliveryFailed, match=says) as failed:
         sender.ask(POST)
     assert not failed.value.uncertain, "nothing was sent"

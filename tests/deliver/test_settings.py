@@ -42,7 +42,8 @@ def test_a_site(tmp_path: Path) -> None:
         ("sites = 1\n", "every site is a table of its own"),
         ('[sites."a b"]\nsystem = "rt"\n', "'a b' is no name for a site"),
         ('[sites.work]\nsystem = "rtt"\n', "system in [sites.work] is 'rtt': did you mean rt?"),
-        ('[sites.work]\nurl = "https://x"\n', "system in [sites.work] is None: there are github"),
+        ('[sites.work]\nurl = "https://x"\n', "system in [sites.work] is missing: one of github"),
+        (RT.replace("system", "systm"), "system in [sites.work] is missing; did you mean it by systm?"),
         ('[sites.work]\nsystem = "rt"\ntoken_env = "T"\n', "url in [sites.work] is missing"),
         ('[sites.work]\nsystem = "mailto"\n', "host and sender in [sites.work] is missing"),
         (RT + 'ac = "x.pem"\n', "there is no ac in [sites.work]. Did you mean ca?"),
@@ -116,8 +117,9 @@ def test_which_site_is_meant(text: str, system: str, wanted: str | None, name: s
         (RT + HOME, "rt", None, "2 sites are rt (work, home), and none says default = true: write rt@work:..."),
         (RT + "default = true\n" + HOME + "default = true\n", "rt", None, "several say default = true"),
         (RT, "rt", "wrok", "has no site 'wrok'. Did you mean work?"),
+        (RT, "rt", "customer", "has no site 'customer'. It has work."),
         (RT, "jira", "work", "the site work is rt, not jira"),
-        (RT, "redmine", None, "no site is redmine"),
+        (RT, "redmine", None, "it is not known where Redmine is"),
     ],
 )
 def test_which_site_is_not_meant(text: str, system: str, wanted: str | None, says: str, tmp_path: Path) -> None:
@@ -153,10 +155,14 @@ def test_tickets(text: str, ticket: Ticket, folder: str) -> None:
     assert ticket.folder == folder
 
 
+def test_the_system_is_known_in_capitals_too() -> None:
+    assert parse("RT:4711") == parse("rt:4711")
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("4711", "'4711' is no ticket: github:owner/repo#5"),
+        ("4711", "'4711' is no ticket. Tickets are written like this: github:owner/repo#5"),
         ("rtt:4711", "there is no ticket system 'rtt'. Did you mean rt?"),
         ("rt:../../admin", "is written like rt:4711"),
         ("rt:0", "is written like rt:4711"),

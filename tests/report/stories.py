@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from pcapdiag.analysis import Analysis, Groups, InputError, Judged, digest_of
 from pcapdiag.capture.table import IcmpError
@@ -297,3 +298,30 @@ STORIES = {
     "nothing": nothing,
     "many": many,
 }
+
+
+T = TypeVar("T")
+
+
+class Stream:
+    """Very many sessions that are made when they are asked for."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __len__(self) -> int:
+        return self._number
+
+    def __iter__(self) -> Iterator[Judged]:
+        like = gateway_reset()
+        return (Judged(number, like.session, like.verdict) for number in range(1, self._number + 1))
+
+    def each(self, tell: Callable[[Judged], T], numbers: Iterable[int] | None = None) -> Iterator[T]:
+        chosen = None if numbers is None else frozenset(numbers)
+        return (tell(judged) for judged in self if chosen is None or judged.id in chosen)
+
+
+def very_many(number: int) -> Analysis:
+    """An analysis of so many sessions, all of which need attention."""
+    few = many(60)
+    return Analysis(few.captures, (), Stream(number), few.groups, (), number, number, number, few.dropped_by)

@@ -88,7 +88,7 @@ def test_one_session_is_told_as_fully_as_there_is_room() -> None:
     page = flat(short(analysis_of([gateway_reset()]), dialect("plain"), OPTIONS))
     for part in (
         "The server 198.51.100.25 reset the connection 1 s after",
-        "client 192.0.2.10:1068 (mail.example.org)",
+        "client: 192.0.2.10:1068 (mail.example.org)",
         "<alice@example.org> to <bob@example.net>: not sent",
         "The reset has its sender's own marks",
         "(frame 14)",

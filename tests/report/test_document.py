@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import tracemalloc
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC
-from typing import TypeVar
 
 import pytest
 
-from pcapdiag.analysis import Analysis, Judged, KeepDialogue
+from pcapdiag.analysis import Analysis, KeepDialogue
 from pcapdiag.report import formats
 from pcapdiag.report.dialects import dialect, names
 from pcapdiag.report.document import (
@@ -33,9 +32,7 @@ from pcapdiag.version import __version__
 from tests.factories import make_capture, make_judged
 from tests.report.attacks import attacked
 from tests.report.markup_goldens import FOLDER, PAGES, page
-from tests.report.stories import STORIES, analysis_of, article, gateway_reset, many
-
-T = TypeVar("T")
+from tests.report.stories import STORIES, analysis_of, article, many, very_many
 
 OPTIONS = Options(zone=UTC)
 
@@ -167,29 +164,6 @@ def test_a_limit_is_kept_by_cutting_between_sessions(analysis: Analysis, limit: 
         assert cut == whole
     else:
         assert "no room for more sessions" in re.sub(r"\s+", " ", cut)
-
-
-class Stream:
-    """Very many sessions that are made when they are asked for."""
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-
-    def __len__(self) -> int:
-        return self._number
-
-    def __iter__(self) -> Iterator[Judged]:
-        like = gateway_reset()
-        return (Judged(number, like.session, like.verdict) for number in range(1, self._number + 1))
-
-    def each(self, tell: Callable[[Judged], T], numbers: Iterable[int] | None = None) -> Iterator[T]:
-        chosen = None if numbers is None else frozenset(numbers)
-        return (tell(judged) for judged in self if chosen is None or judged.id in chosen)
-
-
-def very_many(number: int) -> Analysis:
-    few = many(60)
-    return Analysis(few.captures, (), Stream(number), few.groups, (), number, number, number, few.dropped_by)
 
 
 @pytest.mark.parametrize("name", ["markdown", "jira", "textile", "note", "csv"])

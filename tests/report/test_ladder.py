@@ -161,5 +161,7 @@ def test_icmp_in_words() -> None:
     assert says(4, 3, 4, 1400) == "ICMP type 3 code 4: packet too big, next-hop MTU 1400"
     assert says(6, 2, 0) == "ICMPv6 type 2 code 0: packet too big"
     assert says(4, 3, 1) == "ICMP type 3 code 1: unreachable"
+    assert says(4, 11, 0) == "ICMP type 11 code 0: time exceeded"
+    assert says(6, 3, 0) == "ICMPv6 type 3 code 0: time exceeded"
     assert says(6, 1, 1) == "ICMPv6 type 1 code 1: prohibited"
     assert says(4, 4, 0) == "ICMP type 4 code 0"

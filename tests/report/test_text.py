@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import re
 import tracemalloc
-from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC
-from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from pcapdiag.analysis import Analysis, Judged, KeepDialogue
+from pcapdiag.analysis import Analysis, KeepDialogue
 from pcapdiag.report.formats import names, render
 from pcapdiag.report.options import Options
 from pcapdiag.report.text.style import columns
 from tests.factories import make_judged
 from tests.report.goldens import FOLDER, PAGES, page
-from tests.report.stories import HOSTILE, STORIES, analysis_of, article, gateway_reset, hostile, many
-
-T = TypeVar("T")
+from tests.report.stories import HOSTILE, STORIES, analysis_of, article, hostile, many, very_many
 
 UNBREAKABLE = re.compile(r"tcpdump|\.addr == ")
 """Lines to copy into another program: longer than any page."""
@@ -96,28 +92,8 @@ def test_many_sessions_are_groups_and_examples_of_each_kind() -> None:
     assert text(many(60), details=0).count("── Session") == 0
 
 
-class Stream:
-    """Very many sessions that are made when they are asked for."""
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-
-    def __len__(self) -> int:
-        return self._number
-
-    def __iter__(self) -> Iterator[Judged]:
-        like = gateway_reset()
-        return (Judged(number, like.session, like.verdict) for number in range(1, self._number + 1))
-
-    def each(self, tell: Callable[[Judged], T], numbers: Iterable[int] | None = None) -> Iterator[T]:
-        chosen = None if numbers is None else frozenset(numbers)
-        return (tell(judged) for judged in self if chosen is None or judged.id in chosen)
-
-
 def test_twelve_thousand_sessions_cost_no_more_memory_than_a_few() -> None:
-    few = many(60)
-    sessions = Stream(12_000)
-    analysis = Analysis(few.captures, (), sessions, few.groups, (), 12_000, 12_000, 12_000, few.dropped_by)
+    analysis = very_many(12_000)
     tracemalloc.start()
     page = text(analysis)
     _, peak = tracemalloc.get_traced_memory()

@@ -141,7 +141,7 @@ def test_the_section_tells_the_verdict(slice_of_hosted: Path) -> None:
     assert len(notes) == 1, "what a slice says of each packet is no note"
     text = slice_of_hosted.read_bytes()
     for told in (
-        b"Session 1 (dropped by the server, end-of-data",
+        b"Session 1 (possibly dropped by the server, end-of-data",
         b"frames 2 to 26 of trace.pcapng",
         b"SHA-256 of trace.pcapng: ",
         b"Redaction: mail",

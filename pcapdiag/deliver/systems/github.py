@@ -10,27 +10,24 @@ from __future__ import annotations
 import re
 
 from pcapdiag.deliver import urls
-from pcapdiag.deliver.bundle import Dialect, bears
+from pcapdiag.deliver.bundle import Dialect
+from pcapdiag.deliver.looking import PAGE, kept_whole, told_in_pages
 from pcapdiag.deliver.settings import Site
-from pcapdiag.deliver.steps import THE_NOTE, Check, Delivered, Json, Purpose, Request, Steps
+from pcapdiag.deliver.steps import THE_NOTE, Delivered, Json, Purpose, Request, Steps
 from pcapdiag.deliver.system import Credential, Job, Limits, System
 
 HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
-PAGE, PAGES = 100, 20
 MOST_CHARACTERS = 65_000
 
 
 def seen(job: Job) -> Steps[bool]:
     """Comments are listed with the oldest first; the first 2,000 are looked at."""
-    for page in range(1, PAGES + 1):
-        target = urls.with_query(_comments(job), per_page=PAGE, page=page)
-        answer = yield Request(Purpose.LOOK, "GET", target, like=[], headers=HEADERS, octets=32 << 20)
-        rows = answer.rows()
-        if any(bears(str(row.get("body")), job.parcel.fingerprint) for row in rows):
-            return True
-        if len(rows) < PAGE:
-            break
-    return False
+
+    def page(number: int) -> Request:
+        target = urls.with_query(_comments(job), per_page=PAGE, page=number)
+        return Request(Purpose.LOOK, "GET", target, like=[], headers=HEADERS, octets=32 << 20)
+
+    return (yield from told_in_pages(page, job.parcel.fingerprint))
 
 
 def deliver(job: Job) -> Steps[Delivered]:
@@ -47,8 +44,7 @@ def deliver(job: Job) -> Steps[Delivered]:
     owner, repository, _ = _parts(job)
     target = urls.path("repos", owner, repository, "issues", "comments", answer.text("id"))
     read = yield Request(Purpose.CHECK, "GET", target, like={"body": ""}, headers=HEADERS)
-    there = bears(read.text("body"), job.parcel.fingerprint)
-    return Delivered(answer.text("html_url"), (Check(THE_NOTE, "" if there else "it was not kept whole"),))
+    return Delivered(answer.text("html_url"), (kept_whole(read.text("body"), job.parcel.fingerprint),))
 
 
 def _parts(job: Job) -> tuple[str, str, str]:

@@ -11,27 +11,24 @@ from __future__ import annotations
 import re
 
 from pcapdiag.deliver import urls
-from pcapdiag.deliver.bundle import Dialect, File, bears
+from pcapdiag.deliver.bundle import Dialect, File
+from pcapdiag.deliver.looking import PAGE, compared, kept_whole, told_in_pages
 from pcapdiag.deliver.settings import Site
-from pcapdiag.deliver.steps import THE_NOTE, Check, Delivered, Form, Json, Purpose, Request, Steps, compared
+from pcapdiag.deliver.steps import THE_NOTE, Check, Delivered, Form, Json, Purpose, Request, Steps
 from pcapdiag.deliver.system import Credential, Job, Limits, System, always_internal
 
 API = "/api/v4"
-PAGE, PAGES = 100, 20
 SECRET = re.compile(r"/uploads/(?P<secret>[0-9A-Za-z]+)/(?P<name>[^/]+)$")
 
 
 def seen(job: Job) -> Steps[bool]:
     """The newest 2,000 notes are looked at."""
-    for page in range(1, PAGES + 1):
-        target = urls.with_query(_notes(job), order_by="created_at", sort="desc", per_page=PAGE, page=page)
-        answer = yield Request(Purpose.LOOK, "GET", target, like=[], octets=64 << 20)
-        rows = answer.rows()
-        if any(bears(str(row.get("body")), job.parcel.fingerprint) for row in rows):
-            return True
-        if len(rows) < PAGE:
-            break
-    return False
+
+    def page(number: int) -> Request:
+        target = urls.with_query(_notes(job), order_by="created_at", sort="desc", per_page=PAGE, page=number)
+        return Request(Purpose.LOOK, "GET", target, like=[], octets=64 << 20)
+
+    return (yield from told_in_pages(page, job.parcel.fingerprint))
 
 
 def deliver(job: Job) -> Steps[Delivered]:
@@ -66,8 +63,7 @@ def _note_check(note: dict[str, object], job: Job) -> Check:
     """A GitLab that knows neither parameter would show the note to everybody, without a word."""
     if not job.public and not (note.get("internal") or note.get("confidential")):
         return Check(THE_NOTE, "GitLab did not make it internal. Delete it if nobody may read it")
-    there = bears(str(note.get("body")), job.parcel.fingerprint)
-    return Check(THE_NOTE, "" if there else "it was not kept whole")
+    return kept_whole(str(note.get("body")), job.parcel.fingerprint)
 
 
 def _check(job: Job, file: File, place: str) -> Steps[Check]:

@@ -15,14 +15,14 @@ from __future__ import annotations
 import re
 
 from pcapdiag.deliver import urls
-from pcapdiag.deliver.bundle import Dialect, File, bears
+from pcapdiag.deliver.bundle import Dialect, File
+from pcapdiag.deliver.looking import PAGE, PAGES, compared, kept_whole, told
 from pcapdiag.deliver.settings import Site
-from pcapdiag.deliver.steps import THE_NOTE, Check, Delivered, Form, Json, Purpose, Request, Steps, compared
+from pcapdiag.deliver.steps import THE_NOTE, Check, Delivered, Form, Json, Purpose, Request, Steps
 from pcapdiag.deliver.system import Credential, Job, Limits, System
 
 API = "/rest/api/2"
 DESK = "/rest/servicedeskapi"
-PAGE, PAGES = 100, 20
 NO_CHECK = {"X-Atlassian-Token": "no-check"}
 """Without it every multipart body is refused (XSRF protection)."""
 EXPERIMENTAL = {"X-ExperimentalApi": "opt-in"}
@@ -35,7 +35,7 @@ def seen(job: Job) -> Steps[bool]:
         query = urls.with_query(_comments(job), startAt=page * PAGE, maxResults=PAGE, orderBy="-created")
         answer = yield Request(Purpose.LOOK, "GET", query, like={"comments": [], "total": 0}, octets=64 << 20)
         rows = answer.rows("comments")
-        if any(bears(str(row.get("body")), job.parcel.fingerprint) for row in rows):
+        if told(rows, "body", job.parcel.fingerprint):
             return True
         if not rows or (page + 1) * PAGE >= int(answer.at("total")):
             break
@@ -69,8 +69,7 @@ def _to_issue(job: Job) -> Steps[Delivered]:
         body=Json({"body": _note(job)}),
         brings=(THE_NOTE,),
     )
-    there = bears(answer.text("body"), job.parcel.fingerprint)
-    checks = [Check(THE_NOTE, "" if there else "it was not kept whole")]
+    checks = [kept_whole(answer.text("body"), job.parcel.fingerprint)]
     for file, content in attached:
         checks.append((yield from _check(job, file, content)))
     return Delivered(_page(job, answer.text("id")), tuple(checks))

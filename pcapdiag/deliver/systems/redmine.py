@@ -12,15 +12,16 @@ import re
 
 from pcapdiag.deliver import urls
 from pcapdiag.deliver.bundle import Dialect, File, bears
+from pcapdiag.deliver.looking import compared, told
 from pcapdiag.deliver.settings import Site
-from pcapdiag.deliver.steps import THE_NOTE, Check, Delivered, Json, Octets, Purpose, Request, Steps, compared
+from pcapdiag.deliver.steps import THE_NOTE, Check, Delivered, Json, Octets, Purpose, Request, Steps
 from pcapdiag.deliver.system import Credential, Job, Limits, System, always_internal
 
 
 def seen(job: Job) -> Steps[bool]:
     """Redmine gives all notes of an issue at once, without pages."""
     answer = yield _issue(Purpose.LOOK, job, "journals", {"issue": {"journals": []}})
-    return any(bears(str(row.get("notes")), job.parcel.fingerprint) for row in answer.rows("issue", "journals"))
+    return told(answer.rows("issue", "journals"), "notes", job.parcel.fingerprint)
 
 
 def deliver(job: Job) -> Steps[Delivered]:

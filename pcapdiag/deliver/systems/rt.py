@@ -16,21 +16,20 @@ from base64 import b64decode
 from typing import Any
 
 from pcapdiag.deliver import urls
-from pcapdiag.deliver.bundle import Dialect, bears
+from pcapdiag.deliver.bundle import Dialect
+from pcapdiag.deliver.looking import PAGE, PAGES, compared, kept_whole, told
 from pcapdiag.deliver.settings import Site
-from pcapdiag.deliver.steps import THE_NOTE, Answer, Base64, Check, Delivered, Json, Purpose, Request, Steps, compared
+from pcapdiag.deliver.steps import THE_NOTE, Answer, Base64, Check, Delivered, Json, Purpose, Request, Steps
 from pcapdiag.deliver.system import Credential, Job, Limits, System, always_internal
 from pcapdiag.errors import DeliveryFailed
 
 API = "/REST/2.0"
-PAGE, PAGES = 100, 20
-"""The newest 2,000 texts of a ticket are looked at."""
 MOST_PARTS = 100
 """RT gives no more at once; a delivery has five."""
 
 
 def seen(job: Job) -> Steps[bool]:
-    """The ticket first: RT lists the texts of a ticket that is not there as none."""
+    """The ticket first: RT lists the texts of a ticket that is not there as none. Then its newest 2,000 texts."""
     yield Request(Purpose.LOOK, "GET", API + urls.path("ticket", job.ticket), like={"id": job.ticket})
     texts = json.dumps([{"field": "ContentType", "value": "text/plain"}])
     for page in range(1, PAGES + 1):
@@ -48,7 +47,7 @@ def seen(job: Job) -> Steps[bool]:
             ),
             like={"items": [], "pages": 1},
         )
-        if any(bears(str(row.get("Content")), job.parcel.fingerprint) for row in answer.rows("items")):
+        if told(answer.rows("items"), "Content", job.parcel.fingerprint):
             return True
         if page >= int(answer.at("pages") or 1):
             break
@@ -93,8 +92,7 @@ def _checks(job: Job, rows: list[dict[str, Any]]) -> Steps[tuple[Check, ...]]:
     ids = {str(row.get("Filename")): str(row.get("id")) for row in rows if row.get("Filename")}
     notes = [str(row.get("id")) for row in rows if row.get("ContentType") == "text/plain" and not row.get("Filename")]
     note = (yield from _read(THE_NOTE, 1 << 20, notes[0])) if notes else b""
-    whole = bears(note.decode("utf-8", "replace"), job.parcel.fingerprint)
-    checks = [Check(THE_NOTE, "" if whole else "it was not kept whole")]
+    checks = [kept_whole(note.decode("utf-8", "replace"), job.parcel.fingerprint)]
     for file in job.parcel.files:
         octets = (yield from _read(file.name, file.octets, ids[file.name])) if file.name in ids else None
         checks.append(compared(file, octets))

@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 
 from pcapdiag.deliver import urls
-from pcapdiag.deliver.bundle import Dialect, File, bears
+from pcapdiag.deliver.bundle import Dialect, File
+from pcapdiag.deliver.looking import compared, told
 from pcapdiag.deliver.settings import Site
-from pcapdiag.deliver.steps import THE_NOTE, Base64, Check, Delivered, Json, Purpose, Request, Steps, compared
+from pcapdiag.deliver.steps import THE_NOTE, Base64, Check, Delivered, Json, Purpose, Request, Steps
 from pcapdiag.deliver.system import Credential, Job, Limits, System, always_internal
 
 API = "/api/v1"
@@ -22,7 +23,7 @@ def seen(job: Job) -> Steps[bool]:
     """Zammad gives all articles of a ticket at once, without pages."""
     target = API + urls.path("ticket_articles", "by_ticket", job.ticket)
     answer = yield Request(Purpose.LOOK, "GET", target, like=[], octets=64 << 20)
-    return any(bears(str(row.get("body")), job.parcel.fingerprint) for row in answer.rows())
+    return told(answer.rows(), "body", job.parcel.fingerprint)
 
 
 def deliver(job: Job) -> Steps[Delivered]:

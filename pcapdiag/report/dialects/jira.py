@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from pcapdiag.report.document import Dialect
+from pcapdiag.report.document import Dialect, Wiki
 
 _ALWAYS = frozenset("#*_+?^~%{}[]!@")
 
@@ -39,7 +39,7 @@ _ENTITY = re.compile(r"&(?=#?\w+;)")
 _SHUT = re.compile(r"\{(?=\s*(?:noformat|code))", re.IGNORECASE)
 
 
-class _Jira(Dialect):
+class _Jira(Wiki):
     def escape(self, text: str) -> str:
         referred = _colons(text) | _block_dots(text) | {match.start() for match in _ENTITY.finditer(text)}
         bare = {at for match in _KEPT.finditer(text) for at in range(match.start(), match.end())}
@@ -56,18 +56,6 @@ class _Jira(Dialect):
                 written.append("\\" + character if behind_reference else character)
         return "".join(written)
 
-    def heading(self, level: int, text: str) -> str:
-        return f"h{level + 1}. {text}"
-
-    def paragraph(self, text: str) -> str:
-        return text
-
-    def bullets(self, items: Sequence[str]) -> str:
-        return "\n".join(f"* {item}" for item in items)
-
-    def numbered(self, items: Sequence[str]) -> str:
-        return "\n".join(f"# {item}" for item in items)
-
     def facts(self, rows: Sequence[tuple[str, str]]) -> str:
         return "\n".join(f"||{label or ' '}|{text or ' '}|" for label, text in rows)
 
@@ -77,9 +65,6 @@ class _Jira(Dialect):
 
     def code(self, lines: Sequence[str]) -> str:
         return "\n".join(["{noformat}", *(_SHUT.sub("{ ", line) for line in lines), "{noformat}"])
-
-    def fold(self, title: str, inside: str) -> str:
-        return f"*{title}*\n\n{inside}"
 
 
 def _colons(text: str) -> set[int]:
@@ -96,7 +81,7 @@ def _block_dots(text: str) -> set[int]:
 def _active(text: str, at: int) -> bool:
     """Whether a backslash there means more than itself: not alone, or before what it would escape."""
     beside = text[max(at - 1, 0) : at] + text[at + 1 : at + 2]
-    return at + 1 == len(text) or bool(re.search(r"[^\w\s]", beside))
+    return at + 1 == len(text) or bool(re.search(r"[^\w\s]|_", beside))
 
 
 DIALECT: Dialect = _Jira()

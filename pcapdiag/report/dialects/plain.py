@@ -38,9 +38,11 @@ class _Plain(Dialect):
         return "\n".join(lines)
 
     def facts(self, rows: Sequence[tuple[str, str]]) -> str:
-        wide = max((columns(label) for label, _ in rows), default=0) + 2
+        """With a colon, because a web page may run blanks together (Request Tracker does)."""
+        labels = [f"{label}:" if label else "" for label, _ in rows]
+        wide = max(map(columns, labels), default=0) + 2
         lines: list[str] = []
-        for label, text in rows:
+        for label, (_, text) in zip(labels, rows, strict=True):
             lines += self._style.prose(text, indent=" " * wide, first=label + " " * (wide - columns(label)))
         return "\n".join(lines)
 

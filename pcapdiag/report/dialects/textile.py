@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from pcapdiag.report.document import Dialect
+from pcapdiag.report.document import Dialect, Wiki
 
 _ACTIVE = re.compile(
     r"""[^\w\s.,'/();:\\$-]|_"""  # everything but letters, digits and plain punctuation
@@ -36,25 +36,13 @@ _OFFTAG = re.compile(r"<(?=\s*/?\s*(?:code|pre|kbd|notextile)\b)", re.IGNORECASE
 _BRACES = re.compile(r"\{(?=\{)|\}(?=\})")
 
 
-class _Textile(Dialect):
+class _Textile(Wiki):
     def escape(self, text: str) -> str:
         written = _ACTIVE.sub(lambda match: _reference(match[0]), text)
         block = _BLOCK.match(text)
         if block and written.startswith(text[: block.start(1)]):
             return text[: block.start(1)] + _reference(".") + written[block.end(1) :]
         return written
-
-    def heading(self, level: int, text: str) -> str:
-        return f"h{level + 1}. {text}"
-
-    def paragraph(self, text: str) -> str:
-        return text
-
-    def bullets(self, items: Sequence[str]) -> str:
-        return "\n".join(f"* {item}" for item in items)
-
-    def numbered(self, items: Sequence[str]) -> str:
-        return "\n".join(f"# {item}" for item in items)
 
     def facts(self, rows: Sequence[tuple[str, str]]) -> str:
         return "\n".join(f"|_. {label} | {text} |" for label, text in rows)
@@ -65,9 +53,6 @@ class _Textile(Dialect):
 
     def code(self, lines: Sequence[str]) -> str:
         return "\n".join(["<pre>", *(_BRACES.sub(r"\g<0> ", _OFFTAG.sub("< ", line)) for line in lines), "</pre>"])
-
-    def fold(self, title: str, inside: str) -> str:
-        return f"*{title}*\n\n{inside}"
 
 
 def _reference(character: str) -> str:

@@ -42,7 +42,7 @@ def render(analysis: Analysis, options: Options) -> Iterator[str]:
         yield page.write("sessions-head.html", overview=overview, told=choice.ids, wanted=choice.wanted)
         for batch in overview.batches():
             yield page.write("sessions-rows.html", rows=batch, told=told)
-        yield page.write("sessions-foot.html")
+        yield page.write("sessions-foot.html", overview=overview)
     for judged in choice.sessions:
         yield page.write("session.html", story=details.tell(judged, whole=judged.id in options.only))
     yield page.write("foot.html", version=__version__)

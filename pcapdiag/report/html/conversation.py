@@ -31,6 +31,7 @@ class Lane(Enum):
     SERVER = "server"
 
 
+LANE_WORD = {Lane.CLIENT: "client", Lane.MIDDLE: "device in between", Lane.SERVER: "server"}
 LANE_OF = {Side.CLIENT: Lane.CLIENT, Side.SERVER: Lane.SERVER}
 
 
@@ -98,8 +99,13 @@ class Conversation:
     lines: list[Line]
     names: dict[Lane, str]
     """Of the lanes that are needed."""
-    ended: str
-    """The words in front of the line that ended it."""
+    calm: bool
+    """Nobody dropped it, so that its end is no bad news."""
+
+    @property
+    def ended(self) -> str:
+        """The words in front of the line that ended it."""
+        return END if self.calm else ENDED
 
     @property
     def legend(self) -> str:
@@ -123,7 +129,7 @@ def conversation(judged: Judged, *, whole: bool) -> Conversation:
             teller.elided(told[head : head + skipped]),
             *(teller.line(rung) for rung in told[head + skipped :]),
         ]
-    return Conversation(lines, teller.names(lines), END if judged.verdict.dropped_by is Party.NOBODY else ENDED)
+    return Conversation(lines, teller.names(lines), judged.verdict.dropped_by is Party.NOBODY)
 
 
 class _Teller:
@@ -228,7 +234,4 @@ def way(line: Line) -> str:
     """From whom to whom, in words: ``client to server``."""
     if line.source is None or line.target is None:
         return ""
-    return f"{_LANE_WORD[line.source]} to {_LANE_WORD[line.target]}"
-
-
-_LANE_WORD = {Lane.CLIENT: "client", Lane.MIDDLE: "device in between", Lane.SERVER: "server"}
+    return f"{LANE_WORD[line.source]} to {LANE_WORD[line.target]}"

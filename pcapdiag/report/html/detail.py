@@ -70,6 +70,10 @@ class Story(NamedTuple):
     legend: str
     ended: str
     """The words in front of what ended it."""
+    calm: bool
+    """Nobody dropped it, so that its end is no bad news."""
+    look_at_what: str
+    """What the frame of the end is."""
     alternative: str
     """What the drawing shows, in words."""
     plot: Plot | None
@@ -109,6 +113,8 @@ class Details:
             [draw(told, self._clock, layout) for layout in (WIDE, NARROW)] if drawn else [],
             told.legend,
             told.ended,
+            told.calm,
+            "the end" if told.calm else "which ended it",
             _alternative(judged, told),
             plot(judged) if drawn else None,
             list(telling.doubts(verdict, paths)),

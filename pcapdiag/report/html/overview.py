@@ -7,12 +7,14 @@ from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
-from pcapdiag.analysis import OTHER_SERVERS, Analysis, Group, Judged
-from pcapdiag.model import How, Party, Stage
+from pcapdiag.analysis import Analysis, Group, Judged
+from pcapdiag.model import How, Party, Stage, Strength
+from pcapdiag.report import telling
 from pcapdiag.report.clean import plain
 from pcapdiag.report.clock import Clock
+from pcapdiag.report.groups import ranked, server_of
 from pcapdiag.report.names import greeted, helo
-from pcapdiag.report.words import HOW, PARTY, PATTERN, STAGE, count, sentence
+from pcapdiag.report.words import HOW, PARTY, PATTERN, STAGE, STRENGTH, count, sentence
 
 MOST_ROWS = 1_000
 """Rows of the table: what a browser sorts at once, and at most half a megabyte. Those that need attention come first."""
@@ -48,15 +50,25 @@ class Row(NamedTuple):
     how: str
     strength: str
     stage: str
-    impact: str
+    mail: str
     attention: bool
 
 
 class Choice(NamedTuple):
-    """One thing to filter by."""
+    """One thing to filter by, or a word of the table, and what it means."""
 
     value: str
     says: str
+
+
+class _Kind(NamedTuple):
+    """What is kept of every session: by what rows are chosen and filtered, and which words need explaining."""
+
+    id: int
+    attention: bool
+    party: Party
+    stage: Stage
+    strength: Strength | None
 
 
 class Overview:
@@ -67,24 +79,26 @@ class Overview:
         self._clock = clock
         self.shown = 0
         kept = self._kept()
-        self._ids = [id for id, _, _ in kept]
-        parties, stages = {party for _, party, _ in kept}, {stage for _, _, stage in kept}
+        self._ids = [kind.id for kind in kept]
+        parties, stages = {kind.party for kind in kept}, {kind.stage for kind in kept}
+        strengths = {kind.strength for kind in kept}
         self.parties = [Choice(party.value, PARTY[party]) for party in Party if party in parties]
         self.stages = [Choice(stage.value, STAGE[stage]) for stage in Stage if stage in stages]
+        self.strengths = [Choice(sure.value, STRENGTH[sure]) for sure in Strength if sure in strengths]
         self.left_out = self.shown - len(kept)
         times = [ns for info in analysis.captures for ns in (info.first_time_ns, info.last_time_ns) if ns is not None]
         days = sorted({clock.day(ns) for ns in times})
         self._one_day = len(days) == 1
         self.when = f"on {days[0]}, times in {clock.offset(times[0])}" if self._one_day else ""
 
-    def _kept(self) -> list[tuple[int, Party, Stage]]:
+    def _kept(self) -> list[_Kind]:
         """Sessions that have a row, in order: those that need attention, and others while there is room."""
-        first: dict[bool, list[tuple[int, Party, Stage]]] = {True: [], False: []}
-        for attention, kind in self._analysis.sessions.each(_kind):
+        first: dict[bool, list[_Kind]] = {True: [], False: []}
+        for kind in self._analysis.sessions.each(_kind):
             self.shown += 1
-            if len(first[attention]) < MOST_ROWS:
-                first[attention].append(kind)
-        return sorted([*first[True], *first[False]][:MOST_ROWS], key=lambda each: each[0])
+            if len(first[kind.attention]) < MOST_ROWS:
+                first[kind.attention].append(kind)
+        return sorted([*first[True], *first[False]][:MOST_ROWS])
 
     @property
     def only(self) -> int | None:
@@ -98,10 +112,9 @@ class Overview:
             yield batch
 
 
-def _kind(judged: Judged) -> tuple[bool, tuple[int, Party, Stage]]:
-    """Whether it needs attention; its id, and what rows are filtered by."""
+def _kind(judged: Judged) -> _Kind:
     verdict = judged.verdict
-    return verdict.attention, (judged.id, verdict.dropped_by, verdict.stage)
+    return _Kind(judged.id, verdict.attention, verdict.dropped_by, verdict.stage, verdict.strength)
 
 
 def _row(judged: Judged, clock: Clock, one_day: bool) -> Row:
@@ -121,7 +134,7 @@ def _row(judged: Judged, clock: Clock, one_day: bool) -> Row:
         HOW[verdict.how],
         verdict.strength.value if verdict.strength else "",
         verdict.stage.value,
-        verdict.impact.value,
+        telling.mail(judged),
         verdict.attention,
     )
 
@@ -180,13 +193,11 @@ class GroupsView(NamedTuple):
 
 def groups(analysis: Analysis, clock: Clock, told: frozenset[int]) -> GroupsView:
     """See `GroupsView`."""
-    ranked = sorted(
-        analysis.groups, key=lambda group: (group.dropped_by is Party.NOBODY, -group.sessions, group.first_ns)
-    )
-    rest = ranked[MOST_GROUPS:]
+    ordered = ranked(analysis.groups)
+    rest = ordered[MOST_GROUPS:]
     sessions = sum(group.sessions for group in rest)
     return GroupsView(
-        [_group(group, clock, told) for group in ranked[:MOST_GROUPS]],
+        [_group(group, clock, told) for group in ordered[:MOST_GROUPS]],
         f"And {count(len(rest), 'smaller group')} with {count(sessions, 'session')}." if rest else "",
     )
 
@@ -194,7 +205,7 @@ def groups(analysis: Analysis, clock: Clock, told: frozenset[int]) -> GroupsView
 def _group(group: Group, clock: Clock, told: frozenset[int]) -> GroupRow:
     return GroupRow(
         f"{group.sessions:,}",
-        "other servers" if group.server == OTHER_SERVERS else group.server,
+        server_of(group),
         PARTY[group.dropped_by],
         tone(group.dropped_by, attention=group.how is How.OPEN),
         HOW[group.how],

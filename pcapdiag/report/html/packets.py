@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pcapdiag.analysis import Judged
+from pcapdiag.model import Moment
 from pcapdiag.report.clock import Clock
-from pcapdiag.report.facts import flag_letters
-from pcapdiag.report.html.conversation import Line, Stroke
+from pcapdiag.report.facts import flag_names
+from pcapdiag.report.html.conversation import LANE_WORD, Line, Stroke
 from pcapdiag.report.html.measure import cut
 from pcapdiag.tcp.connection import Odd, Reset, Segment
 
@@ -58,15 +59,18 @@ def packets(judged: Judged, lines: Sequence[Line], clock: Clock) -> Packets:
     wanted = list(dict.fromkeys([verdict.end, *closing, *sorted(cited)]))
     columns = {segment.at: _of_segment(segment) for segment in connection.segments}
     columns = {reset.at: _of_reset(reset) for reset in connection.closing.resets} | columns
-    said = {line.at: line for line in reversed(lines) if line.timed}
-    odd = {segment.at: segment.odd for segment in connection.segments}
+    said: dict[Moment, list[Line]] = {}
+    for line in lines:
+        if line.timed:
+            said.setdefault(line.at, []).append(line)
+    segments = {segment.at: segment for segment in connection.segments}
     several = connection.first.capture != connection.last.capture
     rows = [
         PacketRow(
             f"{at.capture}:{at.frame}" if several else str(at.frame),
             clock.fine(at.time_ns),
-            columns.get(at) or _of_line(said.get(at)),
-            _says(said.get(at), odd.get(at, Odd.NONE)),
+            columns.get(at) or _of_lines(said.get(at, [])),
+            _says(said.get(at, []), segments.get(at)),
             at == verdict.end,
         )
         for at in sorted(wanted[:MOST])
@@ -77,7 +81,7 @@ def packets(judged: Judged, lines: Sequence[Line], clock: Clock) -> Packets:
 def _of_segment(segment: Segment) -> Tcp:
     return Tcp(
         segment.side.value,
-        flag_letters(segment.flags),
+        flag_names(segment.flags),
         str(segment.offset + 1),
         NONE if segment.ack is None else str(segment.ack + 1),
         str(segment.length),
@@ -90,7 +94,7 @@ def _of_segment(segment: Segment) -> Tcp:
 def _of_reset(reset: Reset) -> Tcp:
     return Tcp(
         reset.claimed.value,
-        flag_letters(reset.flags),
+        flag_names(reset.flags),
         NONE if reset.offset is None else str(reset.offset + 1),
         NONE,  # only the number in the header is known, which nothing here compares with
         str(reset.length),
@@ -100,16 +104,18 @@ def _of_reset(reset: Reset) -> Tcp:
     )
 
 
-def _of_line(line: Line | None) -> Tcp:
-    return Tcp(line.source.value) if line is not None and line.source is not None else Tcp()
+def _of_lines(lines: Sequence[Line]) -> Tcp:
+    return Tcp(LANE_WORD[lines[0].source]) if lines and lines[0].source is not None else Tcp()
 
 
-def _says(line: Line | None, odd: Odd) -> str:
-    """What was said in it; where nothing was, what is unusual about it."""
-    if line is not None and line.stroke is not Stroke.AGAIN:
-        return cut(line.text.split("\n")[0], LONGEST)
-    words = [each.name.lower().replace("_", " ") for each in Odd if each in odd and each.name]
-    return ", ".join(words) or "acknowledgement or data"
+def _says(lines: Sequence[Line], segment: Segment | None) -> str:
+    """All that was said in it; where nothing was, what is unusual about it."""
+    if said := [line.text.split("\n")[0] for line in lines if line.stroke is not Stroke.AGAIN]:
+        return cut("; ".join(said), LONGEST)
+    if segment is None:
+        return NONE
+    words = [each.name.lower().replace("_", " ") for each in Odd if each in segment.odd and each.name]
+    return ", ".join(words) or ("data" if segment.length else "acknowledgement")
 
 
 __all__ = ["PacketRow", "Packets", "Tcp", "packets"]

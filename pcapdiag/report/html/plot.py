@@ -41,6 +41,8 @@ MOST = 1_500
 USUAL, SHORTEST_CAP_NS = 4, 1_000_000
 """A pause is drawn no longer than four times the usual one, or an eighth of all usual ones together if that is more."""
 MOST_EVENTS = 6
+ROWS, ROW_HEIGHT, CHARACTER = 2, 13, 6.6
+"""Rows for the labels of events, and how wide a character is at most, in pixels."""
 LABEL_APART = 72
 """Room that a label of the time axis takes."""
 
@@ -68,6 +70,7 @@ class Event(NamedTuple):
     y: int
     anchor: str
     text: str
+    """Empty where there is no room for it."""
     kind: str
 
 
@@ -252,22 +255,28 @@ def _in_words(connection: Connection, data: Sequence[Segment], side: Side) -> st
 
 
 def _events(judged: Judged) -> list[tuple[int, str, str]]:
-    """(when, words, kind) of what closed or disturbed the connection."""
+    """(when, words, kind) of what closed or disturbed the connection, what ended it first."""
     connection, end = judged.session.connection, judged.verdict.end
     found = [(fin.at, f"FIN {fin.side.value}", "fin") for fin in connection.closing.fins]
     found += [(reset.at, f"RST {reset.claimed.value}", "rst") for reset in connection.closing.resets]
     found += [(at, "ICMP", "icmp") for at, _ in connection.icmp]
     found.sort(key=lambda each: (each[0] != end, each[0]))
-    kept = sorted(found[:MOST_EVENTS])
-    return [(at.time_ns, f"{words}, frame {at.frame}", kind) for at, words, kind in kept]
+    return [(at.time_ns, f"{words}, frame {at.frame}", kind) for at, words, kind in found[:MOST_EVENTS]]
 
 
 def _placed(events: Sequence[tuple[int, str, str]], time: _Time) -> Iterator[Event]:
-    """Their lines; labels stand in two rows, on the side that has room."""
-    for number, (ns, text, kind) in enumerate(events):
+    """Their lines, with labels on the side that has room. A line whose label would stand upon another has none."""
+    taken: list[list[tuple[float, float]]] = [[] for _ in range(ROWS)]
+    for ns, text, kind in events:
         x = time.x(ns)
         left = x > FRAME.width / 2
-        yield Event(x, 12 + 13 * (number % 2), "end" if left else "start", text, kind)
+        wide = 4 + CHARACTER * len(text)
+        start, stop = (x - wide, x) if left else (x, x + wide)
+        free = (row for row in range(ROWS) if all(stop <= one or other <= start for one, other in taken[row]))
+        row = next(free, None)
+        if row is not None:
+            taken[row].append((start, stop))
+        yield Event(x, 12 + ROW_HEIGHT * (row or 0), "end" if left else "start", "" if row is None else text, kind)
 
 
 __all__ = ["FRAME", "Panel", "Plot", "plot"]

@@ -31,7 +31,7 @@ def test_blocks() -> None:
         "SESSION 1\n"
         "The server said no said no said no said no said no said no said no said no said no said no said no\n"
         "  said no said no said no said no\n\n"
-        "client  192.0.2.10\nmail    delayed\n        not sent\n\n"
+        "client:  192.0.2.10\nmail:    delayed\n         not sent\n\n"
         "Why:\n* one\n* two\n\n1. first\n2. second\n\n  tcpdump -w x\n\n* 1, 2\n* 3\n\n"
     )
 
@@ -52,7 +52,7 @@ def test_no_line_is_wide_and_none_begins_with_what_a_stranger_said() -> None:
         "2. ",
         "3. ",
     )
-    labels = ("client ", "server ", "time ", "dropped by ", "mail ", "2 SMTP sessions")
+    labels = ("client: ", "server: ", "time: ", "dropped by: ", "mail: ", "2 SMTP sessions")
     lines = short(attacked(), PLAIN, Options(zone=UTC)).splitlines()
     lines += PLAIN.write([Paragraph(line) for line in LINES if not line.strip()[0].isalnum()]).splitlines()
     for line in lines:

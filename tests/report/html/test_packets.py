@@ -28,7 +28,7 @@ def test_the_end_and_what_the_evidence_names() -> None:
     rows = shown(gateway_reset()).rows
     assert [(row.frame, row.end) for row in rows] == [("12", False), ("14", True)]
     assert rows[0].says.startswith("354 ")
-    assert rows[1].tcp[:3] == ("server", "RA", "801")
+    assert rows[1].tcp[:3] == ("server", "RST, ACK", "801")
 
 
 def test_a_flood_of_resets_is_cut_and_the_end_stays() -> None:
@@ -38,6 +38,12 @@ def test_a_flood_of_resets_is_cut_and_the_end_stays() -> None:
     assert len(told.rows) == MOST
     assert told.left_out
     assert [row for row in told.rows if row.end]
+
+
+def test_all_that_a_packet_holds_is_told() -> None:
+    (judged,) = analyze([SCENES / "pipelined-dot-and-quit-unanswered" / "capture.pcap"]).sessions
+    says = {row.frame: row.says for row in shown(judged).rows}
+    assert any("(end of the message); QUIT" in each for each in says.values()), says
 
 
 @pytest.mark.tshark

@@ -11,7 +11,7 @@ import pytest
 from pcapdiag import analyze
 from pcapdiag.analysis import Judged, KeepDialogue
 from pcapdiag.model import Side
-from pcapdiag.report.html.plot import FRAME, Panel, plot
+from pcapdiag.report.html.plot import FRAME, Panel, _placed, _Time, plot
 from pcapdiag.tcp.connection import Odd
 from tests.factories import make_connection, make_judged, make_segment
 
@@ -102,3 +102,12 @@ def test_real_transfers_stand_inside_the_axes(name: str) -> None:
             assert FRAME.top <= stroke.y2 < stroke.y1 <= FRAME.bottom
         places = sorted(tick.at for tick in shown.times)
         assert all(later - earlier >= 60 for earlier, later in pairwise(places)), "labels apart"
+
+
+def test_no_label_of_an_event_stands_upon_another() -> None:
+    """Six resets within a second, after a minute: the first given, which ended it, keeps its label, the last have none."""
+    moments = [(round(60e9 + number * 1e6), f"RST client, frame {number}", "rst") for number in range(6)]
+    everything = [*(round(number * 1e9) for number in range(60)), *(when for when, _, _ in moments)]
+    events = list(_placed(moments, _Time(everything)))
+    assert [bool(event.text) for event in events] == [True, True, False, False, False, False]
+    assert events[0].y != events[1].y

@@ -1,0 +1,45 @@
+"""A verdict in few words: no surer than it is, and fair to who was held up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pcapdiag import analyze
+from pcapdiag.report.summary import title
+from pcapdiag.report.telling import headline
+
+SCENES = Path(__file__).parents[2] / "captures"
+
+
+@pytest.mark.parametrize(
+    ("scene", "few", "heading"),
+    [
+        (
+            "server-rst-after-data",
+            "dropped by the server, data",
+            "The server dropped the connection at DATA, before the go-ahead (354)",
+        ),
+        (
+            "device-says-554-and-resets",
+            "possibly dropped by a device in between, mail",
+            "Possibly a device in between dropped the connection after the reply to MAIL FROM, before the next command",
+        ),
+        (
+            "zero-window-stall",
+            "dropped by the client, held up by the server, body",
+            "The client, held up by the server, dropped the connection in the message's text, after the go-ahead (354)",
+        ),
+        ("clean-delivery", "ended as it should, quit", "The session ended as it should"),
+        (
+            "open-at-the-end",
+            "still open, body",
+            "Still open when the capture ended, in the message's text, after the go-ahead (354)",
+        ),
+    ],
+)
+def test_in_few_words(scene: str, few: str, heading: str) -> None:
+    analysis = analyze([SCENES / scene / "capture.pcap"])
+    (judged,) = analysis.sessions
+    assert (headline(judged.verdict), title(analysis, only=judged)) == (few, heading)
