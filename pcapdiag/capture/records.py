@@ -133,7 +133,8 @@ def _frames(reader: FrameReader, section: int, block: FrameBlock, numbers: I64, 
     cursor = Cursor.over(block)
     rows: I64 = np.arange(len(block), dtype=np.int64)
     cursor.run(DECODERS, rows)
-    chosen = np.isin(block.frame_number, numbers) | (cursor.kind == FRAGMENT)
+    first, last = np.searchsorted(numbers, (block.frame_number[0], block.frame_number[-1] + 1))
+    chosen = np.isin(block.frame_number, numbers[first:last]) | (cursor.kind == FRAGMENT)
     rows = np.flatnonzero(chosen)
     if not len(rows):
         return

@@ -19,7 +19,7 @@ from pcapdiag.pseudonym import Pseudonyms
 from pcapdiag.redact.said import hello_answers, masker_for
 from pcapdiag.slices import lines, proxy
 from pcapdiag.slices.lines import Lines
-from pcapdiag.slices.mask import Mask
+from pcapdiag.slices.mask import MOST_SHOWN, Mask
 from pcapdiag.slices.tls import TlsMask
 from pcapdiag.smtp import auth, grammar
 from pcapdiag.smtp.clock import Marks
@@ -73,12 +73,29 @@ class _Recent:
 
     def octets(self, offset: int, end: int) -> bytes:
         """What was captured without a hole from `offset` on, at most to `end`."""
-        found = []
-        for begin, piece in self._pieces:
-            if begin <= offset < begin + len(piece) and offset < end:
-                found.append(piece[offset - begin : end - begin])
-                offset += len(found[-1])
-        return b"".join(found)
+        found: list[tuple[int, bytes]] = []
+        for begin, piece in reversed(self._pieces):  # what is asked for came last
+            if begin < end and offset < begin + len(piece):
+                found.append((begin, piece))
+            if begin <= offset:
+                break
+        out = b""
+        for begin, piece in reversed(found):
+            if not begin <= offset + len(out) < begin + len(piece):
+                break
+            out += piece[offset + len(out) - begin : end - begin]
+        return out
+
+
+class _Heard(list[_Line]):
+    """The lines of a session, as many as can be shown."""
+
+    octets = 0
+
+    def hear(self, line: _Line) -> None:
+        if self.octets <= MOST_SHOWN:
+            self.octets += len(line.octets)
+            self.append(line)
 
 
 class MaskingObserver(SmtpObserver):
@@ -89,7 +106,7 @@ class MaskingObserver(SmtpObserver):
         self._names = names
         self.masks = {side: Mask() for side in Side}
         self._recent = {side: _Recent() for side in Side}
-        self._lines: list[_Line] = []
+        self._lines = _Heard()
         self._talk = TlsMask(names, lambda side: self.masks[side].show)
         self._conversation.entries = _Told(partial(_hear, self._lines, self._recent))
         self._first: bytes | None = b""
@@ -188,13 +205,13 @@ class MaskingObserver(SmtpObserver):
             self.masks[line.side].show(line.offset, line.octets, shown)
 
 
-def _hear(heard: list[_Line], recent: dict[Side, _Recent], entry: Entry) -> None:
+def _hear(heard: _Heard, recent: dict[Side, _Recent], entry: Entry) -> None:
     if isinstance(entry, Command):
         octets = recent[Side.CLIENT].octets(entry.offset, entry.end)
-        heard.append(_Line(Side.CLIENT, entry.offset, octets, entry.verb, entry.known))
+        heard.hear(_Line(Side.CLIENT, entry.offset, octets, entry.verb, entry.known))
     elif isinstance(entry, Reply):
         octets = recent[Side.SERVER].octets(entry.offset, entry.end)
-        heard.append(_Line(Side.SERVER, entry.offset, octets, b"", True))
+        heard.hear(_Line(Side.SERVER, entry.offset, octets, b"", True))
 
 
 def _not_to_quote(line: _Line) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from bisect import bisect_left
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -19,8 +20,13 @@ Ends = tuple[bytes, bytes]
 class _Direction(NamedTuple):
     session: Found
     side: Side
-    frames: set[tuple[int, int]]
-    """(capture, frame) of those that are the session's."""
+    adopted: set[tuple[int, int]]
+    """(capture, frame) of those that are the session's besides."""
+
+    def owns(self, capture: int, frame: int) -> bool:
+        numbers = self.session.frames.get(capture, ())
+        place = bisect_left(numbers, frame)
+        return (place < len(numbers) and numbers[place] == frame) or (capture, frame) in self.adopted
 
 
 class Payload:
@@ -30,15 +36,16 @@ class Payload:
         self._directions: dict[Ends, list[_Direction]] = {}
         for session in sessions:
             client, server = _packed(session.connection.client), _packed(session.connection.server)
-            frames = {(capture, frame) for capture, numbers in session.frames.items() for frame in numbers}
+            adopted: set[tuple[int, int]] = set()
             for ends, side in ((client, server), Side.CLIENT), ((server, client), Side.SERVER):
-                self._directions.setdefault(ends, []).append(_Direction(session, side, frames))
+                self._directions.setdefault(ends, []).append(_Direction(session, side, adopted))
 
     def masked(self, ends: Ends, header: bytes, payload: bytes, at: tuple[int, int]) -> bytes:
         """What may be seen of a payload. `header` is the TCP header, `at` is (capture, frame)."""
-        for session, side, frames in self._directions.get(ends, ()):
-            if at not in frames:
+        for direction in self._directions.get(ends, ()):
+            if not direction.owns(*at):
                 continue
+            session, side, _ = direction
             stream, flags = session.streams[side], header[13] if len(header) > 13 else 0
             if stream.base is None or flags & RST:  # the text of a reset stands in no stream (RFC 9293 3.5.3)
                 break
@@ -49,9 +56,9 @@ class Payload:
 
     def adopts(self, ends: Ends, time_ns: int, at: tuple[int, int]) -> bool:
         """A part of a segment, the rest of which never came: is it a session's? It then counts among its frames."""
-        for session, _, frames in self._directions.get(ends, ()):
+        for session, _, adopted in self._directions.get(ends, ()):
             if session.connection.first.time_ns <= time_ns <= session.connection.until_ns:
-                frames.add(at)
+                adopted.add(at)
                 return True
         return False
 

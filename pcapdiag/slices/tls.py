@@ -20,9 +20,9 @@ HEADER = 5
 _LONGEST = 2**14 + 2048
 _PLAUSIBLE = re.compile(rb"[\x14-\x17]\x03[\x00-\x04][\x00-\x48]", re.S)
 """What the reader of records takes for a header when it has lost its place (`pcapdiag.smtp.tls_records`)."""
-CLIENT_HELLO, SERVER_HELLO, CERTIFICATE, CERTIFICATE_VERIFY, CERTIFICATE_STATUS = 1, 2, 11, 15, 22
+CLIENT_HELLO, SERVER_HELLO, CERTIFICATE, AUTHORITIES, CERTIFICATE_VERIFY, CERTIFICATE_STATUS = 1, 2, 11, 13, 15, 22
 _PERSONAL = frozenset((CERTIFICATE, CERTIFICATE_VERIFY))
-_HOSTS = frozenset((CERTIFICATE, CERTIFICATE_STATUS))
+_HOSTS = frozenset((CERTIFICATE, AUTHORITIES, CERTIFICATE_STATUS))
 _SERVER_NAME = 0
 
 Show = Callable[[int, bytes, bytes], None]

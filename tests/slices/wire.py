@@ -10,6 +10,7 @@ import base64
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from scapy.layers.inet import ICMP, IP, TCP, UDP, fragment
@@ -131,6 +132,11 @@ def ether(packet: Any, seg: Seg) -> Any:
     return Ether(src=a if seg.who == "C" else b, dst=b if seg.who == "C" else a) / packet
 
 
+def routed(packet: Any) -> Any:
+    """Between routers. Without both addresses scapy would ask the network for them."""
+    return Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / packet
+
+
 def plain(seg: Seg) -> bytes:
     return bytes(ether(ip(seg), seg))
 
@@ -171,7 +177,7 @@ def mirrored() -> Iterator[bytes]:
     for seg in session():
         yield plain(seg)
         packet = ip(replace(seg, ttl=(64 if seg.who == "C" else 52) - 1))
-        yield bytes(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / Dot1Q(vlan=12) / packet)
+        yield bytes(routed(Dot1Q(vlan=12) / packet))
 
 
 def quoted() -> Iterator[bytes]:
@@ -182,7 +188,7 @@ def quoted() -> Iterator[bytes]:
         if b"MAIL" in seg.payload or b"midnight" in seg.payload or b"AUTH PLAIN" in seg.payload:
             for length in (28, 47, 128, 1500):
                 quote = bytes(packet)[:length]
-                yield bytes(Ether() / IP(src=ROUTER, dst=CLIENT) / ICMP(type=3, code=4, nexthopmtu=1400) / Raw(quote))
+                yield bytes(routed(IP(src=ROUTER, dst=CLIENT) / ICMP(type=3, code=4, nexthopmtu=1400) / Raw(quote)))
 
 
 def fragmented() -> Iterator[bytes]:
@@ -242,17 +248,15 @@ def one_direction() -> Iterator[bytes]:
 def vxlan() -> Iterator[bytes]:
     for seg in session():
         yield bytes(
-            Ether()
-            / IP(src=ROUTER, dst="203.0.113.78")
-            / UDP(sport=1234, dport=4789)
-            / VXLAN(vni=7)
-            / ether(ip(seg), seg)
+            routed(
+                IP(src=ROUTER, dst="203.0.113.78") / UDP(sport=1234, dport=4789) / VXLAN(vni=7) / ether(ip(seg), seg)
+            )
         )
 
 
 def gre() -> Iterator[bytes]:
     for seg in session():
-        yield bytes(Ether() / IP(src=ROUTER, dst="203.0.113.78") / GRE(chksum_present=1) / ip(seg))
+        yield bytes(routed(IP(src=ROUTER, dst="203.0.113.78") / GRE(chksum_present=1) / ip(seg)))
 
 
 def cooked() -> Iterator[bytes]:
@@ -270,10 +274,7 @@ def six() -> Iterator[bytes]:
         yield bytes(ether(packet, seg))
         if b"midnight" in seg.payload:
             yield bytes(
-                Ether()
-                / IPv6(src="2001:db8::77", dst=packet.src)
-                / ICMPv6DestUnreach(code=3)
-                / Raw(bytes(packet)[:1200])
+                routed(IPv6(src="2001:db8::77", dst=packet.src) / ICMPv6DestUnreach(code=3) / Raw(bytes(packet)[:1200]))
             )
 
 
@@ -301,15 +302,15 @@ VARIANTS: dict[str, Callable[[], Iterator[bytes]]] = {
 LINKS = {"cooked": 113, "raw": 101}
 
 
+@cache
 def capture(variant: str) -> bytes:
     """The pcap file of a variant, in nanoseconds."""
     frames = list(VARIANTS[variant]())
     times = [START * 10**9 + 10_000_000 * number + number for number in range(len(frames))]
-    wirelen = None
     if variant == "cut":
         whole = [len(plain(seg)) for seg in session()]
         return b"".join(_records(frames, whole, times))
-    return pcap(frames, nano=True, link=LINKS.get(variant, 1), times_ns=times, wirelen=wirelen)
+    return pcap(frames, nano=True, link=LINKS.get(variant, 1), times_ns=times)
 
 
 def _records(frames: list[bytes], lengths: list[int], times: list[int]) -> Iterator[bytes]:
