@@ -299,6 +299,30 @@ def test_free_text(marked: str, names: Pseudonyms) -> None:
     assert masker.text(original(marked)) == expected(marked, names)
 
 
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "mailbox-«anna.meier» and user_«Anna.Meier»_42 are unknown",
+        "„«anna.meier»“ ist unbekannt, «anna.meier»＠‹example.net› auch",
+        "uid«anna.meier»«anna.meier» x«j.d.van.dijk»x",
+        "a.meier and j.d.van.dyk are others",
+    ],
+)
+def test_a_name_with_a_dot_is_known_whatever_stands_around_it(marked: str) -> None:
+    known = [b"anna.meier@example.com", b"j.d.van.dijk@example.com"]
+    assert MAIL.knowing(known).free_text(original(marked)) == expected(marked, MAIL)
+    assert not re.search(rb"(?i)anna|dijk", ALL.knowing(known).free_text(original(marked)))
+
+
+@pytest.mark.parametrize(
+    "text", ["host 192.0.2.1-198.51.100.7", "ip192.0.2.1x", "ip_192_0_2_1", "192-0-2-1", "192.000.002.001"]
+)
+def test_an_address_among_letters_keeps_its_form_alone(text: str) -> None:
+    told = ALL.knowing(()).free_text(text.encode())
+    assert not re.search(rb"192|198", told)
+    assert len(told) == len(text)
+
+
 @pytest.mark.parametrize("text", [b"YW5uYUBleGFtcGxlLmNvbQ==", b"AGFubmEAc2VjcmV0", b"YW5uYQ=="])
 def test_base64_that_holds_a_known_name(text: bytes) -> None:
     told = MAIL.knowing(KNOWN).text(b"535 " + text + b" rejected")

@@ -29,6 +29,8 @@ SHORTEST = 3
 CUT_FROM = 200
 """From this length on a text may have been cut: oddities at 200 octets, lines at 1,000."""
 _MOST_PHRASES = 50
+_AROUND_DOT = 2
+_MOST_ALIKE = 16
 
 # RFC 5322 3.2.3 atext and the dot, and what SMTPUTF8 (RFC 6531) adds.
 _A = rb"A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-\x80-\xff"
@@ -51,7 +53,7 @@ _PART = re.compile(rb"[^_.\-]++")
 _ASCII = re.compile(rb"[A-Za-z0-9]++")
 _IPV6 = re.compile(rb"(?:(?<![A-Za-z0-9:.])|(?<=IPv6:)|(?<=ipv6:)|(?<=IPV6:))[0-9A-Fa-f:.]{2,64}+(?![A-Za-z0-9])")
 _HOST = re.compile(rb"[%b]*\.(?:[A-Za-z][A-Za-z0-9-]*|[^\x00-\x7f][^.]*)[A-Za-z0-9\x80-\xff]" % _N)
-_DASHED_IP = re.compile(rb"(?<![0-9])(?:[0-9]{1,3}-){3}[0-9]{1,3}(?![0-9])")
+_IP_INSIDE = re.compile(rb"(?<![0-9])[0-9]{1,3}([-_.])(?:[0-9]{1,3}\1){2}[0-9]{1,3}(?![0-9])")
 _STATUS = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}(?![^ \t])")
 _AROUND = {b"<": b">", b'"': b'"', b"'": b"'", b"`": b"'", b"(": b")"}
 
@@ -72,6 +74,8 @@ class Masker:
     ordered: tuple[bytes, ...]
     phrases: tuple[bytes, ...]
     """Those of them that hold spaces or other octets that end a word."""
+    dotted: dict[bytes, tuple[tuple[int, bytes], ...]]
+    """Those of them with a dot, which are no ordinary words: the octets around it -> where it stands, and the name."""
     hosts: frozenset[bytes]
     """Host names without a dot: others are known by their form. Lower case."""
     keep: tuple[bytes, ...]
@@ -80,7 +84,7 @@ class Masker:
     def of(cls, names: Pseudonyms, words: Iterable[bytes], hosts: Iterable[bytes], keep: Iterable[bytes]) -> Masker:
         """See `Pseudonyms.knowing`."""
         if names.level is Level.NONE:
-            return cls(names, frozenset(), (), (), frozenset(), ())
+            return cls(names, frozenset(), (), (), {}, frozenset(), ())
         known: set[bytes] = set()
         domains = {host.lower() for host in hosts if host}
         for word in words:
@@ -96,6 +100,7 @@ class Masker:
             frozenset(known),
             tuple(sorted(known)),
             tuple(sorted(phrases, key=len, reverse=True)[:_MOST_PHRASES]),
+            _dotted(known),
             frozenset([host for host in domains if b"." not in host and len(host) >= SHORTEST]),
             tuple([word for word in keep if word and known.isdisjoint(_ALNUM.findall(meant(word)))]),
         )
@@ -125,7 +130,8 @@ class Masker:
         finds = [self._mailboxes(octets)] if b"@" in octets else []
         finds += [self._encoded(octets)]
         if self.words and whole_words:
-            finds += [self._phrases(octets), self._words(octets), self._base64(octets), self._cut_off(octets)]
+            finds += [self._phrases(octets), self._words(octets), self._inside(octets)]
+            finds += [self._base64(octets), self._cut_off(octets)]
         if self.names.level is Level.ALL:
             finds += [self._hosts(octets)]
         return _put_together(octets, chain.from_iterable(finds), self._kept(octets))
@@ -197,6 +203,19 @@ class Masker:
                     if self._known(part[0]):
                         yield self._find(at + part.start(), part[0])
 
+    def _inside(self, octets: bytes) -> Iterator[_Find]:
+        """Known names with a dot, whatever stands around them: ``mailbox-anna.meier``, ``„anna.meier“``."""
+        if not self.dotted:
+            return
+        plain = octets.lower()
+        dot = plain.find(b".")
+        while dot >= 0:
+            for place, name in self.dotted.get(plain[max(0, dot - _AROUND_DOT) : dot + _AROUND_DOT + 1], ()):
+                begin = dot - place
+                if begin >= 0 and plain.startswith(name, begin):
+                    yield self._find(begin, octets[begin : begin + len(name)])
+            dot = plain.find(b".", dot + 1)
+
     def _phrases(self, octets: bytes) -> Iterator[_Find]:
         """Known names with spaces in them."""
         plain = octets.lower()
@@ -249,12 +268,24 @@ class Masker:
                 yield _Find(begin, begin + len(name), self.names.address_in(name))
             elif self._is_host(name) or (name and octets[begin - 1 : begin] == b"@" and begin):
                 yield _Find(begin, begin + len(name), self.names.host(name))
-            elif b"." not in name:
-                for inner in _DASHED_IP.finditer(name):
+            else:
+                for inner in _IP_INSIDE.finditer(name):
                     yield _Find(begin + inner.start(), begin + inner.end(), addresses.shape(inner[0]))
 
     def _is_host(self, name: bytes) -> bool:
         return _HOST.fullmatch(name) is not None or name.lower() in self.hosts
+
+
+def _dotted(known: Iterable[bytes]) -> dict[bytes, tuple[tuple[int, bytes], ...]]:
+    """See `Masker.dotted`. The longest names count, and of those with the same octets around their dots not all."""
+    found: dict[bytes, tuple[tuple[int, bytes], ...]] = {}
+    for name in sorted(known, key=len, reverse=True):
+        place = name.find(b".", _AROUND_DOT)
+        around = name[place - _AROUND_DOT : place + _AROUND_DOT + 1]
+        same = found.get(around, ())
+        if place > 0 and len(around) == 2 * _AROUND_DOT + 1 and len(same) < _MOST_ALIKE:
+            found[around] = (*same, (place, name))
+    return found
 
 
 def _parts(text: bytes) -> frozenset[bytes]:

@@ -7,13 +7,11 @@ what is not known to be is filled. The filler is no letter, so that no line of i
 from __future__ import annotations
 
 import re
-from base64 import b64decode
-from collections.abc import Iterable
-from contextlib import suppress
 
 from pcapdiag.pseudonym import Masker, commands
 from pcapdiag.smtp import auth, grammar
 from pcapdiag.smtp.dialogue import DOT
+from pcapdiag.smtp.secrets import Secrets
 
 FILLER = b"_"
 _CONTROLS = frozenset((*range(0x00, 0x09), *range(0x0E, 0x20), 0x7F))
@@ -35,7 +33,6 @@ _PATH = re.compile(rb"\s*(?:FROM|TO)\s*:?\s*(?:<(?:[^\"<>]|\"(?:[^\"\\]|\\.)*\"?
 _SPACES = re.compile(rb"(\s+)")
 _NUMBERS = re.compile(rb"[^0-9 \t]")
 _SHOUTED = re.compile(rb"[A-Z][A-Z0-9-]{1,11}\Z")
-_TOKEN = re.compile(rb"\S{4,}")
 
 _PARAMETERS = frozenset(
     b"SIZE BODY RET NOTIFY SMTPUTF8 BY HOLDFOR HOLDUNTIL MT-PRIORITY REQUIRETLS TRANSID ORCPT AUTH".split()
@@ -59,11 +56,10 @@ def secret(octets: bytes) -> bytes:
 class Lines:
     """Masks the lines of one session."""
 
-    def __init__(self, masker: Masker, withheld: Iterable[bytes]) -> None:
-        """`withheld`: words that a reply may quote and must not."""
+    def __init__(self, masker: Masker, secrets: Secrets) -> None:
+        """`secrets`: what a reply may quote and must not."""
         self._masker = masker
-        words = sorted(set(withheld), key=len, reverse=True)
-        self._withheld = re.compile(b"|".join(map(_quoted, words))) if words else None
+        self._secrets = secrets
 
     # --- The client --------------------------------------------------------------------------------------------------
 
@@ -116,29 +112,19 @@ class Lines:
         if words.code == 334:
             told = told if auth.challenge(told) == told else secret(told)
         elif not grammar.is_masked_banner(told):
-            told = self._told(told, keywords)
+            told = self._told(words.code, told, keywords)
         return head + told + line[len(text) :]
 
-    def _told(self, text: bytes, keywords: bool) -> bytes:
-        code = grammar.enhanced_code(text) or b""
-        behind = text[len(code) :]
-        if self._withheld is not None:
-            behind = self._withheld.sub(lambda found: b"*" * len(found[0]), behind)
-        return code + (self._masker.mailboxes(behind) if keywords else self._masker.text(behind))
-
-
-def tokens(line: bytes) -> list[bytes]:
-    """The words of a line that replies to it must not quote, and what they hold in base64."""
-    found = _TOKEN.findall(line)[:8]
-    for word in tuple(found):
-        with suppress(ValueError):
-            found += _TOKEN.findall(b64decode(word, validate=True).replace(b"\0", b" "))[:4]
-    return found
-
-
-def _quoted(word: bytes) -> bytes:
-    """A pattern for a word in a reply. A server quotes as much as its buffer holds: the beginning is enough."""
-    return re.escape(word) if len(word) <= 8 else re.escape(word[:8]) + rb"[^\s\"'>)]*"
+    def _told(self, code: int, text: bytes, keywords: bool) -> bytes:
+        enhanced = grammar.enhanced_code(text) or b""
+        behind = text[len(enhanced) :]
+        if self._secrets.forgotten and code in auth.REFUSALS:
+            return enhanced + filled(behind)
+        if code in auth.REFUSALS:  # a slice need not say what was refused: the line itself stands in it
+            behind = auth.QUOTED.sub(lambda found: b"*" * len(found[0]), behind)
+        for begin, end in self._secrets.quotations(behind):
+            behind = behind[:begin] + b"*" * (end - begin) + behind[end:]
+        return enhanced + (self._masker.mailboxes(behind) if keywords else self._masker.text(behind))
 
 
 def unknown(verb: bytes, line: bytes) -> bytes:

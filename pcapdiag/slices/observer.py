@@ -21,7 +21,7 @@ from pcapdiag.slices import lines, proxy
 from pcapdiag.slices.lines import Lines
 from pcapdiag.slices.mask import MOST_SHOWN, Mask
 from pcapdiag.slices.tls import TlsMask
-from pcapdiag.smtp import auth, grammar
+from pcapdiag.smtp import grammar
 from pcapdiag.smtp.clock import Marks
 from pcapdiag.smtp.dialogue import Command, Dialogue, Entry, Reply
 from pcapdiag.smtp.history import Entries
@@ -32,7 +32,6 @@ RECENT = 1 << 17
 """Octets of each side that are kept until the reader has decided what they are."""
 TEXT_RUN = 3
 """So many lines in a row that are no commands are message text: not a word of them is shown."""
-MOST_WITHHELD = 4096
 _PROXY_LONGEST = 1 << 16
 
 
@@ -192,8 +191,7 @@ class MaskingObserver(SmtpObserver):
     def _show(self, heard: list[_Line], dialogue: Dialogue) -> None:
         """All names are known now: decide what is seen of each line."""
         text = _text_runs(heard)
-        withheld = [word for line in heard for word in lines.tokens(_not_to_quote(line))]
-        seen = Lines(masker_for(dialogue, self._names), withheld[:MOST_WITHHELD])
+        seen = Lines(masker_for(dialogue, self._names), self._conversation.secrets)
         keywords = hello_answers(dialogue)
         for number, line in enumerate(heard):
             if line.side is Side.SERVER:
@@ -212,14 +210,6 @@ def _hear(heard: _Heard, recent: dict[Side, _Recent], entry: Entry) -> None:
     elif isinstance(entry, Reply):
         octets = recent[Side.SERVER].octets(entry.offset, entry.end)
         heard.hear(_Line(Side.SERVER, entry.offset, octets, b"", True))
-
-
-def _not_to_quote(line: _Line) -> bytes:
-    """What of a line a reply must not repeat: credentials, and text where commands were expected."""
-    if line.verb in (b"AUTH", b"X-EXPS"):
-        argument = line.octets.strip()[len(line.verb) :].strip()
-        return argument.partition(b" ")[2] if auth.mechanism(argument) else argument
-    return line.octets if line.verb == b"*" or not line.known else b""
 
 
 def _text_runs(heard: Iterable[_Line]) -> frozenset[int]:

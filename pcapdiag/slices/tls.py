@@ -21,6 +21,10 @@ _LONGEST = 2**14 + 2048
 _PLAUSIBLE = re.compile(rb"[\x14-\x17]\x03[\x00-\x04][\x00-\x48]", re.S)
 """What the reader of records takes for a header when it has lost its place (`pcapdiag.smtp.tls_records`)."""
 CLIENT_HELLO, SERVER_HELLO, CERTIFICATE, AUTHORITIES, CERTIFICATE_VERIFY, CERTIFICATE_STATUS = 1, 2, 11, 13, 15, 22
+_TOLD = frozenset(
+    (0, CLIENT_HELLO, SERVER_HELLO, 3, CERTIFICATE, 12, 13, 14, CERTIFICATE_VERIFY, 16, 21, CERTIFICATE_STATUS)
+)
+"""Handshake messages that are said in clear (RFC 5246 7.4, RFC 6066 8). What is none of them may be anything."""
 _PERSONAL = frozenset((CERTIFICATE, CERTIFICATE_VERIFY))
 _HOSTS = frozenset((CERTIFICATE, AUTHORITIES, CERTIFICATE_STATUS))
 _SERVER_NAME = 0
@@ -72,6 +76,8 @@ class _Side:
         self._ciphered = False
         self._message = 0
         """Type of the handshake message that goes on in the next record, and how much of it."""
+        self._adrift = False
+        """After a hole: it is unknown whether the next record begins a message."""
         self._message_left = 0
 
     def feed(self, offset: int, octets: bytes) -> None:
@@ -88,6 +94,7 @@ class _Side:
 
     def gap(self, length: int) -> None:
         self.flush()
+        self._adrift = True
         if self._left and length <= self._left:
             self._left -= length
             self._type = -1  # what comes behind the hole is not looked at
@@ -159,6 +166,11 @@ class _Side:
     def _messages(self, fragment: bytes) -> Iterator[bytes]:
         """RFC 8446 4: type, length in three octets, message."""
         at = 0
+        if self._adrift:
+            if fragment[0] not in _TOLD or int.from_bytes(fragment[1:4]) + 4 != self._length:
+                yield bytes(len(fragment))
+                return
+            self._adrift, self._message_left = False, 0
         while at < len(fragment):
             if not self._message_left:
                 head = fragment[at : at + 4]
@@ -178,7 +190,7 @@ class _Side:
         kind, names = self._message, self._talk.names
         if kind == SERVER_HELLO and whole and self._side is Side.SERVER:
             self._talk.version = next(iter(server_hello(message).versions), None)
-        if kind in _PERSONAL and self._side is Side.CLIENT:
+        if kind not in _TOLD or (kind in _PERSONAL and self._side is Side.CLIENT):
             return bytes(len(message))
         if names.level is not Level.ALL:
             return message

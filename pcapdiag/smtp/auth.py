@@ -1,8 +1,7 @@
-"""Credentials: what of AUTH may be shown, and how the rest is kept from leaving the parser.
+"""Credentials: what of AUTH, and of the replies to it, may be shown.
 
-A mechanism's name is shown when it is a name that mechanisms have; everything behind it is not. Some servers quote the
-line that they refuse (``500 5.5.1 Command unrecognized: "..."``): `Secrets` remembers what was withheld until the
-conversation ends, and takes it out of the replies.
+A mechanism's name is shown when it is a name that mechanisms have; everything behind it is not (`pcapdiag.smtp.secrets`
+takes it out of the replies that quote it).
 """
 
 from __future__ import annotations
@@ -22,12 +21,14 @@ _PROMPTS = frozenset(
 )
 
 WITHHELD = b"***"
-_KEPT = 16
-_SHORTEST = 4
-_UNSEEN = re.compile(rb"[A-Za-z0-9+/]{16,}={0,2}")
+QUOTED = re.compile(
+    rb"[A-Za-z0-9+/]{16,}={0,2}|\"[^\"]*\"?|(?<=recognized: ).+|(?<=recognised: ).+|(?<=unknown: ).+|(?<=command: ).+",
+    re.I | re.S,
+)
+"""What a refusal may quote of a line: a long word, which may be a credential; what stands in quotes, or behind the words
+that servers put before it (``500 5.5.1 Command unrecognized: "..."``)."""
 REFUSALS = frozenset((500, 501, 502, 503, 504, 535))
 """Codes of replies that may quote the line they refuse."""
-_TOKEN = re.compile(rb"\S{4,}")
 
 
 def mechanism(argument: bytes) -> bytes:
@@ -46,38 +47,5 @@ def challenge(text: bytes) -> bytes:
 
 
 def refusal(code: int, text: bytes) -> bytes:
-    """What of a refusal may be shown whose command was not captured: it may quote one that held a credential."""
-    return _UNSEEN.sub(WITHHELD, text) if code in REFUSALS else text
-
-
-class Secrets:
-    """Takes withheld words out of what the server quotes."""
-
-    __slots__ = ("words",)
-
-    def __init__(self) -> None:
-        self.words: list[bytes] = []
-
-    def shown(self, argument: bytes) -> bytes:
-        """What of AUTH's argument may be shown; the rest is withheld."""
-        name = mechanism(argument)
-        self.withhold(argument.partition(b" ")[2] if name else argument)
-        return name
-
-    def withhold(self, line: bytes) -> None:
-        """Remember the words of a line that must not be shown; of very many the latest."""
-        for word in _TOKEN.findall(line)[:4]:
-            if word not in self.words:
-                self.words.append(word)
-        del self.words[:-_KEPT]
-
-    def scrub(self, text: bytes) -> bytes:
-        """`text` without the words withheld, as far as it quotes them whole or cut short."""
-        for word in self.words:
-            text = text.replace(word, WITHHELD)
-            # A server quotes as much as its buffer holds: look for the beginning of the word, too.
-            at = text.find(word[: _SHORTEST * 2]) if len(word) > _SHORTEST * 2 else -1
-            if at >= 0:
-                end = next((i for i in range(at, len(text)) if text[i : i + 1] in b" \t\"'>)"), len(text))
-                text = text[:at] + WITHHELD + text[end:]
-        return text
+    """What of a refusal may be shown whose command was not captured: it may quote a credential, or message text."""
+    return QUOTED.sub(WITHHELD, text) if code in REFUSALS else text

@@ -255,17 +255,17 @@ class ClientStream(Linewise):
         self.unknown_run = 0
         if self._starttls is not None and self._starttls.reply is None:
             conversation.oddities.once(OddKind.PIPELINED_AFTER_STARTTLS, line.at, Side.CLIENT, verb)
+        if kind is Kind.AUTH:
+            conversation.auth_seen = True
+            argument = conversation.secrets.shown(argument)
+        elif argument and not grammar.is_argument(verb, argument):
+            conversation.secrets.unread(argument)
+            argument = b""
         if kind is Kind.CHUNK:
             self.content.announce(line, argument)
             if self.content.inside:
                 self._mode = ClientStream._content
             return
-        if kind is Kind.AUTH:
-            conversation.auth_seen = True
-            argument = conversation.secrets.shown(argument)
-        elif verb == b"BURL":
-            # RFC 4468: its URL carries an authorization token (URLAUTH, RFC 4467).
-            argument = b""
         sent = self._send(line, verb, argument)
         if kind is Kind.TLS:
             self._starttls = sent

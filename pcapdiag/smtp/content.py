@@ -88,6 +88,8 @@ class Content:
     def refused(self, data: Sent) -> None:
         """DATA was refused: what the client had sent behind it meanwhile is commands."""
         scanner = self.scanner
+        # Text that was never to be sent, of which nothing is kept: the server may quote it line by line.
+        self._conversation.secrets.forgotten |= data.over
         if self._data is not data or scanner is None:
             return
         self._data = self.scanner = None
@@ -95,6 +97,7 @@ class Content:
         if held is not None:
             self.rest = (scanner.start, held)
         else:
+            self._conversation.secrets.forgotten = True
             self._conversation.oddities.once(OddKind.UNSTUFFED_TEXT, self._at or data.command.at, Side.CLIENT, b"")
 
     def ends_with(self, reply: Reply) -> bool:

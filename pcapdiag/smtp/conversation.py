@@ -16,6 +16,7 @@ from pcapdiag.smtp.dialogue import Body, Command, Dialogue, Missing, OddKind, Re
 from pcapdiag.smtp.grammar import is_masked_banner, is_masked_verb, keywords
 from pcapdiag.smtp.history import Entries, Oddities, Positions
 from pcapdiag.smtp.makers import make_exchange
+from pcapdiag.smtp.secrets import Secrets
 from pcapdiag.smtp.stages import OUTCOMES, Kind, Reading
 from pcapdiag.smtp.transactions import Message, Sent
 
@@ -54,7 +55,7 @@ class Conversation:
         self.positions = Positions()
         self.oddities = Oddities()
         self.outstanding: deque[Sent] = deque()
-        self.secrets = auth.Secrets()
+        self.secrets = Secrets()
         self.greeted = False
         """The greeting is complete, or must have been before the capture began."""
         self.content_open = False
@@ -190,7 +191,7 @@ class Conversation:
     def reply(self, reply: Reply) -> tuple[Reading, Sent | None]:
         """The server said something complete: how the client's octets behind it are to be read, and what it answered."""
         greeted = self.greeted
-        if not greeted or self.client_lost or reply.code == 334 or self.secrets.words:
+        if not greeted or self.client_lost or reply.code == 334 or self.secrets or not self.outstanding:
             reply = self.cleaned(reply)
             if not greeted and self._greets(reply):
                 return Reading.AS_BEFORE, None
@@ -223,10 +224,10 @@ class Conversation:
         """The reply without what may be a credential."""
         if reply.code == 334:
             reply = reply._replace(lines=tuple([auth.challenge(line) for line in reply.lines]))
-        if reply.code in auth.REFUSALS and (self.client_lost or not self.greeted):
+        if reply.code in auth.REFUSALS and (self.client_lost or not self.greeted or not self.outstanding):
             reply = reply._replace(lines=tuple([auth.refusal(reply.code, line) for line in reply.lines]))
-        if self.secrets.words:
-            reply = reply._replace(lines=tuple([self.secrets.scrub(line) for line in reply.lines]))
+        if self.secrets:
+            reply = reply._replace(lines=tuple([self.secrets.cleaned(reply.code, line) for line in reply.lines]))
         return reply
 
     def _greets(self, reply: Reply) -> bool:

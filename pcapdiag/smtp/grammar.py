@@ -149,6 +149,29 @@ _ALONE = {b"DATA": 6, b"QUIT": 6, b"RSET": 6, b"NOOP": 6, b"HELP": 6, b"STARTTLS
 _WITH_ARGUMENT = {b"MAIL": 13, b"RCPT": 12, b"EHLO": 7, b"HELO": 7}
 
 
+_FROM_OR_TO = re.compile(rb"(?:FROM|TO)\s*:|(?:FROM|TO)?\s*<|(?:FROM|TO)\s+\S+@", re.I)
+_TWO_NUMBERS = re.compile(rb"\d+\s+\d+\Z")
+
+
+def is_argument(verb: bytes, argument: bytes) -> bool:
+    """Is this what stands behind such a verb, as far as it may be shown?
+
+    When DATA was refused or its reply was lost, message text is read as commands: "mail me", "help the needy". NOOP and HELP
+    take any text (RFC 5321 4.1.1.8, 4.1.1.9), the URL of BURL carries an authorization token (RFC 4468, URLAUTH of RFC 4467).
+    """
+    if verb in _TAKE_PATHS:
+        return _FROM_OR_TO.match(argument) is not None
+    if verb == b"XEXCH50":
+        return _TWO_NUMBERS.match(argument) is not None
+    if verb == b"BDAT":
+        return chunk_size(argument) is not None
+    return verb in _TAKE_NAMES
+
+
+_TAKE_PATHS = frozenset((b"MAIL", b"RCPT", b"SEND", b"SOML", b"SAML"))
+_TAKE_NAMES = frozenset((b"EHLO", b"HELO", b"LHLO", b"VRFY", b"EXPN", b"ETRN", b"ATRN", b"XCLIENT", b"XFORWARD"))
+
+
 def begun_verb(octets: bytes, length: int) -> bytes:
     """The verb of a line of which the snap length left so few octets; nothing where they and its length fit no verb."""
     begun = octets.upper()

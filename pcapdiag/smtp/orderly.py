@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from pcapdiag.model import Moment, Stage
 from pcapdiag.smtp.conversation import Conversation
-from pcapdiag.smtp.grammar import LINE_LIMIT, TEXT_LIMIT, enhanced_code
+from pcapdiag.smtp.grammar import LINE_LIMIT, TEXT_LIMIT, enhanced_code, is_argument
 from pcapdiag.smtp.makers import make_command
 from pcapdiag.smtp.replies import LINES_LIMIT
 from pcapdiag.smtp.stages import STEPS, Kind
@@ -28,6 +28,7 @@ _STEPS: dict[bytes, tuple[bytes, Kind, Stage | None]] = {
     for verb in verbs
 }
 """The first five octets of a line -> verb, kind and stage; verbs without argument are the whole line."""
+_BY_THE_BOOK = (b"FROM:", b"TO:<")
 
 _CODES = {b"%d" % code: code for code in range(100, 600)}
 
@@ -40,8 +41,11 @@ def take_commands(conversation: Conversation, octets: bytes, offset: int, at: Mo
         if step is None or b"\n" in line:
             break
         verb, kind, stage = step
+        argument = line[5:].strip()[:TEXT_LIMIT]
+        if argument[:5] not in _BY_THE_BOOK and argument and not is_argument(verb, argument):
+            break
         end = offset + len(line) + 2
-        command = make_command((verb, line[5:].strip()[:TEXT_LIMIT], at, at, offset, end, True, False))
+        command = make_command((verb, argument, at, at, offset, end, True, False))
         sent = conversation.command(command, kind, stage)
         offset = end
         if kind is _DATA:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pcapdiag.model import Side
 from pcapdiag.smtp import grammar
 from pcapdiag.smtp.conversation import Conversation
@@ -10,6 +12,9 @@ from pcapdiag.smtp.lines import Line
 
 TEXT_RUN = 3
 """So many lines in a row that are no commands, unanswered, are message text."""
+
+_LOGIN = re.compile(rb"\s*(?:\S*AUTH|USER|PASS|LOGIN)", re.I)
+"""What somebody believes to be AUTH, also in other protocols: X-AUTH, AUTH=PLAIN, PASS."""
 
 
 def is_request_or_binary(line: bytes) -> bool:
@@ -23,8 +28,10 @@ def shown_verb(conversation: Conversation, line: Line, words: grammar.Words, run
     http, binary = grammar.is_http(octets), grammar.is_binary(octets)
     # Where AUTH is near, or may have been in a hole, even one word can be half of a credential.
     guarded = conversation.auth_seen or conversation.client_lost or not conversation.greeted
-    if guarded:
+    verb = b"" if guarded and not (http or grammar.is_masked_verb(words.verb)) else words.verb
+    if guarded or _LOGIN.match(octets):
         conversation.secrets.withhold(octets)
+    conversation.secrets.unread(octets.lstrip()[len(verb) :])
     if http:
         conversation.oddities.once(OddKind.NOT_SMTP, line.at, Side.CLIENT, grammar.request_shown(octets))
     elif binary:
@@ -33,4 +40,4 @@ def shown_verb(conversation: Conversation, line: Line, words: grammar.Words, run
     field = conversation.greeting is not None and not words.verb and grammar.is_header_field(octets)
     if run >= TEXT_RUN or field:
         conversation.oddities.once(OddKind.UNSTUFFED_TEXT, line.at, Side.CLIENT, b"")
-    return b"" if guarded and not (http or grammar.is_masked_verb(words.verb)) else words.verb
+    return verb

@@ -95,6 +95,28 @@ def test_what_is_seen(level: Level) -> None:
     assert server_hello(told[Side.SERVER][9 : 9 + len(SERVER_HELLO)]).versions == ("TLS 1.2",)
 
 
+def test_a_message_of_no_known_kind_is_not_seen() -> None:
+    shown: list[bytes] = []
+    talk = TlsMask(Pseudonyms(Level.MAIL, b"k" * 32), lambda side: lambda at, captured, told: shown.append(told))
+    talk.feed(Side.CLIENT, 0, record(22, b"Subject: no handshake, but a mail") + record(22, message(4, b"ticket")))
+    assert not [word for word in (b"mail", b"ticket") if word in b"".join(shown)]
+
+
+@pytest.mark.parametrize("hole", [30, 60, 200])
+def test_names_are_not_seen_behind_a_hole(hole: int) -> None:
+    """The rest of a message whose beginning nobody saw is not taken for another message."""
+    shown: list[bytes] = []
+    talk = TlsMask(Pseudonyms(Level.ALL, b"k" * 32), lambda side: lambda at, captured, told: shown.append(told))
+    certificate = message(11, b"\3\0\0\x40CN=" + NAME + b"....." * 30 + b"\3\0\0\x20CN=" + NAME + bytes(30))
+    octets = record(22, certificate[:100]) + record(22, certificate[100:]) + record(22, message(1, CLIENT_HELLO)) * 2
+    for begin in range(0, len(octets) - hole, 7):
+        talk.feed(Side.SERVER, 0, octets[:begin])
+        talk.gap(Side.SERVER, hole)
+        talk.feed(Side.SERVER, begin + hole, octets[begin + hole :])
+        talk.finish()
+        assert NAME not in b"".join(shown), begin
+
+
 def test_behind_a_hole_only_headers_are_seen() -> None:
     shown: list[tuple[int, bytes]] = []
     talk = TlsMask(Pseudonyms(Level.MAIL, b"k" * 32), lambda side: lambda at, captured, told: shown.append((at, told)))

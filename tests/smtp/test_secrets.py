@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pcapdiag.smtp import auth
+from pcapdiag.smtp.dialogue import Reply
 from pcapdiag.tcp.connection import GapReason
 from tests.smtp.scripts import HELLO
 from tests.smtp.talk import C, Gap, S, Script, script, talk
@@ -70,6 +71,72 @@ EXCHANGES: dict[str, Script] = {
     ],
 }
 
+BEARER = base64.b64encode(b"user=" + USER + b"\1auth=Bearer " + PASSWORD + b"\1\1")
+DIGEST = base64.b64encode(USER + b" 0123456789abcdef0123456789abcdef")
+IN_CLEAR: dict[str, Script] = {
+    "PLAIN, decoded by the server": [
+        (C, b"AUTH PLAIN " + PLAIN_LINE + b"\r\n"),
+        (S, b"535-5.7.8 no such user: Heinrich.Secretary\r\n535 5.7.8 " + USER + b"/" + PASSWORD + b" refused\r\n"),
+    ],
+    "LOGIN, decoded by the server, later": [
+        (C, b"AUTH LOGIN " + USER_LINE + b"\r\n"),
+        (S, b"334 UGFzc3dvcmQ6\r\n"),
+        (C, PASSWORD_LINE + b"\r\n"),
+        (S, b"235 ok\r\n"),
+        (C, b"MAIL FROM:<>\r\n"),
+        (S, b"553 <" + USER + b"> may not, with " + PASSWORD + b"\r\n"),
+    ],
+    "XOAUTH2": [(C, b"AUTH XOAUTH2 " + BEARER + b"\r\n"), (S, b"535 " + USER + b": bad " + PASSWORD + b"\r\n")],
+    "CRAM-MD5": [
+        (C, b"AUTH CRAM-MD5\r\n"),
+        (S, b"334 PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2U+\r\n"),
+        (C, DIGEST + b"\r\n"),
+        (S, b"535 no " + USER + b" here\r\n"),
+    ],
+    "tabs": [(C, b"AUTH\tPLAIN\t" + PLAIN_LINE + b"\r\n"), (S, b"501 what is " + PLAIN_LINE + b"\r\n")],
+    "no AUTH": [(C, b"AUTH=PLAIN " + PLAIN_LINE + b"\r\n"), (S, b"500 what is " + PLAIN_LINE + b"\r\n")],
+    "another protocol": [
+        (C, b"USER " + USER + b"\r\nPASS " + PASSWORD + b"\r\n"),
+        (S, b"500 unknown " + USER + b"\r\n500 unknown " + PASSWORD + b"\r\n"),
+    ],
+    "BURL": [
+        (C, b"BURL imap://" + USER + b"@x/;urlauth=anon:" + PASSWORD + b" LAST\r\n"),
+        (S, b"554 cannot fetch imap://" + USER + b"@x/;urlauth=anon:" + PASSWORD + b"\r\n"),
+    ],
+    "nobody saw the client": [(S, b'502 5.5.2 unrecognized: "AUTH PLAIN ' + PLAIN_LINE + b'"\r\n')],
+}
+
+TEXT = [
+    b"The zanzibar plans",
+    b"MAIL the parcels to Zanzibar",
+    b"help Zanzibar",
+    b"QUIT Zanzibar",
+    b"NOOP Zanzibar",
+    b"Z: zanzibar",
+]
+LINES = b"\r\n".join(TEXT) + b"\r\n"
+QUOTED = b"".join(b'500 5.5.1 Command unrecognized: "' + line + b'"\r\n' for line in TEXT)
+REFUSED: dict[str, Script] = {
+    "after the refusal": [(C, b"DATA\r\n"), (S, b"451 4.3.0 not now\r\n"), (C, LINES + b".\r\n"), (S, QUOTED)],
+    "line by line": [
+        (C, b"DATA\r\n"),
+        (S, b"451 4.3.0 not now\r\n"),
+        *(
+            (side, line)
+            for pair in zip(TEXT, QUOTED.splitlines(), strict=True)
+            for side, line in zip((C, S), (o + b"\r\n" for o in pair), strict=True)
+        ),
+    ],
+    "before the refusal": [(C, b"DATA\r\n" + LINES), (S, b"451 4.3.0 not now\r\n" + QUOTED)],
+    "whole, and before the refusal": [(C, b"DATA\r\n" + LINES + b".\r\nQUIT\r\n"), (S, b"451 4.3.0 no\r\n" + QUOTED)],
+    "more than anybody remembers": [
+        (C, b"DATA\r\n"),
+        (S, b"451 4.3.0 not now\r\n"),
+        (C, LINES + b"".join(b"Line %d\r\n" % number for number in range(2000))),
+        (S, QUOTED),
+    ],
+}
+
 
 def leaks(text: str) -> list[bytes]:
     """Secrets of which ten characters in a row stand in `text`."""
@@ -77,10 +144,30 @@ def leaks(text: str) -> list[bytes]:
     return [w for w in words if any(w[i : i + 10].decode() in text for i in range(len(w) - 9))]
 
 
-@pytest.mark.parametrize("name", EXCHANGES)
+@pytest.mark.parametrize("name", EXCHANGES | IN_CLEAR)
 @pytest.mark.parametrize("sizes", [[], [1], [7]])
 def test_nothing_leaks(name: str, sizes: list[int]) -> None:
-    assert not leaks(repr(talk([*START, *EXCHANGES[name]], sizes)))
+    text = repr(talk([*START, *(EXCHANGES | IN_CLEAR)[name]], sizes))
+    assert not leaks(text)
+    assert not leaks(text.lower())
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("sizes", [[], [1], [7]])
+def test_message_text_that_is_read_as_commands_is_not_quoted(name: str, sizes: list[int]) -> None:
+    assert "zanzibar" not in repr(talk([*START, *REFUSED[name]], sizes)).lower()
+
+
+def test_what_is_not_shown_of_a_line_costs_a_reply_no_word_of_its_own() -> None:
+    steps: Script = [
+        *START,
+        (C, b"FROB the error\r\n"),
+        (S, b"500 5.5.1 error: the command FROB is unknown\r\n"),
+        (C, b"AUTH LOGIN bWFpbA==\r\n"),  # mail
+        (S, b"535 5.7.8 mail: no such mailbox\r\n"),
+    ]
+    told = [entry.lines for entry in talk(steps).entries if isinstance(entry, Reply)]
+    assert told[-2:] == [(b"5.5.1 error: the command FROB is unknown",), (b"5.7.8 ***: no such mailbox",)]
 
 
 # Words that a server quotes in clear from a line that was not captured cannot be told from its own.
