@@ -29,6 +29,8 @@ class Output:
         self._stream = self._open(path)
         self.terminal = path is None and self._stream.isatty()
         self.colour = self._wants_colour(colour)
+        self.unread = False
+        """Whoever read it has gone."""
 
     @staticmethod
     def _open(path: str | None) -> TextIO:
@@ -88,6 +90,7 @@ class Output:
 
     def _forget(self) -> None:
         """Python flushes standard output once more at exit: give it something that takes it."""
+        self.unread = True
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, self._stream.fileno())
         os.close(null)
