@@ -1,19 +1,22 @@
-"""The interfaces of this host (of this network namespace), as Linux shows them below /sys/class/net."""
+"""The interfaces of this host: those of the network namespace we are in (/sys may show those of another one)."""
 
 from __future__ import annotations
 
 import difflib
+import socket
+import struct
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from pcapdiag.capture.linknames import link_name
 from pcapdiag.errors import LiveError, NoSuchInterface
 
 ANY = "any"
 """All interfaces, those that come later too."""
-SYSTEM = Path("/sys/class/net")
 IFF_UP = 1
+SIOCGIFFLAGS, SIOCGIFHWADDR = 0x8913, 0x8927
 LOOPBACK = 772
 """ARPHRD_LOOPBACK: frames with an Ethernet header of zeros."""
 RAW_IP = 101
@@ -50,18 +53,26 @@ class Interface:
 
 def interfaces() -> list[Interface]:
     """All of them, by name."""
-    try:
-        return [_interface(path) for path in sorted(SYSTEM.iterdir()) if (path / "type").exists()]
-    except OSError as error:
+    if sys.platform != "linux":
         raise LiveError(
-            f"the interfaces of this host cannot be listed ({SYSTEM}: {error.strerror}): live capture needs Linux; "
-            "elsewhere pipe a capture: tcpdump -U -w - port 25 | pcapdiag analyze -"
-        ) from error
+            "live capture needs Linux; elsewhere pipe a capture: tcpdump -U -w - port 25 | pcapdiag analyze -"
+        )
+    found = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        for _, name in socket.if_nameindex():
+            with suppress(OSError):  # it went meanwhile
+                found.append(_interface(any_socket.fileno(), name))
+    return sorted(found, key=lambda each: each.name)
 
 
-def _interface(path: Path) -> Interface:
-    flags, hardware = (path / "flags").read_text(), (path / "type").read_text()
-    return Interface(path.name, int(hardware), bool(int(flags, 16) & IFF_UP))
+def _interface(descriptor: int, name: str) -> Interface:
+    """netdevice(7): the flags, and the family of the hardware address, which is the ARPHRD_ number."""
+    from fcntl import ioctl  # noqa: PLC0415 - not everywhere
+
+    asked = struct.pack("16s24x", name.encode())
+    (flags,) = struct.unpack_from("H", ioctl(descriptor, SIOCGIFFLAGS, asked), 16)
+    (hardware,) = struct.unpack_from("H", ioctl(descriptor, SIOCGIFHWADDR, asked), 16)
+    return Interface(name, hardware, bool(flags & IFF_UP))
 
 
 def must_exist(names: Sequence[str]) -> None:

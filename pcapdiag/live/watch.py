@@ -38,6 +38,8 @@ SILENT_NS = 60 * SECOND
 """Without news for so long, somebody should have a look."""
 IDLE_NS = 1800 * SECOND
 """RFC 5321 4.5.3.2 knows no timeout above ten minutes: an open session silent for three times that is not coming back."""
+FEW = 2_000
+"""Connections that are looked at with every batch; more of them once a second."""
 MOST_LINGERING = 5_000
 MOST_OPEN = 100_000
 
@@ -133,11 +135,15 @@ class Watch:
         if self.capture.waiting < BATCH:  # behind: first the packets, then the news about them
             for glance in self._tracker.glances(lingering=True):
                 self._look_at_end(glance, now_ns)
-        if now_ns - self._pulse_ns >= SECOND:
-            self._pulse_ns = now_ns
+        beats = now_ns - self._pulse_ns >= SECOND
+        if beats or len(self._tracker) <= FEW:
             for glance in self._tracker.glances(lingering=False):
-                if not glance.over:
+                if glance.rejected_ns >= glance.news_ns:
+                    self._look_at_end(glance, now_ns)
+                elif not glance.over:
                     self._look_at_silence(glance, now_ns)
+        if beats:
+            self._pulse_ns = now_ns
             self._events.append(self._pulse(now_ns))
         yield from self._drain()
 

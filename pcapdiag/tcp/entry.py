@@ -26,6 +26,8 @@ class Glance(NamedTuple):
     """Its last packet."""
     news_ns: int
     """The last one that was no repetition: new octets, a flag, or an acknowledgement of more."""
+    rejected_ns: int
+    """The last ICMP error about it that may have ended it; 0: none."""
 
 
 class Entry(Generic[O]):
@@ -49,8 +51,10 @@ class Entry(Generic[O]):
         first_ns = self.first.time_ns
         if conversation is None:
             assert self.embryo is not None
-            return Glance(self.key, self.serial, False, False, self.embryo.early[-1][0].time_ns, first_ns)
+            return Glance(self.key, self.serial, False, False, self.embryo.early[-1][0].time_ns, first_ns, 0)
         client, server = conversation.flows
         moments = (client.last_news, server.last_news, client.last_advance, server.last_advance)
         news_ns = max((moment.time_ns for moment in moments if moment is not None), default=first_ns)
-        return Glance(self.key, self.serial, True, self.over_at is not None, conversation.last.time_ns, news_ns)
+        rejected_ns = max((at.time_ns for at, error in conversation.icmp if not error.path_mtu), default=0)
+        over, last_ns = self.over_at is not None, conversation.last.time_ns
+        return Glance(self.key, self.serial, True, over, last_ns, news_ns, rejected_ns)
