@@ -191,7 +191,7 @@ def _show(watch: Watch, teller: Teller, given: dict[str, Any], output: Output) -
 
     as_json = (given["format_name"] or ("text" if output.terminal else "json")) == "json"
     events: Iterator[Event] = watch.events()
-    told = 0
+    told = dropped = 0
     grumbler = _Grumbler()
     for event in events:
         if isinstance(event, Pulse):
@@ -202,11 +202,17 @@ def _show(watch: Watch, teller: Teller, given: dict[str, Any], output: Output) -
         output.pieces(teller.json(event, info) if as_json else _text(event, teller, info, given["details"]))
         if event.final and not event.again:
             told += 1
-            if (given["until_drop"] and is_drop(event.judged)) or told == given["count"]:
+            dropped += is_drop(event.judged)
+            if (given["until_drop"] and dropped) or told == given["count"]:
                 break
         if output.unread:
             break
     events.close()  # type: ignore[attr-defined]
+    info = watch.capture.info()
+    lost = "an unknown number" if info.dropped_by_capture is None else info.dropped_by_capture
+    complain(
+        f"{info.packets} packets captured, {lost} dropped by the kernel; {told} sessions ended, {dropped} of them dropped"
+    )
 
 
 def _text(event: Ended, teller: Teller, info: Any, details: bool) -> Iterator[str]:
