@@ -80,7 +80,7 @@ def must_exist(names: Sequence[str]) -> None:
     there = [each.name for each in interfaces()]
     for name in names:
         if name != ANY and name not in there:
-            near = difflib.get_close_matches(name, [*there, ANY], n=1)
+            near = difflib.get_close_matches(name, [*there, ANY], n=1, cutoff=0.5)
             hint = f"did you mean {near[0]}? " if near else ""
             raise NoSuchInterface(
                 f"there is no interface {name}: {hint}There are {', '.join(there)}, and {ANY} for all"

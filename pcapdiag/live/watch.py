@@ -170,7 +170,7 @@ class Watch:
     def _look_at_silence(self, glance: Glance, now_ns: int) -> None:
         """A session that nobody has ended."""
         watched = self._watched.get(glance.serial)
-        if now_ns - glance.news_ns < SILENT_NS:
+        if now_ns - glance.news_ns <= SILENT_NS:
             if watched is not None:  # it was silent, or seemed over: no more
                 del self._watched[glance.serial]
             return
