@@ -42,10 +42,11 @@ class Teller:
         if verdict.strength is not None:
             sure.append(verdict.strength.value)
         lasted = duration_text(connection.last.time_ns - connection.first.time_ns)
+        how = f" ({', '.join(sure)})" if sure else ""
         state = "" if ended.final else "  [not final]"
         yield (
             f"{Clock(self.options.zone).fine(verdict.end.time_ns)}  {connection.client} > {connection.server}  "
-            f"{headline(verdict)}{f' ({chr(44).join(sure)})' if sure else ''}, after {lasted}  {verdict.rule}{state}\n"
+            f"{headline(verdict)}{how}, after {lasted}  {verdict.rule}{state}\n"
         )
 
     def report(self, ended: Ended, info: CaptureInfo) -> Iterator[str]:
