@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -16,6 +15,8 @@ from pcapdiag.cli._choosing import clock_of, clock_options
 from pcapdiag.cli._output import Output, colour_option
 from pcapdiag.cli._reading import ports_of
 from pcapdiag.cli._redaction import pseudonyms_of, redaction_options
+from pcapdiag.cli._saving import prepare, recorder_of, saving_options
+from pcapdiag.cli._times import seconds
 from pcapdiag.garbage import collected_rarely
 
 if TYPE_CHECKING:
@@ -23,20 +24,9 @@ if TYPE_CHECKING:
 
     from pcapdiag.capture.live import Feed
     from pcapdiag.live.events import Ended, Event
+    from pcapdiag.live.recorder import Recorder
     from pcapdiag.live.telling import Teller
     from pcapdiag.live.watch import Watch
-
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    """``90``, ``90s``, ``10m``, ``2h``, ``7d`` as an option's callback."""
-    if value is None:
-        return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", value)
-    if not found or not float(found[1]):
-        raise click.BadParameter(f"{value!r} is no length of time; write 90s, 10m, 2h or 7d")
-    return float(found[1]) * _UNITS[found[2]]
 
 
 def _list(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -74,7 +64,7 @@ def _list(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 @click.option("--captured-at", type=click.Choice(["client", "server", "middle"]), help="Where these interfaces are.")
 @click.option("--via", type=click.Choice(["dumpcap", "tcpdump"]), help="Let that program capture.")
 @click.option("--user", metavar="NAME", help="Whom to become once the sockets are open. By default no longer root.")
-@click.option("--duration", callback=_seconds, metavar="TIME", help="End after that: 90s, 10m, 2h, 7d.")
+@click.option("--duration", callback=seconds, metavar="TIME", help="End after that: 90s, 10m, 2h, 7d.")
 @click.option("--count", type=click.IntRange(1), metavar="N", help="End after N sessions.")
 @click.option("--until-drop", is_flag=True, help="End at the first dropped session.")
 @click.option(
@@ -84,6 +74,7 @@ def _list(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     show_default=True,
     help="Whose conversation is told.",
 )
+@saving_options
 @clock_options
 @redaction_options
 @colour_option
@@ -106,14 +97,16 @@ def command(**given: Any) -> None:
     with Output(None, colour=given["color"]) as output:
         teller = _teller(given, names, clock, output)
         capture = LiveCapture(_feed(given, person), ports_of(given))
+        prepare(given, person)
         give_up(person)
+        recorder = recorder_of(given, teller, ports_of(given))
         watch = Watch(capture, ports_of(given), Vantage(given["captured_at"]) if given["captured_at"] else None)
         for note in capture.info().notes:
             complain(note.says)
         with _until_told(watch, given["duration"]):
             capture.start()
             complain(_begun(given, person))
-            _show(watch, teller, given, output)
+            _show(watch, teller, recorder, given, output)
 
 
 def _feed(given: dict[str, Any], person: Any) -> Feed:
@@ -184,13 +177,13 @@ def _until_told(watch: Watch, duration: float | None) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _show(watch: Watch, teller: Teller, given: dict[str, Any], output: Output) -> None:
+def _show(watch: Watch, teller: Teller, recorder: Recorder | None, given: dict[str, Any], output: Output) -> None:
     """Tell what is said until the capture ends, or enough was said."""
     from pcapdiag.live.events import Ended, Pulse
     from pcapdiag.live.watch import is_drop
 
     as_json = (given["format_name"] or ("text" if output.terminal else "json")) == "json"
-    events: Iterator[Event] = watch.events()
+    events: Iterator[Event] = watch.events(recorder.take if recorder is not None else None)
     told = dropped = 0
     grumbler = _Grumbler()
     for event in events:
@@ -199,6 +192,8 @@ def _show(watch: Watch, teller: Teller, given: dict[str, Any], output: Output) -
         if not isinstance(event, Ended):
             continue
         info = watch.capture.info()
+        if recorder is not None:
+            recorder.hear(event, info)
         output.pieces(teller.json(event, info) if as_json else _text(event, teller, info, given["details"]))
         if event.final and not event.again:
             told += 1
@@ -212,6 +207,7 @@ def _show(watch: Watch, teller: Teller, given: dict[str, Any], output: Output) -
     lost = "an unknown number" if info.dropped_by_capture is None else info.dropped_by_capture
     complain(
         f"{info.packets} packets captured, {lost} dropped by the kernel; {told} sessions ended, {dropped} of them dropped"
+        + (f", {recorder.count} saved in {given['directory']}" if recorder is not None else "")
     )
 
 

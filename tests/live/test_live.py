@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -256,3 +257,50 @@ class TestPrivileges:
             assert len(said) == 1, said
             assert "sudo" in said[0]
             assert "setcap cap_net_raw" in said[0]
+
+
+class TestRecorder:
+    def test_a_dropped_session_is_kept_whole_and_says_the_same_again(self, hosts: tuple[Host, Host]) -> None:
+        client, server = hosts
+        directory = Path(tempfile.mkdtemp(prefix="pcapdiag-live-"))  # tmp_path lies where nobody but root may go
+        directory.chmod(0o755)
+        try:
+            kept = directory / "kept"
+            with watching(server, "-i", "wire", "--save", str(kept)) as seen:
+                Talk(client, server).until("QUIT").ends()
+                Talk(client, server).until("Subject").server_aborts()
+                finals: list[dict[str, Any]] = []
+                while len(finals) < 2:
+                    _, each = seen.next()
+                    finals += [each] if each["final"] else []
+                seen.end()
+            (dropped,) = [each for each in finals if each["verdict"]["dropped_by"] == "server"]
+            report, slice_ = sorted(kept.iterdir())
+            assert slice_.name.endswith(f"_10.77.0.2-25_end-of-data_{dropped['key']}.pcapng")
+            assert json.loads(report.read_text()) == dropped
+            (again,) = [json.loads(line) for line in jsonl.render(analyze([str(slice_)]))]
+            assert again["verdict"] | {"end": None} == dropped["verdict"] | {"end": None}
+            assert again["key"] == dropped["key"]
+            assert again["messages"][0]["octets"] == dropped["messages"][0]["octets"]
+            assert slice_.stat().st_uid == 65534
+        finally:
+            shutil.rmtree(directory)
+
+    def test_a_full_disk_costs_the_saving_only(self, hosts: tuple[Host, Host]) -> None:
+        client, server = hosts
+        directory = Path(tempfile.mkdtemp(prefix="pcapdiag-live-"))
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=0777", "tmpfs", str(directory)], check=True)
+        try:
+            (directory / "ballast").write_bytes(bytes(252 << 10))
+            with watching(server, "-i", "wire", "--save", str(directory)) as seen:
+                Talk(client, server).until("DATA").server_aborts()
+                seen.hears("nothing is saved")
+                (directory / "ballast").unlink()
+                Talk(client, server).until("DATA").server_aborts()
+                seen.hears("there is room again")
+                said = seen.end()
+            assert sum(each["final"] for each in said) == 2
+            assert sorted(path.suffix for path in directory.iterdir()) == [".json", ".pcapng"]
+        finally:
+            subprocess.run(["umount", str(directory)], check=True)
+            directory.rmdir()
