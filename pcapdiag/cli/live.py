@@ -106,6 +106,9 @@ def command(**given: Any) -> None:
     the verdict ("final": true, the same key). It takes the capability CAP_NET_RAW, as root has it; root is then given up.
     Ctrl-C or SIGTERM ends it, and sessions that are still open are told as such.
     """
+    from pcapdiag.capture.interfaces import must_exist
+
+    must_exist(given["names"])  # first: it also says that this is not Linux
     from pcapdiag.capture.live import LiveCapture
     from pcapdiag.live.privileges import give_up, whom
     from pcapdiag.live.watch import Watch
@@ -113,29 +116,27 @@ def command(**given: Any) -> None:
 
     person = whom(given["user"])
     clock, names = clock_of(given), pseudonyms_of(given, for_others=False)
-    capture = LiveCapture(_feed(given, person), ports_of(given))
-    _read_everything(given)
-    prepare(given, person)
-    give_up(person)
-    with Output(given["output"], colour=given["color"], append=True) as output:
+    with closing(LiveCapture(_feed(given, person), ports_of(given))) as capture:
+        _read_everything(given)
+        prepare(given, person)
+        give_up(person)
         watch = Watch(capture, ports_of(given), Vantage(given["captured_at"]) if given["captured_at"] else None)
-        teller = _teller(given, names, clock, output, capture.info)
-        for note in capture.info().notes:
-            complain(note.says)
-        with _listeners(given, teller, output) as listeners, _signals(watch, output, given["duration"]):
-            capture.start()
-            complain(_begun(given, person))
-            _run(watch, listeners, output)
+        with Output(given["output"], colour=given["color"], append=True) as output:
+            teller = _teller(given, names, clock, output, capture.info)
+            for note in capture.info().notes:
+                complain(note.says)
+            with _listeners(given, teller, output) as listeners, _signals(watch, output, given["duration"]):
+                capture.start()
+                complain(_begun(given, person))
+                _run(watch, listeners, output)
 
 
 def _feed(given: dict[str, Any], person: Any) -> Feed:
     """Where the frames come from; everything that takes a privilege."""
-    from pcapdiag.capture.interfaces import must_exist
     from pcapdiag.capture.kernelfilter import expression, program
 
     names = tuple(dict.fromkeys(given["names"]))
     text = given["expression"] or expression(ports_of(given))
-    must_exist(names)
     compiled = program(text)
     if given["via"]:
         from pcapdiag.capture.program import ProgramFeed
