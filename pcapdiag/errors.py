@@ -4,6 +4,11 @@
     +-- CaptureError             an input cannot be read
     |   +-- NotACapture          its content is no capture format that we know
     |   +-- UnsupportedLinkType  no packet of it could be understood
+    +-- LiveError                packets cannot be taken from an interface
+    |   +-- NoSuchInterface      there is none of that name
+    |   +-- LiveCaptureDenied    the system does not let us
+    |   +-- FilterRefused        the capture filter has a mistake, or nobody can compile it
+    |   +-- CaptureProgramFailed --via without such a program, or it ended by itself
     +-- SliceRefused             a session's packets cannot be written out again
     +-- SpoolFull                the temporary file for finished sessions cannot be written
     +-- TsharkMissing            --engine tshark without a tshark (or a pyshark) that runs
@@ -42,6 +47,26 @@ class NotACapture(CaptureError):
 
 class UnsupportedLinkType(CaptureError):
     """The file is a capture, but its link type or format is one that the chosen engine does not know."""
+
+
+class LiveError(PcapdiagError):
+    """Packets cannot be taken from an interface."""
+
+
+class NoSuchInterface(LiveError):
+    """There is no interface of that name."""
+
+
+class LiveCaptureDenied(LiveError):
+    """The system does not let us capture; the message says which command lets us."""
+
+
+class FilterRefused(LiveError):
+    """The capture filter has a mistake, or the library that compiles it is missing."""
+
+
+class CaptureProgramFailed(LiveError):
+    """The program of ``--via`` is missing, cannot be started, or ended by itself."""
 
 
 class SliceRefused(PcapdiagError):

@@ -184,11 +184,11 @@ def sessions_of(
             if ended
             else []
         )
+        around = Surroundings(tracker.hosts, captured_at, ports or DEFAULT_PORTS, sum(drops) if drops else None)
         for connection, observer in ended:
-            dialogue = observer.finish()
-            if ports is not None or connection.server.port in DEFAULT_PORTS or speaks_smtp(dialogue):
-                around = Surroundings(tracker.hosts, captured_at, ports or DEFAULT_PORTS, sum(drops) if drops else None)
-                yield Session(connection, dialogue), around
+            session = session_of(connection, observer, ports)
+            if session is not None:
+                yield session, around
         ended.clear()
 
     for batch in trace.batches():
@@ -196,6 +196,14 @@ def sessions_of(
         yield from drain()
     tracker.finish()
     yield from drain()
+
+
+def session_of(connection: Connection, observer: SmtpObserver, ports: frozenset[int] | None) -> Session | None:
+    """A finished connection and what was said over it; None: on no port that mail uses, and no SMTP."""
+    dialogue = observer.finish()
+    if ports is not None or connection.server.port in DEFAULT_PORTS or speaks_smtp(dialogue):
+        return Session(connection, dialogue)
+    return None
 
 
 def observer_for(client: Endpoint, server: Endpoint) -> SmtpObserver:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, time, timedelta, tzinfo
 
 import click
@@ -33,6 +34,19 @@ def when(ctx: click.Context, param: click.Parameter, value: str | None) -> datet
         except ValueError:
             continue
     raise click.BadParameter(f"{value!r} is no time; write '2026-11-23 10:00', 2026-11-23T09:00:00Z or 10:00:30")
+
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """``90``, ``90s``, ``10m``, ``2h``, ``7d`` as an option's callback."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", value)
+    if not found or not float(found[1]):
+        raise click.BadParameter(f"{value!r} is no length of time; write 90s, 10m, 2h or 7d")
+    return float(found[1]) * _UNITS[found[2]]
 
 
 def nanoseconds(moment: datetime | time, zone: tzinfo | None, trace_began_ns: int) -> int:

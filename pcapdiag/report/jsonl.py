@@ -18,7 +18,16 @@ def render(analysis: Analysis, *, dialogue: bool = True) -> Iterator[str]:
     return analysis.sessions.each(partial(line, paths=paths, redaction=analysis.redaction, dialogue=dialogue))
 
 
-def line(judged: Judged, paths: Sequence[str] = (), *, redaction: str = "none", dialogue: bool = True) -> str:
-    """One session, with its line end."""
-    head = {"schema": "pcapdiag.session/1", "redaction": redaction}
+def line(
+    judged: Judged,
+    paths: Sequence[str] = (),
+    *,
+    redaction: str = "none",
+    dialogue: bool = True,
+    final: bool | None = None,
+) -> str:
+    """One session, with its line end. `final`: whether packets may still change what is said; None where that is no question."""
+    head: dict[str, object] = {"schema": "pcapdiag.session/1", "redaction": redaction}
+    if final is not None:
+        head["final"] = final
     return dumps(head | session_object(judged, paths, dialogue=dialogue)) + "\n"

@@ -7,16 +7,17 @@ connections that are over linger for a while, because late packets belong to the
 from __future__ import annotations
 
 import ipaddress
+import pickle
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from itertools import count
-from typing import Generic, TypeVar
+from typing import Generic
 
 from pcapdiag.capture.table import MAPPED, RST, SYN, IcmpError, PacketTable
 from pcapdiag.model import Endpoint, Moment
-from pcapdiag.tcp.connection import Connection, StreamObserver
+from pcapdiag.tcp.connection import Connection
 from pcapdiag.tcp.conversation import Conversation
-from pcapdiag.tcp.embryo import Embryo
+from pcapdiag.tcp.entry import Entry, Glance, O
 from pcapdiag.tcp.grouping import Key, endpoints, group
 from pcapdiag.tcp.hosts import HostLedger
 from pcapdiag.tcp.orderly import continues, open_run, take_run
@@ -24,31 +25,12 @@ from pcapdiag.tcp.packet import Packet, Walked
 from pcapdiag.tcp.runs import MIN_ROWS, Run, Runs, find
 from pcapdiag.tcp.sides import MAIL_PORTS
 
-O = TypeVar("O", bound=StreamObserver)  # noqa: E741
-
 SECOND = 1_000_000_000
 LINGER_NS = 900 * SECOND
 ORDERLY_LINGER_NS = 5 * SECOND
 IDENT = 113
 MAX_WAITING = 64 << 20
 """Octets that may wait in all connections together from one batch to the next."""
-
-
-class _Entry(Generic[O]):
-    """A connection in the tracker's table: an embryo at first, then a conversation with its observer."""
-
-    __slots__ = ("client_is_lower", "conversation", "embryo", "first", "key", "observer", "over_at", "serial")
-
-    def __init__(self, key: Key, first: Moment) -> None:
-        self.key = key
-        self.embryo: Embryo | None = Embryo()
-        self.conversation: Conversation | None = None
-        self.observer: O | None = None
-        self.client_is_lower = True
-        self.over_at: int | None = None
-        """When the connection may be finished; None while it is open."""
-        self.first = first
-        self.serial = 0
 
 
 class Tracker(Generic[O]):
@@ -66,9 +48,13 @@ class Tracker(Generic[O]):
         max_lingering: int = 20_000,
         max_open: int = 200_000,
         share: tuple[int, int] = (0, 1),
+        began: Callable[[int, Endpoint, Endpoint, Moment], None] | None = None,
         _fast: bool = True,
     ) -> None:
+        """`finished` hears of every connection that is over, `began` of every new one: its number, client and server as far
+        as known, and its first frame."""
         self._fast = _fast
+        self._began = began
         self._share, self._shares = share
         self._observer = observer
         self._finished = finished
@@ -83,15 +69,15 @@ class Tracker(Generic[O]):
         self._calm_ns = min(linger_ns, ORDERLY_LINGER_NS)
         self._max_lingering = max_lingering
         self._max_open = max_open
-        self._open: dict[Key, _Entry[O]] = {}
-        self._lingering: OrderedDict[Key, _Entry[O]] = OrderedDict()
-        self._waiting: dict[Key, _Entry[O]] = {}
+        self._open: dict[Key, Entry[O]] = {}
+        self._lingering: OrderedDict[Key, Entry[O]] = OrderedDict()
+        self._waiting: dict[Key, Entry[O]] = {}
         """Connections with octets that wait for others."""
         self._gone: OrderedDict[Key, None] = OrderedDict()
-        self._unborn: dict[Key, _Entry[O]] = {}
+        self._unborn: dict[Key, Entry[O]] = {}
         """Embryos that refer to the current batch."""
-        self._new: list[_Entry[O]] = []
-        self._closed: list[tuple[_Entry[O], int, bool]] = []
+        self._new: list[Entry[O]] = []
+        self._closed: list[tuple[Entry[O], int, bool]] = []
         self._until_ns = 0
         self.hosts = HostLedger()
 
@@ -129,6 +115,36 @@ class Tracker(Generic[O]):
             self._close(entry, self._until_ns)
         self._emit()
 
+    # --- For those who cannot wait until it is over ------------------------------------------------------------------
+
+    @property
+    def until_ns(self) -> int:
+        """The clock of the trace."""
+        return self._until_ns
+
+    def __len__(self) -> int:
+        """How many connections are open or linger."""
+        return len(self._open)
+
+    def glances(self, *, lingering: bool) -> list[Glance]:
+        """All connections, or only those that are over and linger."""
+        return [entry.glance() for entry in (self._lingering if lingering else self._open).values()]
+
+    def peek(self, key: Key) -> tuple[Connection, O]:
+        """What would be handed over if a connection ended now. It goes on undisturbed: its copy is taken."""
+        entry: Entry[O] = pickle.loads(pickle.dumps(self._open[key], pickle.HIGHEST_PROTOCOL))  # our own octets
+        if entry.embryo is not None:
+            self._beget(entry, *entry.embryo.guess(key, self._side_ports))
+        assert entry.conversation is not None
+        assert entry.observer is not None
+        return entry.conversation.close(entry.serial, self._trace, self._until_ns, False), entry.observer
+
+    def give_up(self, key: Key) -> None:
+        """Wait for nothing more of a connection: it is handed over with the next batch."""
+        self._close(self._open[key], self._until_ns)
+
+    # --- Batches -----------------------------------------------------------------------------------------------------
+
     def _wanted(self, key: Key) -> bool:
         if self._shares > 1 and hash(key) % self._shares != self._share:
             return False  # another process follows it
@@ -160,7 +176,7 @@ class Tracker(Generic[O]):
         if run.closes:
             self._mind(entry, run.last_ns)
 
-    def _begin_open(self, key: Key, run: Run, octets: bytes | memoryview) -> _Entry[O]:
+    def _begin_open(self, key: Key, run: Run, octets: bytes | memoryview) -> Entry[O]:
         """A connection whose SYN, SYN+ACK and ACK stand at the beginning of a run."""
         client_is_lower = run.lower.first_row == run.begin
         opener = run.lower if client_is_lower else run.higher
@@ -198,7 +214,7 @@ class Tracker(Generic[O]):
             if entry.over_at is not None or conversation.watched:
                 self._mind(entry, packet.time_ns)
 
-    def _superseded(self, entry: _Entry[O], packet: Packet, lower: bool) -> bool:
+    def _superseded(self, entry: Entry[O], packet: Packet, lower: bool) -> bool:
         """True when the entry is over and this packet is not its own any more; it is then closed."""
         conversation = entry.conversation
         if entry.over_at is not None and packet.time_ns > entry.over_at:
@@ -211,26 +227,30 @@ class Tracker(Generic[O]):
                 return True
         return False
 
-    def _begin(self, key: Key, first: Moment) -> _Entry[O]:
-        entry: _Entry[O] = _Entry(key, first)
+    def _begin(self, key: Key, first: Moment) -> Entry[O]:
+        entry: Entry[O] = Entry(key, first)
         self._gone.pop(key, None)
         self._open[key] = entry
         self._new.append(entry)
         return entry
 
-    def _hatch(self, entry: _Entry[O], client_is_lower: bool, seen: bool) -> None:
+    def _hatch(self, entry: Entry[O], client_is_lower: bool, seen: bool) -> None:
         """The sides are known: an embryo becomes a conversation."""
+        self._unborn.pop(entry.key, None)
+        self._mind(entry, self._beget(entry, client_is_lower, seen))
+
+    def _beget(self, entry: Entry[O], client_is_lower: bool, seen: bool) -> int:
+        """The conversation of an embryo, which took in its packets; when the last of them came."""
         assert entry.embryo is not None
         early = entry.embryo.early
         first = early[0][0]
         conversation = self._converse(entry, client_is_lower, seen, Moment(first.time_ns, first.capture, first.frame))
         entry.embryo = None
-        self._unborn.pop(entry.key, None)
         for packet, is_lower, octets in early:
             conversation.take(packet, 0 if is_lower == client_is_lower else 1, octets)
-            self._mind(entry, packet.time_ns)
+        return early[-1][0].time_ns
 
-    def _converse(self, entry: _Entry[O], client_is_lower: bool, seen: bool, first: Moment) -> Conversation:
+    def _converse(self, entry: Entry[O], client_is_lower: bool, seen: bool, first: Moment) -> Conversation:
         """The conversation of an entry, and its observer."""
         lower, higher = endpoints(entry.key)
         client, server = (lower, higher) if client_is_lower else (higher, lower)
@@ -239,7 +259,7 @@ class Tracker(Generic[O]):
         entry.conversation = conversation = Conversation(client, server, entry.observer, seen, first)
         return conversation
 
-    def _mind(self, entry: _Entry[O], now_ns: int) -> None:
+    def _mind(self, entry: Entry[O], now_ns: int) -> None:
         """Keep an eye on a connection that is over, or waits for octets."""
         conversation = entry.conversation
         assert conversation is not None
@@ -278,7 +298,7 @@ class Tracker(Generic[O]):
         while len(self._open) > self._max_open:
             self._close(next(iter(self._open.values())), self._until_ns)
 
-    def _close(self, entry: _Entry[O], until_ns: int, reused: bool = False) -> None:
+    def _close(self, entry: Entry[O], until_ns: int, reused: bool = False) -> None:
         """Take a connection from the table; it is handed over at the end of the batch."""
         del self._open[entry.key]
         self._lingering.pop(entry.key, None)
@@ -294,6 +314,8 @@ class Tracker(Generic[O]):
         self._new.sort(key=lambda entry: entry.first)
         for entry in self._new:
             entry.serial = self._numbering(self._batch)
+            if self._began is not None:
+                self._began(entry.serial, *self._sides(entry), entry.first)
         self._new.clear()
         for entry in self._unborn.values():
             assert entry.embryo is not None
@@ -302,12 +324,20 @@ class Tracker(Generic[O]):
         for entry, until_ns, reused in self._closed:
             if entry.conversation is None:
                 assert entry.embryo is not None
-                self._hatch(entry, *entry.embryo.guess(entry.key, self._side_ports))
+                self._beget(entry, *entry.embryo.guess(entry.key, self._side_ports))
             assert entry.conversation is not None
             assert entry.observer is not None
             connection = entry.conversation.close(entry.serial, self._trace, until_ns, reused)
             self._finished(connection, entry.observer)
         self._closed.clear()
+
+    def _sides(self, entry: Entry[O]) -> tuple[Endpoint, Endpoint]:
+        """Client and server, as far as known."""
+        if entry.conversation is not None:
+            return entry.conversation.ends
+        assert entry.embryo is not None
+        lower, higher = endpoints(entry.key)
+        return (lower, higher) if entry.embryo.guess(entry.key, self._side_ports)[0] else (higher, lower)
 
     def _icmp(self, error: IcmpError) -> None:
         """Tie an ICMP error to the connection that it quotes: the latest that had begun by then."""
