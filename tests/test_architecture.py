@@ -46,6 +46,7 @@ def test_modules_stay_small_enough_to_read(module: Path) -> None:
         ["explain", "--help"],
         ["slice", "--help"],
         ["attach", "--help"],
+        ["live", "--help"],
         ["--version"],
     ],
     ids=" ".join,

@@ -120,6 +120,7 @@ def main() -> None:
     \b
       pcapdiag analyze trace.pcap                who dropped what, and why we say so
       tcpdump -w - port 25 | pcapdiag analyze -  the same, from a pipe
+      pcapdiag live -i eth0                      the moment a session dies, for weeks
       pcapdiag attach rt:4711 trace.pcap         the same, into a ticket
       pcapdiag slice trace.pcap --session 3      the packets of one session, to hand on
       pcapdiag explain PD301                     what a rule sees, means and advises
