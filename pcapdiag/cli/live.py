@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pcapdiag.cli import complain, debug_option
+from pcapdiag.cli._beside import Beside, beside_options
 from pcapdiag.cli._choosing import clock_of, clock_options
 from pcapdiag.cli._output import Output, colour_option
 from pcapdiag.cli._reading import ports_of
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from pcapdiag.capture.live import Feed
+    from pcapdiag.live.ears import Ear
     from pcapdiag.live.events import Ended, Event
     from pcapdiag.live.recorder import Recorder
     from pcapdiag.live.telling import Teller
@@ -75,6 +77,7 @@ def _list(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     help="Whose conversation is told.",
 )
 @saving_options
+@beside_options
 @clock_options
 @redaction_options
 @colour_option
@@ -98,15 +101,16 @@ def command(**given: Any) -> None:
         teller = _teller(given, names, clock, output)
         capture = LiveCapture(_feed(given, person), ports_of(given))
         prepare(given, person)
+        beside = Beside(given)
         give_up(person)
         recorder = recorder_of(given, teller, ports_of(given))
         watch = Watch(capture, ports_of(given), Vantage(given["captured_at"]) if given["captured_at"] else None)
         for note in capture.info().notes:
             complain(note.says)
-        with _until_told(watch, given["duration"]):
+        with _until_told(watch, given["duration"]), beside.ears(teller) as ears:
             capture.start()
             complain(_begun(given, person))
-            _show(watch, teller, recorder, given, output)
+            _show(watch, teller, recorder, ears, given, output)
 
 
 def _feed(given: dict[str, Any], person: Any) -> Feed:
@@ -177,7 +181,14 @@ def _until_told(watch: Watch, duration: float | None) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _show(watch: Watch, teller: Teller, recorder: Recorder | None, given: dict[str, Any], output: Output) -> None:
+def _show(
+    watch: Watch,
+    teller: Teller,
+    recorder: Recorder | None,
+    ears: Sequence[Ear],
+    given: dict[str, Any],
+    output: Output,
+) -> None:
     """Tell what is said until the capture ends, or enough was said."""
     from pcapdiag.live.events import Ended, Pulse
     from pcapdiag.live.watch import is_drop
@@ -187,6 +198,8 @@ def _show(watch: Watch, teller: Teller, recorder: Recorder | None, given: dict[s
     told = dropped = 0
     grumbler = _Grumbler()
     for event in events:
+        for ear in ears:
+            ear.hear(event, watch.capture.info)
         if isinstance(event, Pulse):
             grumbler.hear(event.down, event.dropped or 0)
         if not isinstance(event, Ended):
