@@ -1,7 +1,8 @@
 """Plays mail, and then other traffic, over a veth pair past a running `pcapdiag live`, and says what it cost and what was lost.
 
     python -m benchmarks.live                          # 20,000 packets/s of mail, then 50,000/s of UDP, 10 s each
-    python -m benchmarks.live --rate 30000 --rounds 6  # a minute of mail: is memory flat?
+    python -m benchmarks.live --rounds 6               # a minute of mail: is memory flat?
+    python -m benchmarks.live -- --save /var/tmp/kept  # with options of pcapdiag live
 
 Needs root, and iproute2. The player (this process) is one of the programs that compete for the processor, so measure on an idle
 machine. "lost" is what the kernel says it could not hand over; "missing" what was sent and never counted by pcapdiag,
@@ -98,9 +99,10 @@ def main() -> None:
     parser.add_argument("--other-rate", type=int, default=50_000, help="other packets a second")
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--rounds", type=int, default=1, help="so many times the mail, each time another")
+    parser.add_argument("options", nargs="*", help="of pcapdiag live, behind --")
     arguments = parser.parse_args()
     with namespace() as name, tempfile.TemporaryFile("w+") as told, tempfile.TemporaryFile("w+") as said:
-        command = [sys.executable, "-m", "pcapdiag", "live", "-i", FAR, "--format", "json"]
+        command = [sys.executable, "-m", "pcapdiag", "live", "-i", FAR, "--format", "json", *arguments.options]
         process = subprocess.Popen(["ip", "netns", "exec", name, *command], stdout=told, stderr=said)
         sent = 0
         try:

@@ -9,9 +9,14 @@
     |   +-- LiveCaptureDenied    the system does not let us
     |   +-- FilterRefused        the capture filter has a mistake, or nobody can compile it
     |   +-- CaptureProgramFailed --via without such a program, or it ended by itself
+    +-- SliceRefused             a session's packets cannot be written out again
     +-- SpoolFull                the temporary file for finished sessions cannot be written
     +-- TsharkMissing            --engine tshark without a tshark (or a pyshark) that runs
     +-- UsageError               options that contradict one another
+    |   +-- TicketSettingsError  the settings of ticket systems, or a secret they name, cannot be used
+    +-- DeliveryError            the report is not in the ticket, or not all of it
+        +-- DeliveryRefused      pcapdiag would not send it: there already, or everybody would read it
+        +-- DeliveryFailed       it was sent, and the ticket system or the way to it did not take all of it
 
 Every message says what happened, with numbers, and what fixes it.
 """
@@ -64,6 +69,10 @@ class CaptureProgramFailed(LiveError):
     """The program of ``--via`` is missing, cannot be started, or ended by itself."""
 
 
+class SliceRefused(PcapdiagError):
+    """A session's packets cannot be written out again: its capture cannot be read twice, or is not the same any more."""
+
+
 class SpoolFull(PcapdiagError):
     """The temporary file for finished sessions cannot be written."""
 
@@ -74,3 +83,25 @@ class TsharkMissing(PcapdiagError):
 
 class UsageError(PcapdiagError):
     """Options that contradict one another."""
+
+
+class TicketSettingsError(UsageError):
+    """The settings of ticket systems, or a secret they name, cannot be used."""
+
+
+class DeliveryError(PcapdiagError):
+    """The report is not in the ticket, or not all of it."""
+
+
+class DeliveryRefused(DeliveryError):
+    """pcapdiag would not send it: the ticket has it already, or people would read it who should not."""
+
+
+class DeliveryFailed(DeliveryError):
+    """The ticket system did not take it. `there` names what is in the ticket nevertheless; `uncertain`: it was sent, and no
+    answer came, so nobody knows whether it is there."""
+
+    def __init__(self, says: str, *, there: tuple[str, ...] = (), uncertain: bool = False) -> None:
+        super().__init__(says)
+        self.there = there
+        self.uncertain = uncertain

@@ -14,7 +14,7 @@ from pcapdiag.diagnosis.rule import HEADINGS, Rule, all_rules
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "pcapdiag"
 LINES = 400
-HEAVY = ("numpy", "scapy", "pyshark", "tabulate", "zstandard", "lz4")
+HEAVY = ("numpy", "scapy", "pyshark", "tabulate", "zstandard", "lz4", "jinja2", "httpx", "platformdirs", "keyring")
 """Outside packages that `--help` must not wait for."""
 
 
@@ -39,7 +39,16 @@ def test_modules_stay_small_enough_to_read(module: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["analyze", "--help"], ["explain", "--help"], ["--version"]], ids=" ".join
+    "arguments",
+    [
+        ["--help"],
+        ["analyze", "--help"],
+        ["explain", "--help"],
+        ["slice", "--help"],
+        ["attach", "--help"],
+        ["--version"],
+    ],
+    ids=" ".join,
 )
 def test_help_waits_for_no_heavy_package(arguments: list[str]) -> None:
     script = f"""

@@ -7,8 +7,9 @@
     columns, icmp      `FrameBlock`                                  -> `PacketTable`
     files, traces      one file; which files are one trace
     engine             ours, or tshark's dissectors
+    records            a file once more, frame by frame          -> octets, headers and times for whoever writes them out again
 
-`open_captures` is all that the rest of the program calls.
+`open_captures` is all that the rest of the program calls; slices, which write frames out again, call `records`, too.
 """
 
 from __future__ import annotations

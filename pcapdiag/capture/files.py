@@ -12,10 +12,12 @@ from pcapdiag.capture.formats import reader_for
 from pcapdiag.capture.frames import BLOCK, FrameBlock, FrameReader, Window
 from pcapdiag.capture.linknames import link_name
 from pcapdiag.capture.source import Source
-from pcapdiag.capture.table import PacketTable
+from pcapdiag.capture.table import PacketTable, silence
 from pcapdiag.model import CaptureInfo, Note
 
 Advance = Callable[[int], None]
+LONGEST_REST_NS = 7 * 24 * 3600 * 1_000_000_000
+"""A capture that claims to have gone on for longer behind its last packet is not believed."""
 
 
 class Member(Protocol):
@@ -86,6 +88,10 @@ class CaptureFile:
                 yield table
                 del table, frames  # not two blocks at once
                 frames = next(self._blocks, None)
+            if (end_ns := self._reader.facts.end_ns) is not None and end_ns - (
+                self.last_ns or end_ns
+            ) < LONGEST_REST_NS:
+                yield silence(end_ns)
         finally:
             self._source.close()
 

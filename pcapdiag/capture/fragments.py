@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,8 +31,23 @@ MOST_FRAGMENTS = 1 << 21
 LARGEST = 65535
 
 
+class Piece(NamedTuple):
+    """One fragment."""
+
+    key: Key
+    """What the fragments of one datagram have in common."""
+    header: bytes
+    """The IP header in front of it, without IPv6 extension headers."""
+    protocol: int
+    offset: int
+    more: bool
+    data: bytes
+    at: int
+    """Where `data` begins in the block."""
+
+
 @dataclass(slots=True)
-class _Partial:
+class Partial:
     """A datagram of which some fragments have come."""
 
     since_ns: int
@@ -42,33 +58,39 @@ class _Partial:
     protocol: int = 0
     unwanted: bool = False
 
-    def whole(self) -> bytes | None:
-        if self.length is None or 0 not in self.pieces or self.octets < self.length:
-            return None
+    def take(self, piece: Piece) -> bool:
+        """Add a fragment; False when there was one at its place."""
+        if piece.offset in self.pieces:
+            return False
+        if piece.offset == 0:
+            self.protocol = piece.protocol
+        if not piece.more:
+            self.length = piece.offset + len(piece.data)
+        self.pieces[piece.offset] = piece.data
+        self.octets += len(piece.data)
+        return True
+
+    def beginning(self) -> bytes:
+        """What has come up to the first hole."""
         out = bytearray()
         for offset, piece in sorted(self.pieces.items()):
             if offset > len(out):
-                return None
+                break
             out += piece[len(out) - offset :]
-        return bytes(out[: self.length]) if len(out) >= self.length else None
+        return bytes(out)
 
-
-@dataclass(frozen=True, slots=True)
-class _Fragment:
-    key: Key
-    header: bytes
-    """The IP header in front of it, without IPv6 extension headers."""
-    protocol: int
-    offset: int
-    more: bool
-    data: bytes
+    def whole(self) -> bytes | None:
+        if self.length is None or 0 not in self.pieces or self.octets < self.length:
+            return None
+        out = self.beginning()
+        return out[: self.length] if len(out) >= self.length else None
 
 
 @dataclass(slots=True)
 class Fragments:
     """The datagrams of one file that are not whole yet."""
 
-    _open: dict[Key, _Partial] = field(default_factory=dict)
+    _open: dict[Key, Partial] = field(default_factory=dict)
     _octets: int = 0
     seen: int = 0
     dropped: int = 0
@@ -83,37 +105,32 @@ class Fragments:
                 self.dropped += 1
                 continue
             self.seen += 1
-            fragment = _parse(cursor, row)
+            fragment = piece_of(cursor, row)
             if fragment is not None:
                 packet = self._take(fragment, now)
                 if packet is not None:
                     done.append((row, packet))
         return done
 
-    def _take(self, fragment: _Fragment, now: int) -> bytes | None:
+    def _take(self, fragment: Piece, now: int) -> bytes | None:
         partial = self._open.get(fragment.key)
         if partial is None or now - partial.since_ns > LIFETIME_NS:
             self._forget(fragment.key)
             self._make_room(len(fragment.data), now)
-            partial = self._open[fragment.key] = _Partial(now)
-        if fragment.offset == 0:
-            partial.protocol = fragment.protocol
-            if fragment.protocol == 17 and int.from_bytes(fragment.data[2:4]) not in UDP_PORTS:
-                self._forget(fragment.key)
-                self._open[fragment.key] = _Partial(now, unwanted=True)
-                return None
-        if partial.unwanted or fragment.offset in partial.pieces:
+            partial = self._open[fragment.key] = Partial(now)
+        first = fragment.offset == 0
+        if first and fragment.protocol == 17 and int.from_bytes(fragment.data[2:4]) not in UDP_PORTS:
+            self._forget(fragment.key)
+            self._open[fragment.key] = Partial(now, unwanted=True)
             return None
-        if not fragment.more:
-            partial.length = fragment.offset + len(fragment.data)
-        partial.pieces[fragment.offset] = fragment.data
-        partial.octets += len(fragment.data)
+        if partial.unwanted or not partial.take(fragment):
+            return None
         self._octets += len(fragment.data)
         whole = partial.whole()
         if whole is None:
             return None
         self._forget(fragment.key)
-        return _rebuilt(fragment.header, partial.protocol, whole)
+        return rebuilt(fragment.header, partial.protocol, whole)
 
     def _forget(self, key: Key) -> None:
         partial = self._open.pop(key, None)
@@ -152,7 +169,8 @@ def read_cut(cursor: Cursor, rows: I64) -> I64:
     return rows
 
 
-def _parse(cursor: Cursor, row: int) -> _Fragment | None:
+def piece_of(cursor: Cursor, row: int) -> Piece | None:
+    """The fragment in this row; None for one that was cut, is malformed or cannot lead to TCP."""
     octets = cursor.buffer.data
     ip, at, end = int(cursor.ip_at[row]), int(cursor.at[row]), int(cursor.captured_end[row])
     if end < int(cursor.wire_end[row]):
@@ -175,10 +193,11 @@ def _parse(cursor: Cursor, row: int) -> _Fragment | None:
         return None
     if key[1] >= 0 and protocol not in CARRIERS:
         return None
-    return _Fragment(key, header, protocol, offset, more, data)
+    return Piece(key, header, protocol, offset, more, data, end - len(data))
 
 
-def _rebuilt(header: bytes, protocol: int, data: bytes) -> bytes | None:
+def rebuilt(header: bytes, protocol: int, data: bytes) -> bytes | None:
+    """The packet that `data` would have been in one piece; None where no packet can be so long."""
     packet = bytearray(header)
     if packet[0] >> 4 == 4:
         if len(header) + len(data) > LARGEST:

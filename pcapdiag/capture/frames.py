@@ -55,6 +55,8 @@ class Facts:
     packets: int = 0
     links: dict[int, None] = field(default_factory=dict)
     dropped: int | None = None
+    end_ns: int | None = None
+    """When the capture ended, by its own word: later than its last packet."""
     notes: list[Note] = field(default_factory=list)
 
 

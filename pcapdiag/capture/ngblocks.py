@@ -21,7 +21,7 @@ PACKET, SIMPLE, ENHANCED = 2, 3, 6
 
 END, COMMENT = 0, 1
 IF_TSRESOL, IF_TSOFFSET = 9, 14
-ISB_IFDROP, ISB_OSDROP = 5, 7
+ISB_ENDTIME, ISB_IFDROP, ISB_OSDROP = 3, 5, 7
 EPB_FLAGS = 2
 MAX_OPTIONS = 1000
 SECOND_NS = 1_000_000_000
@@ -36,6 +36,8 @@ class Interface:
     """Per second (if_tsresol; "if this option is not present, a resolution of 10^-6 is assumed")."""
     offset_s: int = 0
     dropped: int | None = None
+    end_ns: int | None = None
+    """When its capture ended (isb_endtime)."""
 
     @classmethod
     def parse(cls, body: bytes, order: str) -> Interface:
@@ -102,13 +104,19 @@ def statistics(body: bytes, order: str, interfaces: list[Interface]) -> None:
     number = int.from_bytes(body[:4], endian)
     if number >= len(interfaces):
         return
+    interface = interfaces[number]
+    told = [(code, value) for code, value in options(body[12:], order) if len(value) == 8]
     dropped = [
         int.from_bytes(value, endian)
-        for code, value in options(body[12:], order)
-        if code in (ISB_IFDROP, ISB_OSDROP) and len(value) == 8 and value != b"\xff" * 8
+        for code, value in told
+        if code in (ISB_IFDROP, ISB_OSDROP) and value != b"\xff" * 8
     ]
     if dropped:
-        interfaces[number].dropped = sum(dropped)
+        interface.dropped = sum(dropped)
+    for code, value in told:
+        if code == ISB_ENDTIME:
+            ticks = int.from_bytes(value[:4], endian) << 32 | int.from_bytes(value[4:], endian)
+            interface.end_ns = int(interface.nanoseconds(np.array([ticks], np.uint64))[0])
 
 
 @dataclass(frozen=True, slots=True)

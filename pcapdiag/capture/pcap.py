@@ -49,14 +49,14 @@ class PcapReader:
 
     def __init__(self, window: Window, path: str) -> None:
         header = window.head(FILE_HEADER)
-        self._flavour = MAGIC[header[:4]]
+        self.flavour = MAGIC[header[:4]]
         if len(header) < FILE_HEADER:
             raise CaptureError(
                 path, f"is a pcap file cut inside its header, after {len(header)} of {FILE_HEADER} octets"
             )
         self._path = path
         self._window = window
-        order = self._flavour.order
+        order = self.flavour.order
         major, minor, snaplen, link = struct.unpack_from(order + "4xHH8xII", header)
         if (major, minor) > (2, 4) or major < 2:
             raise CaptureError(path, f"is a pcap file of version {major}.{minor}; 2.4 is the newest that exists")
@@ -67,16 +67,16 @@ class PcapReader:
                 path, f"has a damaged pcap header: reserved bits of the link type are set ({link:#010x})"
             )
         self._link = link & 0xFFFF
-        self.facts = Facts(self._flavour.name, snaplen=snaplen or None, links={self._link: None})
+        self.facts = Facts(self.flavour.name, snaplen=snaplen or None, links={self._link: None})
         window.at += FILE_HEADER
         fields = [("sec", order + "u4"), ("frac", order + "u4"), ("caplen", order + "u4"), ("wirelen", order + "u4")]
-        if self._flavour.record > 16:
+        if self.flavour.record > 16:
             fields += [("ifindex", order + "u4"), ("protocol", order + "u2"), ("type", "u1"), ("pad", "u1")]
         self._record = np.dtype(fields)
         self._length = struct.Struct(order + "I")
 
     def blocks(self) -> Iterator[FrameBlock]:
-        window, size = self._window, self._flavour.record
+        window, size = self._window, self.flavour.record
         while True:
             for starts in self._starts():
                 yield self._block(starts)
@@ -97,11 +97,11 @@ class PcapReader:
 
     def _starts(self) -> Iterator[I64]:
         """Where the window's whole records begin, at most `FRAMES` at a time. Moves the window behind them."""
-        window, size = self._window, self._flavour.record
+        window, size = self._window, self.flavour.record
         buffer, at = window.buffer, window.at
         early: I64 = np.empty(0, np.int64)
         if window.rest >= size:
-            early, at = lanes(buffer, _Records(buffer, at, self._flavour), at, window.end)
+            early, at = lanes(buffer, _Records(buffer, at, self.flavour), at, window.end)
         late, window.at = _walk(buffer, at, window.end, size, self._length)
         starts = np.concatenate((early, np.array(late, np.int64)))
         for first in range(0, len(starts), FRAMES):
@@ -113,7 +113,7 @@ class PcapReader:
 
     def _block(self, starts: I64) -> FrameBlock:
         buffer = self._window.buffer
-        size = self._flavour.record
+        size = self.flavour.record
         records = field(buffer, size)[starts].view(self._record)
         count = len(starts)
         first = self.facts.packets + 1
@@ -128,7 +128,7 @@ class PcapReader:
             caplen=records["caplen"].astype(np.int64),
             wirelen=records["wirelen"].astype(np.int64),
             time_ns=records["sec"].astype(np.int64) * 1_000_000_000
-            + records["frac"].astype(np.int64) * self._flavour.tick_ns,
+            + records["frac"].astype(np.int64) * self.flavour.tick_ns,
             interface=np.zeros(count, np.uint16),
             link=np.full(count, self._link, np.int32),
             outgoing=outgoing,

@@ -6,6 +6,7 @@ read as columns (`ngblocks.packets`); any other block is read by hand.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 
@@ -33,14 +34,16 @@ from pcapdiag.model import Note
 SECTION, INTERFACE, STATISTICS = 0x0A0D0D0A, 1, 5
 ORDERS = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
 """The byte-order magic 0x1A2B3C4D (the draft, section 4.1)."""
-NUMBERED = frozenset((PACKET, SIMPLE, ENHANCED, 9, 0x204, 0x208, 0x216, 0x221))
-"""Blocks that Wireshark gives a frame number: packets, systemd journal entries and Sysdig's events."""
+NUMBERED = frozenset((PACKET, SIMPLE, ENHANCED, 9, 0x204, 0x208, 0x216, 0x221, 0xBAD, 0x40000BAD))
+"""Blocks that Wireshark gives a frame number: packets, systemd journal entries, Sysdig's events and custom blocks."""
 SMALLEST = 12
 MIN_ENHANCED = 32
 MAX_BLOCK = 1 << 24
 """Wireshark's limit too. A longer block is skipped nowhere: its length is a lie or an attack."""
 MAX_INTERFACES = 65536
 MAX_COMMENTS = 20
+ORIGIN = re.compile(rb"frame \d+ of ")
+"""What our own slices say of every packet: where it was before."""
 
 
 class PcapngReader:
@@ -54,7 +57,7 @@ class PcapngReader:
                 path, "is a pcapng file cut inside its header" if short else "has no pcapng byte-order magic"
             )
         self._window = window
-        self._section = Section(ORDERS[head[8:12]])
+        self.section = Section(ORDERS[head[8:12]])
         self._last_ns = 0
         self._numbered = 0
         self._comments = 0
@@ -90,7 +93,7 @@ class PcapngReader:
 
     def _run(self) -> list[I64]:
         """The numbered blocks from here on that are whole; moves the window to the first other one."""
-        window, order = self._window, self._section.order
+        window, order = self._window, self.section.order
         found: list[I64] = []
         at = window.at
         if at >= self._lanes_from:
@@ -108,7 +111,7 @@ class PcapngReader:
         if window.rest < SMALLEST:
             return 0, 0
         octets, at = window.buffer, window.at
-        order = self._section.order
+        order = self.section.order
         (kind,) = struct.unpack_from(order + "I", octets.data, at)
         if kind == SECTION:
             order = ORDERS.get(octets[at + 8 : at + 12].tobytes(), "")
@@ -126,7 +129,7 @@ class PcapngReader:
         window = self._window
         self._count_drops()
         if length < 0:
-            (claimed,) = struct.unpack_from(self._section.order + "I", window.buffer.data, window.at + 4)
+            (claimed,) = struct.unpack_from(self.section.order + "I", window.buffer.data, window.at + 4)
             self._note("damaged", f"a block claims a length of {claimed} octets, or is of no known byte order")
             return False
         if window.ended:
@@ -141,26 +144,29 @@ class PcapngReader:
         self.facts.notes.append(Note(code, f"{says}; read up to frame {self._numbered}", self._numbered or None))
 
     def _by_hand(self, kind: int, body: bytes) -> None:
-        order = self._section.order
+        order = self.section.order
         if kind == SECTION:
             self._count_drops()
             self._dropped = self.facts.dropped
-            self._section = Section(ORDERS[body[:4]])
-            self._remember(None, [v for code, v in options(body[16:], self._section.order) if code == COMMENT])
-        elif kind == INTERFACE and len(self._section.interfaces) < MAX_INTERFACES:
+            self.section = Section(ORDERS[body[:4]])
+            self._remember(None, [v for code, v in options(body[16:], self.section.order) if code == COMMENT])
+        elif kind == INTERFACE and len(self.section.interfaces) < MAX_INTERFACES:
             interface = Interface.parse(body, order)
-            self._section.interfaces.append(interface)
+            self.section.interfaces.append(interface)
             self.facts.links[interface.link] = None
             self.facts.snaplen = max(self.facts.snaplen or 0, interface.snaplen) or None
         elif kind == STATISTICS:
-            statistics(body, order, self._section.interfaces)
+            statistics(body, order, self.section.interfaces)
             self._counted = False
 
     def _count_drops(self) -> None:
         """Interfaces count on, sections add up."""
         if not self._counted:
-            said = [i.dropped for i in self._section.interfaces if i.dropped is not None]
-            self.facts.dropped = (self._dropped or 0) + sum(said)
+            said = [i.dropped for i in self.section.interfaces if i.dropped is not None]
+            if said:
+                self.facts.dropped = (self._dropped or 0) + sum(said)
+            ends = [i.end_ns for i in self.section.interfaces if i.end_ns is not None]
+            self.facts.end_ns = max([*ends, self.facts.end_ns or 0]) or None
             self._counted = True
 
     def _remember(self, frame: int | None, comments: list[bytes]) -> None:
@@ -171,7 +177,7 @@ class PcapngReader:
 
     def _frames(self, starts: I64) -> tuple[FrameBlock | None, bool]:
         """The packets among these blocks, up to the first that contradicts itself; and whether there was none."""
-        section, buffer = self._section, self._window.buffer
+        section, buffer = self.section, self._window.buffer
         found = packets(buffer, starts, section)
         frames = np.isin(found.kind, (PACKET, SIMPLE, ENHANCED))
         bad = np.flatnonzero(frames & ~found.good)
@@ -187,7 +193,8 @@ class PcapngReader:
         options_at = np.where(found.kind == SIMPLE, ends, found.options_at)
         outgoing, comments = directions(buffer, options_at[rows], ends[rows], section.order)
         for row, comment in comments:
-            self._remember(int(numbers[row]), [comment])
+            if not ORIGIN.match(comment):
+                self._remember(int(numbers[row]), [comment])
         links = np.array([i.link for i in section.interfaces], np.int32)
         return FrameBlock(
             buffer=buffer,
@@ -207,7 +214,7 @@ class PcapngReader:
         interface = found.interface[rows]
         for number in distinct(interface):
             mine = interface == number
-            times[mine] = self._section.interfaces[number].nanoseconds(found.ticks[rows[mine]])
+            times[mine] = self.section.interfaces[number].nanoseconds(found.ticks[rows[mine]])
         timeless = found.kind[rows] == SIMPLE
         if timeless.any():
             known = np.where(timeless, -1, np.arange(len(rows)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -134,6 +135,20 @@ class PacketTable:
 
     def __len__(self) -> int:
         return len(self.frame_number)
+
+
+_DTYPES = dict(
+    capture="u2", frame_number="i8", time_ns="i8", interface="u2", outgoing="i1", frame_len="i4", ttl="u1", ip_id="i4",
+    dont_fragment="?", srcport="u2", dstport="u2", seq="u4", ack="u4", flags="u1", window="u2", seg_len="i4",
+    payload_at="i8", payload_len="i4", ip_at="i8", tcp_at="i8", tsval="i8", tsecr="i8",
+)  # fmt: skip
+
+
+def silence(until_ns: int) -> PacketTable:
+    """A batch without packets: time has passed."""
+    columns: dict[str, Any] = {name: np.zeros(0, dtype) for name, dtype in _DTYPES.items()}
+    columns |= {name: np.zeros((0, 2), np.uint64) for name in ("src", "dst")}
+    return PacketTable(octets=b"", until_ns=until_ns, **columns)
 
 
 def address_text(high: int, low: int) -> str:

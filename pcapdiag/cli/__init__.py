@@ -5,7 +5,8 @@ Modules with a leading underscore help the commands and are none. Heavy packages
 ``--help`` answers at once.
 
 Exit status (docs/reference/verdict.md section 6): 0 analysed, 1 only with ``--exit-code``, 2 wrong usage, 3 an input could
-not be read, 70 a bug of ours, 130 interrupted.
+not be read, 70 a bug of ours, 130 interrupted. ``attach`` adds 4, not (or not all) delivered: 1 is taken by verdicts and 3 by
+inputs, and a script must tell a capture that cannot be read from a ticket system that can be asked again.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from typing import Any
 
 import click
 
-from pcapdiag.errors import PcapdiagError, UsageError
+from pcapdiag.errors import DeliveryError, PcapdiagError, UsageError
 from pcapdiag.version import __version__
 
-USAGE, UNREADABLE, BUG, INTERRUPTED = 2, 3, 70, 130
+USAGE, UNREADABLE, UNDELIVERED, BUG, INTERRUPTED = 2, 3, 4, 70, 130
 
 
 class Commands(click.Group):
@@ -58,13 +59,19 @@ class Commands(click.Group):
             raise
         except PcapdiagError as error:
             complain(str(error))
-            ctx.exit(USAGE if isinstance(error, UsageError) else UNREADABLE)
+            ctx.exit(_status(error))
         except KeyboardInterrupt:
             complain("interrupted")
             ctx.exit(INTERRUPTED)
         except Exception as error:  # the last line of defence: whatever is left is our mistake
             _own_up(error, debug=bool(ctx.find_root().meta.get(DEBUG)))
             ctx.exit(BUG)
+
+
+def _status(error: PcapdiagError) -> int:
+    if isinstance(error, UsageError):
+        return USAGE
+    return UNDELIVERED if isinstance(error, DeliveryError) else UNREADABLE
 
 
 DEBUG = f"{__name__}.debug"
@@ -113,5 +120,7 @@ def main() -> None:
     \b
       pcapdiag analyze trace.pcap                who dropped what, and why we say so
       tcpdump -w - port 25 | pcapdiag analyze -  the same, from a pipe
+      pcapdiag attach rt:4711 trace.pcap         the same, into a ticket
+      pcapdiag slice trace.pcap --session 3      the packets of one session, to hand on
       pcapdiag explain PD301                     what a rule sees, means and advises
     """

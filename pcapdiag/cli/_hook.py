@@ -44,7 +44,7 @@ def hook_of(given: dict[str, Any], teller: Teller) -> Hook | None:
 
     return Hook(
         command_of(given["on_drop"]),
-        lambda ended, info: "".join(teller.json(ended, info)),
+        teller.json,
         complain,
         early=given["early"],
     )

@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TextIO
+from typing import Literal, TextIO
 
 import click
 
@@ -24,19 +24,26 @@ colour_option = click.option(
 class Output:
     """Standard output or a file. A reader that goes away early (``| head``) ends the writing without a word."""
 
-    def __init__(self, path: str | None, *, colour: bool | None = None) -> None:
-        self._path = path
-        self._stream = self._open(path)
+    def __init__(self, path: str | None, *, colour: bool | None = None, append: bool = False) -> None:
+        self.path = path
+        self._reopen = False
+        self._mode: Literal["a", "w"] = "a" if append else "w"
+        self._stream = self._open(path, self._mode)
         self.terminal = path is None and self._stream.isatty()
         self.colour = self._wants_colour(colour)
         self.unread = False
         """Whoever read it has gone."""
 
+    def ask_to_reopen(self) -> None:
+        """Go on in a new file of the same name: somebody has renamed the old one (logrotate). For signal handlers: it
+        happens before the next piece is written."""
+        self._reopen = True
+
     @staticmethod
-    def _open(path: str | None) -> TextIO:
+    def _open(path: str | None, mode: Literal["a", "w"]) -> TextIO:
         if path is not None:
             try:
-                return open(path, "w", encoding="utf-8", newline="\n")
+                return open(path, mode, encoding="utf-8", newline="\n")
             except OSError as error:
                 raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
         stream = sys.stdout
@@ -68,6 +75,10 @@ class Output:
 
     def pieces(self, pieces: Iterable[str]) -> None:
         """Write text as it comes."""
+        if self._reopen and self.path is not None:
+            self._reopen = False
+            self._stream.close()
+            self._stream = self._open(self.path, self._mode)
         for piece in pieces:
             if not self._put(piece):
                 return
@@ -81,9 +92,7 @@ class Output:
                 self._stream.flush()
         except OSError as error:
             if error.errno not in (errno.EPIPE, errno.EINVAL):  # Windows says EINVAL of a pipe without a reader
-                raise UsageError(
-                    f"cannot write {self._path or 'standard output'}: {error.strerror or error}"
-                ) from error
+                raise UsageError(f"cannot write {self.path or 'standard output'}: {error.strerror or error}") from error
             self._forget()
             return False
         return True
@@ -101,8 +110,8 @@ class Output:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._path is not None:
+        if self.path is not None:
             try:
                 self._stream.close()
             except OSError as error:
-                raise UsageError(f"cannot write {self._path}: {error.strerror or error}") from error
+                raise UsageError(f"cannot write {self.path}: {error.strerror or error}") from error

@@ -38,11 +38,19 @@ def redaction_options(command: F) -> F:
     return command
 
 
-def pseudonyms_of(given: dict[str, Any], *, for_others: bool) -> Pseudonyms:
+def level_of(given: dict[str, Any], *, for_others: bool) -> str:
     """What the options say; `for_others`: the result leaves this machine, and without a word is redacted."""
+    level: str = given["redact"] or ("mail" if for_others else "none")
+    if level == "none" and given["redact_key"] is not None:
+        raise UsageError("--redact-key has no use, because nothing is redacted: add --redact mail or --redact all")
+    return level
+
+
+def pseudonyms_of(given: dict[str, Any], *, for_others: bool) -> Pseudonyms:
+    """The pseudonyms that the options ask for; see `level_of`."""
     from pcapdiag.pseudonym import Level, Pseudonyms
 
-    level = Level(given["redact"] or ("mail" if for_others else "none"))
+    level = Level(level_of(given, for_others=for_others))
     if given["redact_key"] is None:
         return Pseudonyms(level)
     return Pseudonyms(level, _key(given["redact_key"]))

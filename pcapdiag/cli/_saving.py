@@ -90,7 +90,8 @@ def recorder_of(given: dict[str, Any], teller: Teller, ports: frozenset[int] | N
     return Recorder(
         given["directory"],
         ports,
-        lambda ended, info: "".join(teller.json(ended, info)),
+        teller.json,
+        teller.info,
         complain,
         everything=given["save_all"],
         bodies=given["save_bodies"],

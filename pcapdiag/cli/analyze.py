@@ -12,12 +12,13 @@ from pcapdiag.cli import UNREADABLE, complain, debug_option
 from pcapdiag.cli._choosing import choose, choosing_options, clock_of, clock_options
 from pcapdiag.cli._output import Output, colour_option
 from pcapdiag.cli._reading import ports_of, read, reading_options
-from pcapdiag.cli._redaction import pseudonyms_of, redaction_options
+from pcapdiag.cli._redaction import level_of, pseudonyms_of, redaction_options
 from pcapdiag.garbage import collected_rarely
 from pcapdiag.report import formats
 
 if TYPE_CHECKING:
     from pcapdiag.analysis import Analysis, KeepDialogue
+    from pcapdiag.pseudonym import Pseudonyms
     from pcapdiag.report.options import Options
 
 
@@ -57,11 +58,12 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     Files whose times follow one another are read as one trace.
     """
     clock = clock_of(given)
-    analysis = _for_readers(choose(read(given, _keep(given)), given, clock), given)
+    names = _names(given)  # before anything is read: a key that is none is told at once
+    analysis = choose(read(given, _keep(given)), given, clock)
     for error in analysis.errors:
         complain(f"{error.path}: {error.says}")
     if analysis.captures or given["format_name"] != "text":
-        _write(analysis, given, clock)
+        _write(_for_readers(analysis, given, names), given, clock)
     if analysis.errors:
         ctx.exit(UNREADABLE)
     if given["exit_code"] and any(analysis.sessions.each(attrgetter("verdict.attention"))):
@@ -74,15 +76,25 @@ def _keep(given: dict[str, Any]) -> KeepDialogue:
     return KeepDialogue.ALL if given["sessions"] else KeepDialogue(given["dialogue"])
 
 
-def _for_readers(analysis: Analysis, given: dict[str, Any]) -> Analysis:
-    """As those may see it who will read this format."""
-    from pcapdiag.pipeline import with_checksums
-    from pcapdiag.redact import redact
-
+def _names(given: dict[str, Any]) -> Pseudonyms | None:
+    """What hides names from those who will read this format; None: nothing does."""
     for_others = formats.for_others(given["format_name"])
-    if for_others:
+    if level_of(given, for_others=for_others) == "none":
+        return None
+    return pseudonyms_of(given, for_others=for_others)
+
+
+def _for_readers(analysis: Analysis, given: dict[str, Any], names: Pseudonyms | None) -> Analysis:
+    """As those may see it who will read this format."""
+    if formats.for_others(given["format_name"]):
+        from pcapdiag.pipeline import with_checksums
+
         analysis = with_checksums(analysis)
-    return redact(analysis, pseudonyms_of(given, for_others=for_others))
+    if names is not None:
+        from pcapdiag.redact import redact
+
+        analysis = redact(analysis, names)
+    return analysis
 
 
 def _write(analysis: Analysis, given: dict[str, Any], clock: tzinfo | None) -> None:

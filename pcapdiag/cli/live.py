@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pcapdiag.cli import complain, debug_option
-from pcapdiag.cli._beside import Beside, beside_options
 from pcapdiag.cli._choosing import clock_of, clock_options
+from pcapdiag.cli._hook import hook_of, hook_options
 from pcapdiag.cli._output import Output, colour_option
 from pcapdiag.cli._reading import ports_of
 from pcapdiag.cli._redaction import pseudonyms_of, redaction_options
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from pcapdiag.capture.live import Feed
-    from pcapdiag.live.ears import Ear
     from pcapdiag.live.events import Ended, Event
+    from pcapdiag.live.listening import Listener, Tally
+    from pcapdiag.live.notify import Notifier
     from pcapdiag.live.recorder import Recorder
     from pcapdiag.live.telling import Teller
     from pcapdiag.live.watch import Watch
+    from pcapdiag.model import CaptureInfo
 
 
 def _list(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -57,6 +60,9 @@ def _list(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     type=click.Choice(["text", "json"]),
     help="One line a session for people, or JSON Lines for programs. By default text on a terminal, else json.",
 )
+@click.option(
+    "--output", "-o", metavar="FILE", type=click.Path(dir_okay=False), help="Add it to FILE; SIGHUP opens it again."
+)
 @click.option("--details", is_flag=True, help="With text: tell each session that needs attention in full.")
 @click.option(
     "--port", multiple=True, type=click.IntRange(1, 65535), metavar="N", help="Mail also runs on port N. Repeatable."
@@ -77,7 +83,15 @@ def _list(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     help="Whose conversation is told.",
 )
 @saving_options
-@beside_options
+@hook_options
+@click.option("--metrics", type=click.IntRange(1, 65535), metavar="PORT", help="Answer Prometheus on 127.0.0.1.")
+@click.option(
+    "--metrics-servers",
+    type=click.IntRange(0, 1000),
+    default=0,
+    metavar="N",
+    help="Count drops of the first N servers apart.",
+)
 @clock_options
 @redaction_options
 @colour_option
@@ -97,20 +111,19 @@ def command(**given: Any) -> None:
 
     person = whom(given["user"])
     clock, names = clock_of(given), pseudonyms_of(given, for_others=False)
-    with Output(None, colour=given["color"]) as output:
-        teller = _teller(given, names, clock, output)
-        capture = LiveCapture(_feed(given, person), ports_of(given))
-        prepare(given, person)
-        beside = Beside(given)
-        give_up(person)
-        recorder = recorder_of(given, teller, ports_of(given))
+    capture = LiveCapture(_feed(given, person), ports_of(given))
+    _read_everything(given)
+    prepare(given, person)
+    give_up(person)
+    with Output(given["output"], colour=given["color"], append=True) as output:
         watch = Watch(capture, ports_of(given), Vantage(given["captured_at"]) if given["captured_at"] else None)
+        teller = _teller(given, names, clock, output, capture.info)
         for note in capture.info().notes:
             complain(note.says)
-        with _until_told(watch, given["duration"]), beside.ears(teller) as ears:
+        with _listeners(given, teller, output) as listeners, _signals(watch, output, given["duration"]):
             capture.start()
             complain(_begun(given, person))
-            _show(watch, teller, recorder, ears, given, output)
+            _run(watch, listeners, output)
 
 
 def _feed(given: dict[str, Any], person: Any) -> Feed:
@@ -138,16 +151,27 @@ def _begun(given: dict[str, Any], person: Any) -> str:
     return f"watching {', '.join(given['names'])} ({what}){f' as {person.pw_name}' if person else ''}; Ctrl-C ends it"
 
 
-def _teller(given: dict[str, Any], names: Any, clock: Any, output: Output) -> Teller:
-    """Also imports what judges and tells: who is no longer root may not be able to read it."""
-    from pcapdiag.analysis import KeepDialogue
+def _read_everything(given: dict[str, Any]) -> None:
+    """Modules that are imported late: who is no longer root may not be able to read them."""
+    import pcapdiag.live.hook
+    import pcapdiag.live.metrics
+    import pcapdiag.live.notify
+    import pcapdiag.live.recorder
+    import pcapdiag.live.telling
     from pcapdiag.diagnosis.rule import all_rules
-    from pcapdiag.live.telling import Teller
     from pcapdiag.report import formats
-    from pcapdiag.report.options import Options
 
     all_rules()
     formats.for_others("text")
+    if given["metrics"] is not None:
+        pcapdiag.live.metrics.load()
+
+
+def _teller(given: dict[str, Any], names: Any, clock: Any, output: Output, info: Callable[[], CaptureInfo]) -> Teller:
+    from pcapdiag.analysis import KeepDialogue
+    from pcapdiag.live.telling import Teller
+    from pcapdiag.report.options import Options
+
     options = Options(
         dialogue=KeepDialogue(given["dialogue"]),
         zone=clock,
@@ -155,19 +179,22 @@ def _teller(given: dict[str, Any], names: Any, clock: Any, output: Output) -> Te
         colour=output.colour,
         unicode=output.unicode,
     )
-    return Teller(names, options)
+    return Teller(names, options, info)
 
 
 @contextmanager
-def _until_told(watch: Watch, duration: float | None) -> Iterator[None]:
-    """SIGINT, SIGTERM and the end of the duration end the capture, and thereby the watch. A second signal ends us at once."""
+def _signals(watch: Watch, output: Output, duration: float | None) -> Iterator[None]:
+    """SIGINT, SIGTERM and the end of the duration end the capture, and thereby the watch; a second signal ends us at once.
+    SIGHUP opens the output file again, and is an end like the others where there is none."""
 
     def end(number: int, frame: FrameType | None) -> None:
         for each in before:
             signal.signal(each, signal.SIG_DFL)
         watch.capture.stop()
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    if output.path is not None:
+        signal.signal(signal.SIGHUP, lambda number, frame: output.ask_to_reopen())
     timer = threading.Timer(duration, watch.capture.stop) if duration else None
     if timer is not None:
         timer.daemon = True
@@ -181,72 +208,77 @@ def _until_told(watch: Watch, duration: float | None) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _show(
-    watch: Watch,
-    teller: Teller,
-    recorder: Recorder | None,
-    ears: Sequence[Ear],
-    given: dict[str, Any],
-    output: Output,
-) -> None:
-    """Tell what is said until the capture ends, or enough was said."""
-    from pcapdiag.live.events import Ended, Pulse
-    from pcapdiag.live.watch import is_drop
+@dataclass
+class _Listeners:
+    """Who hears events, in this order."""
 
-    as_json = (given["format_name"] or ("text" if output.terminal else "json")) == "json"
-    events: Iterator[Event] = watch.events(recorder.take if recorder is not None else None)
-    told = dropped = 0
-    grumbler = _Grumbler()
-    for event in events:
-        for ear in ears:
-            ear.hear(event, watch.capture.info)
-        if isinstance(event, Pulse):
-            grumbler.hear(event.down, event.dropped or 0)
-        if not isinstance(event, Ended):
-            continue
-        info = watch.capture.info()
-        if recorder is not None:
-            recorder.hear(event, info)
-        output.pieces(teller.json(event, info) if as_json else _text(event, teller, info, given["details"]))
-        if event.final and not event.again:
-            told += 1
-            dropped += is_drop(event.judged)
-            if (given["until_drop"] and dropped) or told == given["count"]:
+    tally: Tally
+    notifier: Notifier
+    recorder: Recorder | None
+    all: list[Listener]
+
+
+@contextmanager
+def _listeners(given: dict[str, Any], teller: Teller, output: Output) -> Iterator[_Listeners]:
+    from pcapdiag.live.listening import Grumbler, Tally
+    from pcapdiag.live.metrics import Metrics
+    from pcapdiag.live.notify import Notifier
+
+    tally, notifier, recorder = (
+        Tally(given["count"], given["until_drop"]),
+        Notifier(),
+        recorder_of(given, teller, ports_of(given)),
+    )
+    hook = hook_of(given, teller)
+    metrics = Metrics(given["metrics"], given["metrics_servers"]) if given["metrics"] is not None else None
+    printer = _Printer(teller, output, given)
+    hearing = (tally, Grumbler(complain), notifier, recorder, printer, metrics, hook)
+    try:
+        yield _Listeners(tally, notifier, recorder, [each for each in hearing if each is not None])
+        _sum_up(tally, recorder, teller.info(), given)
+    finally:
+        notifier.stopping()
+        for each in (hook, metrics):
+            if each is not None:
+                each.close()
+
+
+def _run(watch: Watch, listeners: _Listeners, output: Output) -> None:
+    """Until the capture ends, or enough was said, or nobody listens any more."""
+    listeners.notifier.ready()
+    with closing(watch.events(listeners.recorder.take if listeners.recorder is not None else None)) as events:
+        for event in events:
+            for listener in listeners.all:
+                listener.hear(event)
+            if listeners.tally.enough or output.unread:
                 break
-        if output.unread:
-            break
-    events.close()  # type: ignore[attr-defined]
-    info = watch.capture.info()
+
+
+def _sum_up(tally: Tally, recorder: Recorder | None, info: CaptureInfo, given: dict[str, Any]) -> None:
     lost = "an unknown number" if info.dropped_by_capture is None else info.dropped_by_capture
     complain(
-        f"{info.packets} packets captured, {lost} dropped by the kernel; {told} sessions ended, {dropped} of them dropped"
+        f"{info.packets} packets captured, {lost} dropped by the kernel; {tally.sessions} sessions ended, "
+        f"{tally.dropped} of them dropped"
         + (f", {recorder.count} saved in {given['directory']}" if recorder is not None else "")
     )
 
 
-def _text(event: Ended, teller: Teller, info: Any, details: bool) -> Iterator[str]:
-    if details and event.final and event.judged.verdict.attention:
-        return teller.report(event, info)
-    return teller.line(event, info)
+class _Printer:
+    """Says it on the output."""
 
+    def __init__(self, teller: Teller, output: Output, given: dict[str, Any]) -> None:
+        self._teller, self._output, self._details = teller, output, given["details"]
+        self._json = (given["format_name"] or ("text" if output.terminal else "json")) == "json"
 
-class _Grumbler:
-    """Says on standard error what hurts the capture, once each time it changes."""
+    def hear(self, event: Event) -> None:
+        from pcapdiag.live.events import Ended
 
-    def __init__(self) -> None:
-        self._down: tuple[str, ...] = ()
-        self._dropped = 0
+        if isinstance(event, Ended):
+            self._output.pieces(self._pieces(event))
 
-    def hear(self, down: tuple[str, ...], dropped: int) -> None:
-        for name in down:
-            if name not in self._down:
-                complain(f"the interface {name} is down: waiting for it to come back")
-        for name in self._down:
-            if name not in down:
-                complain(f"the interface {name} is back")
-        if dropped > self._dropped:
-            complain(
-                f"the kernel dropped {dropped - self._dropped} packets ({dropped} in all), because we were too slow: verdicts "
-                "about sessions of this time are weaker"
-            )
-        self._down, self._dropped = down, dropped
+    def _pieces(self, ended: Ended) -> Iterable[str]:
+        if self._json:
+            return [self._teller.json(ended)]
+        if self._details and ended.final and ended.judged.verdict.attention:
+            return self._teller.report(ended)
+        return [self._teller.line(ended)]

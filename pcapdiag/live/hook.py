@@ -18,10 +18,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from pcapdiag.errors import UsageError
-from pcapdiag.live.ears import Mutter, Once
 from pcapdiag.live.events import Ended, Event
+from pcapdiag.live.sparing import Mutter, Once
 from pcapdiag.live.watch import is_drop
-from pcapdiag.model import CaptureInfo
 from pcapdiag.report.clean import wire_text
 
 BURST, EVERY_S = 10, 6.0
@@ -79,7 +78,7 @@ class Hook:
     def __init__(
         self,
         command: Sequence[str],
-        tell: Callable[[Ended, CaptureInfo], str],
+        tell: Callable[[Ended], str],
         complain: Callable[[str], None],
         *,
         early: bool = False,
@@ -103,7 +102,7 @@ class Hook:
         for thread in self._threads:
             thread.start()
 
-    def hear(self, event: Event, info: Callable[[], CaptureInfo]) -> None:
+    def hear(self, event: Event) -> None:
         """Run the command for a dropped session, once each."""
         if not isinstance(event, Ended) or not (event.final or self._early) or not is_drop(event.judged):
             return
@@ -112,7 +111,7 @@ class Hook:
         if self._waiting.qsize() >= MOST_WAITING or not self._rate.take():
             self._leave_out()
             return
-        self._waiting.put(self._tell(event, info()).encode())
+        self._waiting.put(self._tell(event).encode())
 
     def close(self) -> None:
         """Wait for what runs and waits, within bounds, and say how it all went."""

@@ -19,7 +19,7 @@ from pcapdiag.capture.live import LiveBatch
 from pcapdiag.errors import UsageError
 from pcapdiag.live import pcapng
 from pcapdiag.live.blanking import blanked
-from pcapdiag.live.events import Ended
+from pcapdiag.live.events import Ended, Event
 from pcapdiag.live.kept import Memory
 from pcapdiag.live.watch import is_drop
 from pcapdiag.model import CaptureInfo
@@ -53,16 +53,17 @@ class Recorder:
         self,
         directory: Path,
         ports: frozenset[int] | None,
-        tell: Callable[[Ended, CaptureInfo], str],
+        tell: Callable[[Ended], str],
+        info: Callable[[], CaptureInfo],
         complain: Callable[[str], None],
         *,
         everything: bool = False,
         bodies: bool = False,
         limits: Limits = Limits(),
     ) -> None:
-        """`tell` makes the report. Raises `UsageError` for a directory that cannot be written to."""
+        """`tell` makes the report, `info` is the capture by now. Raises `UsageError` for a directory that cannot be written to."""
         self._directory = directory
-        self._tell, self._complain = tell, complain
+        self._tell, self._info, self._complain = tell, info, complain
         self._everything, self._bodies, self._limits = everything, bodies, limits
         self._memory = Memory(ports)
         self._saved: dict[int, tuple[str, Ended]] = {}
@@ -85,17 +86,17 @@ class Recorder:
         """Keep the frames of a batch, before its sessions are judged."""
         self._memory.take(batch)
 
-    def hear(self, ended: Ended, info: CaptureInfo) -> None:
+    def hear(self, event: Event) -> None:
         """Save a session, or forget it."""
-        if not ended.final:
+        if not isinstance(event, Ended) or not event.final:
             return
-        judged = ended.judged
+        judged = event.judged
         self._late(judged.session.connection.last.time_ns)
         if self._everything or is_drop(judged) or judged.verdict.attention:
-            self._save(ended, info)
-            self._saved.setdefault(judged.id, ("", ended))
+            self._save(event)
+            self._saved.setdefault(judged.id, ("", event))
         else:
-            self._forget(ended)
+            self._forget(event)
 
     def _late(self, now_ns: int) -> None:
         """What was saved long ago will not be written again."""
@@ -109,8 +110,8 @@ class Recorder:
         connection = ended.judged.session.connection
         self._memory.forget(connection.client, connection.server, connection.last.time_ns)
 
-    def _save(self, ended: Ended, info: CaptureInfo) -> None:
-        judged = ended.judged
+    def _save(self, ended: Ended) -> None:
+        judged, info = ended.judged, self._info()
         connection, verdict = judged.session.connection, judged.verdict
         last_ns = max(connection.last.time_ns, *(at.time_ns for at, _ in connection.icmp), verdict.end.time_ns)
         frames = self._memory.frames(connection.client, connection.server, connection.first, last_ns)
@@ -126,7 +127,7 @@ class Recorder:
                     dropped=info.dropped_by_capture,
                 ),
             )  # fmt: skip
-            self._write(name + REPORT, lambda file: file.write(self._tell(ended, info).encode("ascii")))
+            self._write(name + REPORT, lambda file: file.write(self._tell(ended).encode("ascii")))
         except OSError as error:
             if not self._full:
                 self._complain(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -24,19 +24,25 @@ class Teller:
 
     names: Pseudonyms
     options: Options
+    info: Callable[[], CaptureInfo]
+    """The capture by now."""
 
-    def json(self, ended: Ended, info: CaptureInfo) -> Iterator[str]:
+    def json(self, ended: Ended) -> str:
         """A line of `pcapdiag.session/1`, with ``final``."""
-        analysis = self._alone(ended.judged, info)
+        analysis = self._alone(ended.judged)
         dialogue = self.options.dialogue is not KeepDialogue.NONE
         tell = partial(
-            jsonl.line, paths=[info.path], redaction=analysis.redaction, dialogue=dialogue, final=ended.final
+            jsonl.line,
+            paths=[analysis.captures[0].path],
+            redaction=analysis.redaction,
+            dialogue=dialogue,
+            final=ended.final,
         )
-        return analysis.sessions.each(tell)
+        return next(analysis.sessions.each(tell))
 
-    def line(self, ended: Ended, info: CaptureInfo) -> Iterator[str]:
+    def line(self, ended: Ended) -> str:
         """``10:00:01.250  192.0.2.1:49152 > 198.51.100.25:25  dropped by the server, data (rst, likely)``"""
-        judged = next(iter(self._alone(ended.judged, info).sessions.each(itself)))
+        judged = next(iter(self._alone(ended.judged).sessions.each(itself)))
         verdict, connection = judged.verdict, judged.session.connection
         sure = [verdict.how.value] if verdict.dropped_by is not Party.NOBODY else []
         if verdict.strength is not None:
@@ -44,17 +50,17 @@ class Teller:
         lasted = duration_text(connection.last.time_ns - connection.first.time_ns)
         how = f" ({', '.join(sure)})" if sure else ""
         state = "" if ended.final else "  [not final]"
-        yield (
+        return (
             f"{Clock(self.options.zone).fine(verdict.end.time_ns)}  {connection.client} > {connection.server}  "
             f"{headline(verdict)}{how}, after {lasted}  {verdict.rule}{state}\n"
         )
 
-    def report(self, ended: Ended, info: CaptureInfo) -> Iterator[str]:
+    def report(self, ended: Ended) -> Iterator[str]:
         """The text report of the session alone."""
-        analysis = self._alone(ended.judged, info)
+        analysis = self._alone(ended.judged)
         return formats.render("text", analysis, replace(self.options, only=frozenset((ended.judged.id,))))
 
-    def _alone(self, judged: Judged, info: CaptureInfo) -> Analysis:
+    def _alone(self, judged: Judged) -> Analysis:
         builder = AnalysisBuilder(self.options.dialogue)
         builder.add(judged)
-        return redact(builder.finish([info]), self.names)
+        return redact(builder.finish([self.info()]), self.names)

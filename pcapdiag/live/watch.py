@@ -9,7 +9,7 @@ told again. So the last word about a session is always that of an offline analys
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from itertools import count
 
@@ -116,7 +116,7 @@ class Watch:
         self._watched: dict[int, _Watched] = {}
         self._pulse_ns = 0
 
-    def events(self, before: Callable[[LiveBatch], None] | None = None) -> Iterator[Event]:
+    def events(self, before: Callable[[LiveBatch], None] | None = None) -> Generator[Event, None, None]:
         """All there is to say until the capture ends; then, of every session that is open, that it is. `before` gets every
         batch, and only then the events that it gives rise to come."""
         for batch in self.capture.batches():

@@ -9,6 +9,8 @@ from pcapdiag.analysis import Analysis, Judged, KeepDialogue, itself
 from pcapdiag.model import How, Party, Stage
 from pcapdiag.report.options import Options
 
+FEW = 50
+"""Up to so many sessions, each has its row and those with attention are told in full."""
 EXAMPLES = 20
 """At most so many where the sessions are many."""
 OF_A_KIND = 3
@@ -25,6 +27,8 @@ class Choice:
     told: int
     wanted: int
     """How many there are that could be told."""
+    ids: tuple[int, ...]
+    """Of the sessions to tell."""
 
 
 def choose(analysis: Analysis, options: Options, *, few: bool) -> Choice:
@@ -43,12 +47,12 @@ def choose(analysis: Analysis, options: Options, *, few: bool) -> Choice:
         chosen = ids
     else:
         chosen = sorted(_examples(analysis, first))
-    return Choice(analysis.sessions.each(itself, chosen), len(chosen), len(ids))
+    return Choice(analysis.sessions.each(itself, chosen), len(chosen), len(ids), tuple(chosen))
 
 
 def _facts(judged: Judged) -> tuple[int, bool, Kind]:
     """Id, whether it needs attention, and its kind."""
-    return judged.id, judged.verdict.attention, _kind(judged)
+    return judged.id, judged.verdict.attention, kind(judged)
 
 
 def _examples(analysis: Analysis, first: dict[Kind, list[int]]) -> frozenset[int]:
@@ -62,7 +66,7 @@ def _examples(analysis: Analysis, first: dict[Kind, list[int]]) -> frozenset[int
     return frozenset(chosen[:EXAMPLES])
 
 
-def _kind(judged: Judged) -> Kind:
+def kind(judged: Judged) -> Kind:
     """What makes two sessions one group (`pcapdiag.analysis.Groups`)."""
     verdict = judged.verdict
     return (judged.session.server.address, verdict.dropped_by, verdict.how, verdict.stage, verdict.rule)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -51,3 +52,12 @@ class Clock:
         sign, minutes = ("-", -offset) if offset < timedelta() else ("+", offset)
         hours, rest = divmod(int(minutes.total_seconds()) // 60, 60)
         return f"{sign}{hours:02d}:{rest:02d}"
+
+
+When = Callable[[int], str]
+
+
+def when(clock: Clock, times_ns: Iterable[int]) -> When:
+    """How to tell those times: by the time of day, with the date where they are of several days."""
+    days = {clock.day(ns) for ns in times_ns}
+    return clock.time if len(days) <= 1 else lambda ns: f"{clock.day(ns)[5:]} {clock.time(ns)}"

@@ -43,7 +43,8 @@ def session_key(connection: Connection) -> str:
 def wireshark_filters(connection: Connection) -> Iterator[tuple[int, str]]:
     """(capture, display filter) of the session, a capture each: its addresses and ports, from its first to its last frame.
 
-    Wireshark gives quoted headers inside ICMP errors the same field names, so the errors about the session match too.
+    Wireshark gives quoted headers inside ICMP errors the same field names, so the errors about the session match too, and
+    the last frame is the last of these where one came behind everything else.
     """
     client, server = connection.client, connection.server
     ip = "ipv6" if ":" in client.address else "ip"
@@ -51,7 +52,7 @@ def wireshark_filters(connection: Connection) -> Iterator[tuple[int, str]]:
         f"{ip}.addr == {client.address} && {ip}.addr == {server.address} && "
         f"tcp.port == {client.port} && tcp.port == {server.port}"
     )
-    first, last = connection.first, connection.last
+    first, last = connection.first, max([connection.last, *(at for at, _ in connection.icmp)])
     if first.capture == last.capture:
         yield first.capture, f"{flow} && frame.number >= {first.frame} && frame.number <= {last.frame}"
         return

@@ -41,6 +41,10 @@ class Rung:
     """The event that ended the session: marked with a cross."""
     timed: bool = True
     """False: it stands between two frames and has none of its own."""
+    kind: RowKind | None = None
+    """What it tells of; None: the handshake."""
+    last: Moment | None = None
+    """The last frame of a run of retransmissions."""
 
 
 def rungs(judged: Judged) -> list[Rung]:
@@ -59,7 +63,7 @@ def _opening(connection: Connection) -> Iterator[Rung]:
 
 
 def _rung(row: Row, judged: Judged) -> Rung:
-    rung = _told(row, forged=row.at in judged.verdict.forged)
+    rung = replace(_told(row, forged=row.at in judged.verdict.forged), kind=row.kind, last=row.last)
     ended = row.at == judged.verdict.end and row.kind in (RowKind.FIN, RowKind.RST, RowKind.ICMP)
     if ended and row.kind is RowKind.RST and rung.tone is Tone.QUIET:
         rung = replace(rung, text=EFFECTS["ended"], tone=Tone.END)  # behind its own side's FIN, and yet the end

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pcapdiag.analysis import OTHER_SERVERS, Analysis, Group, Judged
+from pcapdiag.diagnosis.verdict import Verdict
 from pcapdiag.model import CaptureInfo, How, Party, Stage
 from pcapdiag.report.clean import plain, safe_text
 from pcapdiag.report.clock import Clock
-from pcapdiag.report.words import HOW, PARTY, STAGE, count, listed, sentence
+from pcapdiag.report.words import HOW, PARTY, STAGE, count, listed, sentence, where
 
 NOT_DROPPED = (Party.NOBODY, Party.UNDETERMINED)
 OPEN = (Party.NOBODY, How.OPEN)
@@ -35,6 +36,31 @@ def lead(analysis: Analysis, *, only: Judged | None, ports: Sequence[int] | None
         yield " ".join([first, *_worst(analysis), _attention(analysis)])
     if shown != analysis.total:
         yield f"Your filter shows {shown:,} of {count(analysis.total, 'session')}."
+
+
+def title(analysis: Analysis, *, only: Judged | None) -> str:
+    """The result as the heading of a page. `only` is the session when there is but one."""
+    if not analysis.total:
+        return "No SMTP session found"
+    if only is not None:
+        return _fate(only.verdict)
+    dropped = f"{analysis.dropped:,} of {count(analysis.total, 'SMTP session')} dropped"
+    if not analysis.dropped:
+        return f"{count(analysis.total, 'SMTP session')}, none dropped"
+    by = [party for party, number in analysis.dropped_by.items() if number and party not in NOT_DROPPED]
+    return f"{dropped} by {PARTY[by[0]]}" if len(by) == 1 else dropped
+
+
+def _fate(verdict: Verdict) -> str:
+    """One session's end in half a sentence, with the party and the step."""
+    place = where(verdict.stage, verdict.owing)
+    if verdict.dropped_by is Party.UNDETERMINED:
+        return f"Who ended the session, {place}, cannot be told from this capture"
+    if verdict.dropped_by is not Party.NOBODY:
+        return sentence(f"{PARTY[verdict.dropped_by]} dropped the connection {place}").removesuffix(".")
+    if verdict.how is How.OPEN:
+        return f"Still open when the capture ended, {place}"
+    return "The session ended as it should"
 
 
 def _nothing(analysis: Analysis, ports: Sequence[int] | None) -> str:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pcapdiag.analysis import Judged
 from pcapdiag.diagnosis.verdict import Evidence, Finding, Verdict
-from pcapdiag.model import Moment, Party
+from pcapdiag.model import Impact, Moment, Party
 from pcapdiag.report.clean import duration_text, plain, short_name
 from pcapdiag.report.clock import Clock
 from pcapdiag.report.facts import wireshark_filters
@@ -71,6 +71,14 @@ def facts(judged: Judged, clock: Clock, paths: Paths) -> Iterator[Fact]:
         yield Fact("captured", VANTAGE[verdict.vantage] + seen)
     why = plain(verdict.why, paths).removeprefix(f"{verdict.rule}: ")
     yield Fact("rule", f"{verdict.rule}, {why} (pcapdiag explain {verdict.rule})")
+
+
+def mail(judged: Judged) -> str:
+    """``2 delayed``: how many messages, and the worst that happened."""
+    impact, messages = judged.verdict.impact, judged.session.dialogue.transactions_total
+    if impact is Impact.NONE:
+        return f"{messages} ok" if messages else "none sent"
+    return f"{messages} {impact.value}" if messages else impact.value
 
 
 def _who(judged: Judged) -> str:

@@ -69,6 +69,14 @@ class ClientStream(Linewise):
         while at < len(octets):
             at = self._mode(self, octets, offset, at)
 
+    @property
+    def unfinished(self) -> tuple[int, bytes] | None:
+        """Stream offset and octets of a command line that has begun."""
+        partial = self._partial
+        if self._mode is not ClientStream._lines or not partial or self._secret_next:
+            return None
+        return partial.offset, partial.octets
+
     # --- What the server's replies change ----------------------------------------------------------------------------
 
     def expect_secret(self) -> None:

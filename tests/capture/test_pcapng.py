@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pcapdiag.capture import open_captures
 from tests.capture.capture_files import START, block, enhanced, frame, interface, option, pcapng, read, section
 
 FRAMES = [frame(i, b"p" * i) for i in range(5)]
@@ -110,6 +111,25 @@ def test_journal_entries_take_a_frame_number_but_are_no_packets(tmp_path: Path) 
     got = _read(tmp_path, section() + interface() + enhanced(FRAMES[0], 1) + journal + enhanced(FRAMES[1], 2))
     assert [row.frame for row in got.rows] == [1, 3]
     assert got.packets == 2
+
+
+def test_custom_blocks_take_a_frame_number(tmp_path: Path) -> None:
+    """As Wireshark 4 counts them."""
+    custom = b"".join(block(kind, struct.pack("<I", 32473) + b"anything") for kind in (0xBAD, 0x40000BAD))
+    got = _read(tmp_path, section() + interface() + custom + enhanced(FRAMES[0], 1))
+    assert [(row.frame, got.packets) for row in got.rows] == [(3, 1)]
+
+
+def test_the_end_of_the_capture_moves_the_clock(tmp_path: Path) -> None:
+    """isb_endtime: nothing came for so long, and that is known."""
+    ticks = (START + 90) * 10**6
+    end = struct.pack("<II", ticks >> 32, ticks & 0xFFFFFFFF)
+    statistics = block(5, struct.pack("<I", 0) + end + option(3, end))
+    (tmp_path / "a").write_bytes(pcapng(FRAMES[:1]) + statistics)
+    captures = open_captures([str(tmp_path / "a")], ports=None)
+    clock = [table.until_ns for trace in captures.traces for table in trace.batches()]
+    assert clock == [START * 10**9, (START + 90) * 10**9]
+    assert captures.infos()[0].dropped_by_capture is None, "nothing was said of drops"
 
 
 def test_unknown_blocks_are_stepped_over(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 import pcapdiag.pipeline
 from pcapdiag.cli import main
+from pcapdiag.report import formats
 
 ROOT = Path(__file__).parents[2]
 ARTICLE = str(ROOT / "captures/article-499-no-routing-hosts/capture.pcap")
@@ -242,7 +243,7 @@ def test_without_a_time_zone_database_the_way_out_is_named(monkeypatch: pytest.M
 def test_version_and_help() -> None:
     assert run("--version").stdout.decode().split() == ["pcapdiag", pcapdiag.__version__]
     assert b"analyze" in run("--help").stdout
-    assert b"[json|jsonl|text]" in run("analyze", "-h").stdout
+    assert b"|".join(name.encode() for name in formats.names()) in b"".join(run("analyze", "-h").stdout.split())
 
 
 @pytest.mark.parametrize(

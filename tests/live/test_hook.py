@@ -15,13 +15,12 @@ import pytest
 
 from pcapdiag.errors import UsageError
 from pcapdiag.live import hook
-from pcapdiag.live.ears import Mutter, Once
 from pcapdiag.live.events import Ended, Event
 from pcapdiag.live.hook import BURST, Hook, command_of
-from pcapdiag.model import CaptureInfo
+from pcapdiag.live.sparing import Mutter, Once
 from tests.lab.network import Host
 
-from .events import dropped, info, orderly
+from .events import dropped, orderly
 from .stage import Talk, cable, watching
 
 
@@ -36,7 +35,7 @@ def script(tmp_path: Path, text: str) -> tuple[str, ...]:
     return (sys.executable, str(path))
 
 
-def tell(ended: Ended, _: CaptureInfo) -> str:
+def tell(ended: Ended) -> str:
     return json.dumps({"id": ended.judged.id, "final": ended.final}) + "\n"
 
 
@@ -49,7 +48,7 @@ def runs(tmp_path: Path, events: list[Event], *, early: bool = False) -> list[tu
     kept.write_text("")
     made = Hook((*script(tmp_path, KEEPS), str(kept)), tell, pytest.fail, early=early)
     for event in events:
-        made.hear(event, info)
+        made.hear(event)
     made.close()
     told = [json.loads(line) for line in kept.read_text().splitlines()]
     return sorted((each["id"], each["final"]) for each in told)
@@ -84,7 +83,7 @@ def test_a_session_that_was_told_as_open_and_then_dropped_is_not_forgotten(tmp_p
 def test_what_goes_wrong_is_told_in_a_sentence(tmp_path: Path, said: list[str], text: str, words: str) -> None:
     made = Hook(script(tmp_path, text), tell, said.append, timeout_s=1)
     began = time.monotonic()
-    made.hear(dropped(1), info)
+    made.hear(dropped(1))
     assert time.monotonic() - began < 0.5, "the watch waited"
     made.close()
     assert words in said[0]
@@ -96,7 +95,7 @@ def test_a_run_that_hangs_is_killed_with_all_it_started(tmp_path: Path, said: li
     text = "import subprocess, sys, time\np = subprocess.Popen(['sleep', '300'])\nopen(sys.argv[1], 'w').write(str(p.pid))\ntime.sleep(300)"
     note = tmp_path / "pid"
     made = Hook((*script(tmp_path, text), str(note)), tell, said.append, timeout_s=1)
-    made.hear(dropped(1), info)
+    made.hear(dropped(1))
     made.close()
     assert "killed after 1 s" in said[0]
     assert not running(int(note.read_text()))
@@ -113,7 +112,7 @@ def test_the_end_waits_within_bounds(tmp_path: Path, said: list[str], monkeypatc
     monkeypatch.setattr(hook, "LAST_S", 0.5)
     made = Hook(script(tmp_path, "import time; time.sleep(300)"), tell, said.append)
     for number in range(5):
-        made.hear(dropped(number), info)
+        made.hear(dropped(number))
     began = time.monotonic()
     made.close()
     assert time.monotonic() - began < 4
@@ -125,7 +124,7 @@ def test_hundreds_at_once_are_limited_counted_and_told_once(tmp_path: Path, said
     kept = tmp_path / "kept"
     made = Hook((*script(tmp_path, KEEPS), str(kept)), tell, said.append)
     for number in range(300):
-        made.hear(dropped(number), info)
+        made.hear(dropped(number))
     made.close()
     assert len(kept.read_text().splitlines()) == BURST
     assert (made.done, made.left_out) == (BURST, 300 - BURST)

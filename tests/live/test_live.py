@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -304,3 +304,59 @@ class TestRecorder:
         finally:
             subprocess.run(["umount", str(directory)], check=True)
             directory.rmdir()
+
+
+def test_hangup_opens_the_output_again_and_hooks_and_metrics_live_beside_it(hosts: tuple[Host, Host]) -> None:
+    client, server = hosts
+    directory = Path(tempfile.mkdtemp(prefix="pcapdiag-live-"))
+    directory.chmod(0o777)
+    try:
+        output, moved, hooked = (directory / name for name in ("live.jsonl", "live.jsonl.1", "hooked"))
+        hook = f"tee {hooked}"
+        options = ("-o", str(output), "--on-drop", hook, "--early", "--metrics", "19025")
+        with watching(server, "-i", "wire", *options) as seen:
+            Talk(client, server).until("DATA").server_aborts()
+            wait_for(lambda: output.exists() and output.read_text().count("\n") == 1)
+            output.rename(moved)
+            seen.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: output.exists() and output.read_text().count("\n") == 1)
+            time.sleep(1.5)
+            with server.inside(), socket.create_connection(("127.0.0.1", 19025), 5) as asked:
+                asked.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+                told = b"".join(iter(lambda: asked.recv(65536), b""))
+            seen.end()
+        assert b'pcapdiag_drops_total{dropped_by="server",server="other",stage="data"} 1.0' in told
+        early, final = json.loads(moved.read_text()), json.loads(output.read_text())
+        assert (early["final"], final["final"], early["key"]) == (False, True, final["key"])
+        assert json.loads(hooked.read_text()) == early
+    finally:
+        shutil.rmtree(directory)
+
+
+def wait_for(so: Callable[[], bool], within: float = 20) -> None:
+    until = time.monotonic() + within
+    while not so():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_killed_at_any_moment_no_saved_file_is_unreadable(hosts: tuple[Host, Host]) -> None:
+    client, server = hosts
+    directory = Path(tempfile.mkdtemp(prefix="pcapdiag-live-"))
+    directory.chmod(0o777)
+    try:
+        for _ in range(3):
+            with watching(server, "-i", "wire", "--save", str(directory)) as seen:
+                for _ in range(150):
+                    Talk(client, server).until("MAIL").server_aborts()
+                wait_for(lambda: any(directory.glob("*.pcapng")))
+                seen.process.kill()
+        slices = list(directory.glob("*.pcapng"))
+        assert slices
+        for path in slices:
+            (session,) = analyze([str(path)]).sessions
+            assert session.verdict.dropped_by.value == "server"
+        for path in directory.glob("*.json"):
+            json.loads(path.read_text())
+    finally:
+        shutil.rmtree(directory)

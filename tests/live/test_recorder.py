@@ -50,7 +50,8 @@ def recorded(path: Path, directory: Path, **settings: Any) -> tuple[list[Judged]
     recorder = Recorder(
         directory,
         DEFAULT_PORTS,
-        lambda ended, info: json.dumps(session_object(ended.judged)),
+        lambda ended: json.dumps(session_object(ended.judged)),
+        lambda: INFO,
         complaints.append,
         **settings,
     )
@@ -58,7 +59,7 @@ def recorded(path: Path, directory: Path, **settings: Any) -> tuple[list[Judged]
         recorder.take(batch)
     sessions = list(analyze([str(path)], keep_dialogue=KeepDialogue.ALL).sessions)
     for judged in sessions:
-        recorder.hear(Ended(judged, final=True), INFO)
+        recorder.hear(Ended(judged, final=True))
     return sessions, complaints
 
 
@@ -126,15 +127,15 @@ def test_what_ended_well_is_forgotten(tmp_path: Path) -> None:
 
 def test_a_later_verdict_takes_the_place_of_the_first(tmp_path: Path) -> None:
     path = CAPTURES / "data_server_aborts" / "middle.pcap"
-    recorder = Recorder(tmp_path, DEFAULT_PORTS, lambda ended, info: "{}", lambda text: None)
+    recorder = Recorder(tmp_path, DEFAULT_PORTS, lambda ended: "{}", lambda: INFO, lambda text: None)
     for batch in batches(path):
         recorder.take(batch)
     (judged,) = analyze([str(path)], keep_dialogue=KeepDialogue.ALL).sessions
-    recorder.hear(Ended(judged, final=False), INFO)
+    recorder.hear(Ended(judged, final=False))
     assert slices(tmp_path) == []
     for stage in Stage.RCPT, Stage.DATA:
         changed = replace(judged, verdict=replace(judged.verdict, stage=stage))
-        recorder.hear(Ended(changed, final=True, again=stage is Stage.DATA), INFO)
+        recorder.hear(Ended(changed, final=True, again=stage is Stage.DATA))
     assert [path.name.split("_")[3] for path in slices(tmp_path)] == ["data"]
     assert recorder.count == 1
 
@@ -173,4 +174,4 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
 
 def test_a_directory_that_is_not_ours_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be written to"):
-        Recorder(tmp_path / "nowhere", None, lambda ended, info: "", lambda text: None)
+        Recorder(tmp_path / "nowhere", None, lambda ended: "", lambda: INFO, lambda text: None)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pcapdiag.report.formats import render
 from pcapdiag.report.options import Options
+from tests.report import markup_goldens
 from tests.report.stories import STORIES
 
 FOLDER = Path(__file__).with_name("golden")
@@ -38,6 +39,7 @@ def pages() -> Iterator[tuple[Path, bytes]]:
     """The file of every page, and what it should hold."""
     for name in PAGES:
         yield FOLDER / f"{name}.txt", page(name).encode("utf-8")
+    yield from markup_goldens.pages()
 
 
 def rewrite() -> None:

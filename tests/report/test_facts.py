@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pcapdiag.capture.table import IcmpError
 from pcapdiag.model import Endpoint, Party
 from pcapdiag.report.facts import accepted, community_id, effect_of, flag_letters, session_key, wireshark_filters
 from pcapdiag.smtp.dialogue import Recipient
@@ -41,6 +42,11 @@ class TestFilters:
     def test_one_capture(self) -> None:
         flow = "ip.addr == 192.0.2.10 && ip.addr == 198.51.100.25 && tcp.port == 49152 && tcp.port == 25"
         assert list(wireshark_filters(make_connection())) == [(0, f"{flow} && frame.number >= 1 && frame.number <= 20")]
+
+    def test_an_icmp_error_behind_the_last_segment_is_shown_too(self) -> None:
+        error = IcmpError(0, 0, 0, 0, "203.0.113.9", 4, 3, 13, None, "192.0.2.10", "198.51.100.25", 49152, 25, None)
+        ((_, text),) = wireshark_filters(make_connection(icmp=((at(23, 9), error),)))
+        assert text.endswith("frame.number >= 1 && frame.number <= 23")
 
     def test_a_session_over_three_files_of_a_ring_and_ipv6(self) -> None:
         connection = make_connection(

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pcapdiag.analysis import Analysis, Judged, KeepDialogue
-from pcapdiag.report.choice import Choice, choose
+from pcapdiag.report.choice import FEW, Choice, choose
 from pcapdiag.report.clean import plain
 from pcapdiag.report.clock import Clock
 from pcapdiag.report.options import Options
+from pcapdiag.report.redaction import hidden
 from pcapdiag.report.summary import lead
 from pcapdiag.report.text.captures import captures
 from pcapdiag.report.text.detail import Details
@@ -23,9 +24,6 @@ from pcapdiag.report.text.table import sessions_table
 from pcapdiag.report.words import PATTERN, count, sentence
 
 NAME = "text"
-
-FEW = 50
-"""Up to so many sessions, each has its row and those with attention are told in full."""
 
 
 def render(analysis: Analysis, options: Options) -> Iterator[str]:
@@ -61,6 +59,8 @@ class _Report:
     def _lead(self, only: Judged | None) -> Iterator[str]:
         for paragraph in lead(self._analysis, only=only, ports=self._options.ports):
             yield from self._style.prose(paragraph)
+        if (redaction := hidden(self._analysis.redaction)) is not None:
+            yield from (self._style.paint(line, "dim") for line in self._style.prose(redaction))
 
     def _section(self, title: str, lines: Iterator[str], remark: str = "") -> Iterator[str]:
         first = next(lines, None)

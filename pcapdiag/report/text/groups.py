@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from pcapdiag.analysis import OTHER_SERVERS, Group
 from pcapdiag.model import Party
-from pcapdiag.report.clock import Clock
+from pcapdiag.report.clock import Clock, When, when
 from pcapdiag.report.text.style import PARTY_COLOUR, Style
-from pcapdiag.report.text.table import When, grid, when
+from pcapdiag.report.text.table import grid
 from pcapdiag.report.words import count
 
 MOST = 30

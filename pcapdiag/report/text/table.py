@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from tabulate import tabulate
 
 from pcapdiag.analysis import Judged
 from pcapdiag.model import Impact
-from pcapdiag.report.clock import Clock
+from pcapdiag.report.clock import Clock, when
 from pcapdiag.report.names import greeted, helo
+from pcapdiag.report.telling import mail
 from pcapdiag.report.text.style import PARTY_COLOUR, Style, columns
 
 WIDE, NORMAL = 110, 74
@@ -17,7 +18,6 @@ WIDE, NORMAL = 110, 74
 SHORTEST_NAME = 8
 """A name that would be cut shorter says nothing and is left out."""
 
-When = Callable[[int], str]
 Column = tuple[str, list[str]]
 """Heading and cells; a cell may have several lines."""
 
@@ -35,12 +35,6 @@ def grid(
     )
     for line in text.splitlines():
         yield ("  " + line).rstrip()
-
-
-def when(clock: Clock, times_ns: Iterable[int]) -> When:
-    """How to tell those times: by the time of day, with the date where they are of several days."""
-    days = {clock.day(ns) for ns in times_ns}
-    return clock.time if len(days) <= 1 else lambda ns: f"{clock.day(ns)[5:]} {clock.time(ns)}"
 
 
 def sessions_table(sessions: Sequence[Judged], style: Style, clock: Clock) -> Iterator[str]:
@@ -142,10 +136,7 @@ def _strength(judged: Judged) -> str:
 
 
 def _mail(judged: Judged, style: Style) -> str:
-    """``2 delayed``: how many messages, and the worst that happened."""
-    impact = judged.verdict.impact
-    messages = judged.session.dialogue.transactions_total
+    impact, words = judged.verdict.impact, mail(judged)
     if impact is Impact.NONE:
-        return style.paint(f"{messages} ok", "green") if messages else "none sent"
-    words = f"{messages} {impact.value}" if messages else impact.value
+        return style.paint(words, "green") if judged.session.dialogue.transactions_total else words
     return style.paint(words, "cyan" if impact is Impact.UNKNOWN else "yellow")

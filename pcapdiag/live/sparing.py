@@ -1,4 +1,4 @@
-"""Who listens to a watch beside the output (a hook, metrics, a service manager, the view), and what they share."""
+"""Things that are done once, and things that are said once in a while."""
 
 from __future__ import annotations
 
@@ -6,20 +6,6 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Protocol
-
-from pcapdiag.live.events import Event
-from pcapdiag.model import CaptureInfo
-
-
-class Ear(Protocol):
-    """Hears all that a watch says. It must not take long: the capture waits for it."""
-
-    def hear(self, event: Event, info: Callable[[], CaptureInfo]) -> None:
-        """`info` tells of the capture so far."""
-
-    def close(self) -> None:
-        """There is no more to hear."""
 
 
 class Once:

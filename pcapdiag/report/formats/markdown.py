@@ -1,0 +1,17 @@
+"""``--format markdown``: the whole report for a ticket in GitHub and GitLab."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pcapdiag.analysis import Analysis
+from pcapdiag.report.dialects import dialect
+from pcapdiag.report.options import Options
+from pcapdiag.report.story import full
+
+FOR_OTHERS = True
+
+
+def render(analysis: Analysis, options: Options) -> Iterator[str]:
+    """Session by session."""
+    return full(analysis, dialect("markdown"), options)

@@ -1,0 +1,206 @@
+"""All sessions from above: a row each up to a bound, how they can be filtered, patterns, and groups where they are many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
+from typing import NamedTuple
+
+from pcapdiag.analysis import OTHER_SERVERS, Analysis, Group, Judged
+from pcapdiag.model import How, Party, Stage
+from pcapdiag.report.clean import plain
+from pcapdiag.report.clock import Clock
+from pcapdiag.report.names import greeted, helo
+from pcapdiag.report.words import HOW, PARTY, PATTERN, STAGE, count, sentence
+
+MOST_ROWS = 1_000
+"""Rows of the table: what a browser sorts at once, and at most half a megabyte. Those that need attention come first."""
+BATCH = 100
+"""Rows written at once."""
+MOST_GROUPS = 40
+MOST_PATTERNS = 20
+MOST_IDS = 12
+"""Sessions named behind one pattern."""
+
+
+def tone(party: Party, *, attention: bool) -> str:
+    """How the name of a party should strike the eye."""
+    if party is Party.NOBODY:
+        return "warn" if attention else "good"
+    return "warn" if party is Party.UNDETERMINED else "bad"
+
+
+class Row(NamedTuple):
+    """One session."""
+
+    id: int
+    start: str
+    at_ns: int
+    client: str
+    helo: str
+    server: str
+    greeted: str
+    party: str
+    """Value of `Party`."""
+    party_says: str
+    tone: str
+    how: str
+    strength: str
+    stage: str
+    impact: str
+    attention: bool
+
+
+class Choice(NamedTuple):
+    """One thing to filter by."""
+
+    value: str
+    says: str
+
+
+class Overview:
+    """The table of sessions."""
+
+    def __init__(self, analysis: Analysis, clock: Clock) -> None:
+        self._analysis = analysis
+        self._clock = clock
+        self.shown = 0
+        kept = self._kept()
+        self._ids = [id for id, _, _ in kept]
+        parties, stages = {party for _, party, _ in kept}, {stage for _, _, stage in kept}
+        self.parties = [Choice(party.value, PARTY[party]) for party in Party if party in parties]
+        self.stages = [Choice(stage.value, STAGE[stage]) for stage in Stage if stage in stages]
+        self.left_out = self.shown - len(kept)
+        times = [ns for info in analysis.captures for ns in (info.first_time_ns, info.last_time_ns) if ns is not None]
+        days = sorted({clock.day(ns) for ns in times})
+        self._one_day = len(days) == 1
+        self.when = f"on {days[0]}, times in {clock.offset(times[0])}" if self._one_day else ""
+
+    def _kept(self) -> list[tuple[int, Party, Stage]]:
+        """Sessions that have a row, in order: those that need attention, and others while there is room."""
+        first: dict[bool, list[tuple[int, Party, Stage]]] = {True: [], False: []}
+        for attention, kind in self._analysis.sessions.each(_kind):
+            self.shown += 1
+            if len(first[attention]) < MOST_ROWS:
+                first[attention].append(kind)
+        return sorted([*first[True], *first[False]][:MOST_ROWS], key=lambda each: each[0])
+
+    @property
+    def only(self) -> int | None:
+        """The id of the session when there is but one."""
+        return self._ids[0] if self.shown == 1 else None
+
+    def batches(self) -> Iterator[list[Row]]:
+        """The rows, some at a time."""
+        rows = self._analysis.sessions.each(partial(_row, clock=self._clock, one_day=self._one_day), self._ids)
+        while batch := list(islice(rows, BATCH)):
+            yield batch
+
+
+def _kind(judged: Judged) -> tuple[bool, tuple[int, Party, Stage]]:
+    """Whether it needs attention; its id, and what rows are filtered by."""
+    verdict = judged.verdict
+    return verdict.attention, (judged.id, verdict.dropped_by, verdict.stage)
+
+
+def _row(judged: Judged, clock: Clock, one_day: bool) -> Row:
+    session, verdict = judged.session, judged.verdict
+    began = session.connection.first.time_ns
+    return Row(
+        judged.id,
+        clock.time(began) if one_day else f"{clock.day(began)} {clock.time(began)}",
+        began,
+        str(session.client),
+        helo(session) or "",
+        str(session.server),
+        greeted(session) or "",
+        verdict.dropped_by.value,
+        PARTY[verdict.dropped_by],
+        tone(verdict.dropped_by, attention=verdict.attention),
+        HOW[verdict.how],
+        verdict.strength.value if verdict.strength else "",
+        verdict.stage.value,
+        verdict.impact.value,
+        verdict.attention,
+    )
+
+
+class Told(NamedTuple):
+    """A session named somewhere; `here` when the page tells it."""
+
+    id: int
+    here: bool
+
+
+class PatternView(NamedTuple):
+    """What several sessions together show."""
+
+    name: str
+    says: str
+    sessions: list[Told]
+    more: int
+
+
+def patterns(analysis: Analysis, told: frozenset[int]) -> list[PatternView]:
+    """The first patterns, the largest storms before the deliveries."""
+    paths = [info.path for info in analysis.captures]
+    return [
+        PatternView(
+            PATTERN.get(pattern.kind, pattern.kind),
+            sentence(plain(pattern.summary, paths)),
+            [Told(id, id in told) for id in pattern.sessions[:MOST_IDS]],
+            pattern.sessions_total - len(pattern.sessions[:MOST_IDS]),
+        )
+        for pattern in analysis.patterns[:MOST_PATTERNS]
+    ]
+
+
+class GroupRow(NamedTuple):
+    """Sessions that ended alike on one server."""
+
+    sessions: str
+    server: str
+    party: str
+    tone: str
+    how: str
+    stage: str
+    rule: str
+    first: str
+    last: str
+    example: Told
+
+
+class GroupsView(NamedTuple):
+    """The largest troubles first, orderly ends last."""
+
+    rows: list[GroupRow]
+    rest: str
+
+
+def groups(analysis: Analysis, clock: Clock, told: frozenset[int]) -> GroupsView:
+    """See `GroupsView`."""
+    ranked = sorted(
+        analysis.groups, key=lambda group: (group.dropped_by is Party.NOBODY, -group.sessions, group.first_ns)
+    )
+    rest = ranked[MOST_GROUPS:]
+    sessions = sum(group.sessions for group in rest)
+    return GroupsView(
+        [_group(group, clock, told) for group in ranked[:MOST_GROUPS]],
+        f"And {count(len(rest), 'smaller group')} with {count(sessions, 'session')}." if rest else "",
+    )
+
+
+def _group(group: Group, clock: Clock, told: frozenset[int]) -> GroupRow:
+    return GroupRow(
+        f"{group.sessions:,}",
+        "other servers" if group.server == OTHER_SERVERS else group.server,
+        PARTY[group.dropped_by],
+        tone(group.dropped_by, attention=group.how is How.OPEN),
+        HOW[group.how],
+        group.stage.value,
+        group.rule,
+        f"{clock.day(group.first_ns)} {clock.time(group.first_ns)}",
+        f"{clock.day(group.last_ns)} {clock.time(group.last_ns)}",
+        Told(group.example, group.example in told),
+    )
