@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +15,7 @@ import click
 from pcapdiag.cli import complain, debug_option
 from pcapdiag.cli._choosing import clock_of, clock_options
 from pcapdiag.cli._hook import hook_of, hook_options
+from pcapdiag.cli._metrics import metrics_of, metrics_options, metrics_port
 from pcapdiag.cli._output import Output, colour_option
 from pcapdiag.cli._reading import ports_of
 from pcapdiag.cli._redaction import pseudonyms_of, redaction_options
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from pcapdiag.capture.live import Feed
     from pcapdiag.live.events import Ended, Event
+    from pcapdiag.live.exposition import Exposition
     from pcapdiag.live.listening import Listener, Tally
     from pcapdiag.live.notify import Notifier
     from pcapdiag.live.recorder import Recorder
@@ -84,14 +87,7 @@ def _list(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 )
 @saving_options
 @hook_options
-@click.option("--metrics", type=click.IntRange(1, 65535), metavar="PORT", help="Answer Prometheus on 127.0.0.1.")
-@click.option(
-    "--metrics-servers",
-    type=click.IntRange(0, 1000),
-    default=0,
-    metavar="N",
-    help="Count drops of the first N servers apart.",
-)
+@metrics_options
 @clock_options
 @redaction_options
 @colour_option
@@ -114,13 +110,14 @@ def command(**given: Any) -> None:
     capture = LiveCapture(_feed(given, person), ports_of(given))
     _read_everything(given)
     prepare(given, person)
+    port = metrics_port(given)
     give_up(person)
     with Output(given["output"], colour=given["color"], append=True) as output:
         watch = Watch(capture, ports_of(given), Vantage(given["captured_at"]) if given["captured_at"] else None)
         teller = _teller(given, names, clock, output, capture.info)
         for note in capture.info().notes:
             complain(note.says)
-        with _listeners(given, teller, output) as listeners, _signals(watch, output, given["duration"]):
+        with _listeners(given, teller, output, port) as listeners, _signals(watch, output, given["duration"]):
             capture.start()
             complain(_begun(given, person))
             _run(watch, listeners, output)
@@ -153,18 +150,13 @@ def _begun(given: dict[str, Any], person: Any) -> str:
 
 def _read_everything(given: dict[str, Any]) -> None:
     """Modules that are imported late: who is no longer root may not be able to read them."""
-    import pcapdiag.live.hook
-    import pcapdiag.live.metrics
-    import pcapdiag.live.notify
-    import pcapdiag.live.recorder
-    import pcapdiag.live.telling
+    for name in "hook", "notify", "recorder", "telling":
+        importlib.import_module(f"pcapdiag.live.{name}")
     from pcapdiag.diagnosis.rule import all_rules
     from pcapdiag.report import formats
 
     all_rules()
     formats.for_others("text")
-    if given["metrics"] is not None:
-        pcapdiag.live.metrics.load()
 
 
 def _teller(given: dict[str, Any], names: Any, clock: Any, output: Output, info: Callable[[], CaptureInfo]) -> Teller:
@@ -219,9 +211,8 @@ class _Listeners:
 
 
 @contextmanager
-def _listeners(given: dict[str, Any], teller: Teller, output: Output) -> Iterator[_Listeners]:
+def _listeners(given: dict[str, Any], teller: Teller, output: Output, port: Exposition | None) -> Iterator[_Listeners]:
     from pcapdiag.live.listening import Grumbler, Tally
-    from pcapdiag.live.metrics import Metrics
     from pcapdiag.live.notify import Notifier
 
     tally, notifier, recorder = (
@@ -230,7 +221,7 @@ def _listeners(given: dict[str, Any], teller: Teller, output: Output) -> Iterato
         recorder_of(given, teller, ports_of(given)),
     )
     hook = hook_of(given, teller)
-    metrics = Metrics(given["metrics"], given["metrics_servers"]) if given["metrics"] is not None else None
+    metrics = metrics_of(given, port, teller)
     printer = _Printer(teller, output, given)
     hearing = (tally, Grumbler(complain), notifier, recorder, printer, metrics, hook)
     try:
@@ -238,7 +229,7 @@ def _listeners(given: dict[str, Any], teller: Teller, output: Output) -> Iterato
         _sum_up(tally, recorder, teller.info(), given)
     finally:
         notifier.stopping()
-        for each in (hook, metrics):
+        for each in (hook, port):
             if each is not None:
                 each.close()
 

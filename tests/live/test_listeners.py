@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import urllib.request
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,12 +10,9 @@ import pytest
 
 from pcapdiag import analyze
 from pcapdiag.analysis import Judged, KeepDialogue
-from pcapdiag.errors import LiveError
 from pcapdiag.live.events import Ended, Pulse
 from pcapdiag.live.listening import Grumbler, Tally
-from pcapdiag.live.metrics import Metrics, reply_times
 from pcapdiag.live.notify import Notifier
-from pcapdiag.model import Endpoint
 
 CAPTURES = Path(__file__).parents[2] / "captures" / "lab"
 PULSE = Pulse(time_ns=1, packets=100, dropped=0, waiting=0, open=3, down=())
@@ -65,60 +61,6 @@ def test_what_hurts_is_said_once_each_time_it_changes() -> None:
         "the interface eth0 is down",
         "the interface eth0 is back",
     ]
-
-
-class TestMetrics:
-    @pytest.fixture
-    def port(self) -> int:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            return int(free.getsockname()[1])
-
-    def asked(self, port: int) -> dict[str, float]:
-        text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
-        rows = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-        return {name: float(value) for name, value in rows}
-
-    def test_prometheus_is_told(self, port: int, dropped: Judged, delivered: Judged) -> None:
-        metrics = Metrics(port)
-        for event in (
-            PULSE,
-            Ended(dropped, False),
-            Ended(dropped, True),
-            Ended(dropped, True, again=True),
-            Ended(delivered, True),
-        ):
-            metrics.hear(event)
-        metrics.hear(replace(PULSE, packets=150, dropped=7, down=("eth0",)))
-        said = self.asked(port)
-        metrics.close()
-        assert said['pcapdiag_sessions_total{dropped_by="server",how="rst"}'] == 1
-        assert said['pcapdiag_sessions_total{dropped_by="nobody",how="quit"}'] == 1
-        assert said['pcapdiag_drops_total{dropped_by="server",server="other",stage="data"}'] == 1
-        assert said["pcapdiag_capture_packets_total"] == 150
-        assert said["pcapdiag_capture_lost_packets_total"] == 7
-        assert said["pcapdiag_connections_open"] == 3
-        assert said["pcapdiag_interfaces_down"] == 1
-        assert said['pcapdiag_reply_seconds_count{stage="end-of-data"}'] == 1
-
-    def test_servers_are_told_apart_up_to_a_number(self, port: int, dropped: Judged) -> None:
-        metrics = Metrics(port, servers=2)
-        connection = dropped.session.connection
-        for number in range(50):
-            server = Endpoint(f"192.0.2.{number}", 25)
-            session = replace(dropped.session, connection=replace(connection, server=server))
-            metrics.hear(Ended(replace(dropped, session=session), True))
-        drops = {name: value for name, value in self.asked(port).items() if name.startswith("pcapdiag_drops_total")}
-        metrics.close()
-        assert sorted(drops.values()) == [1, 1, 48]
-
-    def test_replies_are_measured_from_the_command(self, delivered: Judged) -> None:
-        times = dict(reply_times(delivered))
-        assert times.keys() >= {"ehlo", "mail", "rcpt", "data", "end-of-data"}
-        assert all(0.001 < seconds < 1 for seconds in times.values())
-
-    def test_a_port_in_use_is_told(self, port: int) -> None:
-        with socket.create_server(("127.0.0.1", port)), pytest.raises(LiveError, match=f"port {port}"):
-            Metrics(port)
 
 
 class TestNotifier:
