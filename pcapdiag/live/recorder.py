@@ -15,17 +15,22 @@ from datetime import UTC
 from pathlib import Path
 from typing import BinaryIO
 
+from pcapdiag.analysis import Judged
+from pcapdiag.capture import records
+from pcapdiag.capture.kernelfilter import SNAPLEN
 from pcapdiag.capture.live import LiveBatch
+from pcapdiag.capture.ngblocks import EPB_FLAGS
+from pcapdiag.capture.records import Interface
 from pcapdiag.errors import UsageError
-from pcapdiag.live import pcapng
 from pcapdiag.live.blanking import blanked
 from pcapdiag.live.events import Ended, Event
-from pcapdiag.live.kept import Memory
+from pcapdiag.live.kept import Frame, Memory
 from pcapdiag.live.watch import is_drop
 from pcapdiag.model import CaptureInfo
 from pcapdiag.report.clean import plain
 from pcapdiag.report.clock import Clock
 from pcapdiag.report.facts import session_key
+from pcapdiag.slices.pcapng import Writer
 from pcapdiag.tcp.tracker import LINGER_NS
 from pcapdiag.version import __version__
 
@@ -116,17 +121,11 @@ class Recorder:
         last_ns = max(connection.last.time_ns, *(at.time_ns for at, _ in connection.icmp), verdict.end.time_ns)
         frames = self._memory.frames(connection.client, connection.server, connection.first, last_ns)
         kept = frames if self._bodies else list(blanked(frames, judged))
-        says = f"pcapdiag live: {plain(verdict.summary, [info.path])} ({verdict.rule})"
+        says = f"pcapdiag live on {info.path}: {plain(verdict.summary, [info.path])} ({verdict.rule})"
         name = self._name(ended)
         try:
             self._make_room()
-            self._write(
-                name + SLICE,
-                lambda file: pcapng.write(
-                    file, kept, comment=says, program=f"pcapdiag {__version__}", name=info.path,
-                    dropped=info.dropped_by_capture,
-                ),
-            )  # fmt: skip
+            self._write(name + SLICE, lambda file: _write_slice(file, kept, says, judged, info.dropped_by_capture))
             self._write(name + REPORT, lambda file: file.write(self._tell(ended).encode("ascii")))
         except OSError as error:
             if not self._full:
@@ -183,3 +182,20 @@ class Recorder:
             path.unlink(missing_ok=True)
             octets -= sizes[path].st_size
             count -= path.suffix == SLICE
+
+
+def _write_slice(file: BinaryIO, frames: list[Frame], says: str, judged: Judged, dropped: int | None) -> None:
+    writer = Writer(file, [says], f"pcapdiag {__version__}")
+    for frame in frames:
+        interface = Interface(0, frame.interface, frame.link, SNAPLEN, SECOND, 0)
+        direction = () if frame.outgoing < 0 else ((EPB_FLAGS, 2 if frame.outgoing else 1),)
+        writer.packet(
+            0,
+            records.Frame(
+                frame.number, frame.time_ns, interface, frame.time_ns, frame.octets, frame.wirelen, direction, (),
+                len(frame.octets), True,
+            ),
+            frame.octets,
+            f"frame {frame.number} of the watch",  # by which the report names it
+        )  # fmt: skip
+    writer.ended(0, judged.session.connection.until_ns, dropped)
