@@ -21,6 +21,7 @@ from pcapdiag.cli._reading import ports_of
 from pcapdiag.cli._redaction import pseudonyms_of, redaction_options
 from pcapdiag.cli._saving import prepare, recorder_of, saving_options
 from pcapdiag.cli._times import seconds
+from pcapdiag.cli._view import view_of, view_options, viewed
 from pcapdiag.garbage import collected_rarely
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from pcapdiag.live.notify import Notifier
     from pcapdiag.live.recorder import Recorder
     from pcapdiag.live.telling import Teller
+    from pcapdiag.live.view.terminal import View
     from pcapdiag.live.watch import Watch
     from pcapdiag.model import CaptureInfo
 
@@ -85,6 +87,7 @@ def _list(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     show_default=True,
     help="Whose conversation is told.",
 )
+@view_options
 @saving_options
 @hook_options
 @metrics_options
@@ -110,14 +113,15 @@ def command(**given: Any) -> None:
     capture = LiveCapture(_feed(given, person), ports_of(given))
     _read_everything(given)
     prepare(given, person)
-    port = metrics_port(given)
+    port, on_screen = metrics_port(given), viewed(given)
     give_up(person)
     with Output(given["output"], colour=given["color"], append=True) as output:
         watch = Watch(capture, ports_of(given), Vantage(given["captured_at"]) if given["captured_at"] else None)
         teller = _teller(given, names, clock, output, capture.info)
         for note in capture.info().notes:
             complain(note.says)
-        with _listeners(given, teller, output, port) as listeners, _signals(watch, output, given["duration"]):
+        view = view_of(given, watch, teller) if on_screen else None
+        with _listeners(given, teller, output, port, view) as listeners, _signals(watch, output, given["duration"]):
             capture.start()
             complain(_begun(given, person))
             _run(watch, listeners, output)
@@ -211,7 +215,9 @@ class _Listeners:
 
 
 @contextmanager
-def _listeners(given: dict[str, Any], teller: Teller, output: Output, port: Exposition | None) -> Iterator[_Listeners]:
+def _listeners(
+    given: dict[str, Any], teller: Teller, output: Output, port: Exposition | None, view: View | None
+) -> Iterator[_Listeners]:
     from pcapdiag.live.listening import Grumbler, Tally
     from pcapdiag.live.notify import Notifier
 
@@ -222,14 +228,18 @@ def _listeners(given: dict[str, Any], teller: Teller, output: Output, port: Expo
     )
     hook = hook_of(given, teller)
     metrics = metrics_of(given, port, teller)
-    printer = _Printer(teller, output, given)
-    hearing = (tally, Grumbler(complain), notifier, recorder, printer, metrics, hook)
+    printer = None if view is not None and output.path is None else _Printer(teller, output, given)
+    hearing = (tally, Grumbler(complain), notifier, recorder, printer, metrics, hook, view)
     try:
+        if view is not None:
+            view.start()
         yield _Listeners(tally, notifier, recorder, [each for each in hearing if each is not None])
+        if view is not None:
+            view.close()
         _sum_up(tally, recorder, teller.info(), given)
     finally:
         notifier.stopping()
-        for each in (hook, port):
+        for each in (view, hook, port):
             if each is not None:
                 each.close()
 
