@@ -209,9 +209,9 @@ class LiveCapture:
         if not blocks:
             return LiveBatch(nothing(until_ns), None, set_ns)
         frames = blocks[0] if len(blocks) == 1 else joined(blocks)
-        if not frames.frame_number[0]:
-            frames = _numbered(frames, self.packets + 1, in_order=not set_ns)
+        frames = _numbered(frames, self.packets + 1, in_order=not set_ns)
         self.packets += len(frames)
+        self._columns.fragments.seen = 0  # its bound is that of a file, which has an end
         first, last = int(frames.time_ns.min()), int(frames.time_ns.max())
         self._first_ns = first if self._first_ns is None else min(self._first_ns, first)
         self._last_ns = last
@@ -242,7 +242,7 @@ def joined(blocks: list[FrameBlock]) -> FrameBlock:
 
 
 def _numbered(block: FrameBlock, first: int, *, in_order: bool) -> FrameBlock:
-    """Frames of several sockets in the order of their times, and numbered."""
+    """Frames of several sockets, queues or interfaces in the order of their times, and numbered from `first`."""
     numbers = np.arange(first, first + len(block), dtype=np.int64)
     if not in_order or (np.diff(block.time_ns) >= 0).all():
         return replace(block, frame_number=numbers)

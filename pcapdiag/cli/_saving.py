@@ -85,7 +85,8 @@ def recorder_of(given: dict[str, Any], teller: Teller, ports: frozenset[int] | N
     """The recorder; None where nothing is kept."""
     if given["directory"] is None:
         return None
-    from pcapdiag.live.recorder import Limits, Recorder
+    from pcapdiag.live.recorder import Recorder
+    from pcapdiag.live.shelf import Limits
 
     return Recorder(
         given["directory"],

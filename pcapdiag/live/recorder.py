@@ -1,19 +1,17 @@
-"""The flight recorder: of each dropped session a slice with its packets and the report, in a directory that never overflows.
+"""The flight recorder: of each dropped session a slice with its packets and the report.
 
-Files come into being whole: they are written under a name that begins with a dot and then renamed, so a crash leaves no
-unreadable one. When there is no room the recorder stops, says so, and tries again with the next session; the watch goes on.
+The frames of all sessions wait in `kept.Memory` until it is known how they end; what is saved goes through `blanking` to
+the `shelf`. When there is no room, or too much at once, the recorder says so and leaves sessions out; the watch goes on.
 """
 
 from __future__ import annotations
 
-import errno
-import os
-import re
+import time
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from pcapdiag.analysis import Judged
 from pcapdiag.capture import records
@@ -21,12 +19,12 @@ from pcapdiag.capture.kernelfilter import SNAPLEN
 from pcapdiag.capture.live import LiveBatch
 from pcapdiag.capture.ngblocks import EPB_FLAGS
 from pcapdiag.capture.records import Interface
-from pcapdiag.errors import UsageError
 from pcapdiag.live.blanking import blanked
 from pcapdiag.live.events import Ended, Event
 from pcapdiag.live.kept import Frame, Memory
+from pcapdiag.live.shelf import USUAL, Limits, Shelf
 from pcapdiag.live.watch import is_drop
-from pcapdiag.model import CaptureInfo
+from pcapdiag.model import CaptureInfo, Endpoint
 from pcapdiag.report.clean import plain
 from pcapdiag.report.clock import Clock
 from pcapdiag.report.facts import session_key
@@ -34,25 +32,23 @@ from pcapdiag.slices.pcapng import Writer
 from pcapdiag.tcp.tracker import LINGER_NS
 from pcapdiag.version import __version__
 
-SLICE, REPORT = ".pcapng", ".json"
-_OURS = re.compile(r"\d{8}T\d{6}Z_[^/]+_[a-z-]+_[0-9a-f]{16}\.(?:pcapng|json)")
-_UNFINISHED = ".pcapdiag-"
-LEAST_FREE = 64 << 20
-"""Octets that are left to others on the disk."""
 SECOND = 1_000_000_000
+MOST_A_MINUTE = 300
+"""Sessions: each waits for the disk, and the packets wait meanwhile."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Of what is kept: the oldest goes when there is more."""
+class _Saved(NamedTuple):
+    """A session that may have to be saved again."""
 
-    sessions: int = 1000
-    octets: int = 1 << 30
-    age_s: float | None = None
+    name: str
+    """Of its files; empty when it could not be saved."""
+    client: Endpoint
+    server: Endpoint
+    last_ns: int
 
 
 class Recorder:
-    """Writes into one directory."""
+    """Keeps what was dropped."""
 
     def __init__(
         self,
@@ -64,28 +60,19 @@ class Recorder:
         *,
         everything: bool = False,
         bodies: bool = False,
-        limits: Limits = Limits(),
+        limits: Limits = USUAL,
     ) -> None:
         """`tell` makes the report, `info` is the capture by now. Raises `UsageError` for a directory that cannot be written to."""
         self._directory = directory
+        self._shelf = Shelf(directory, limits)
         self._tell, self._info, self._complain = tell, info, complain
-        self._everything, self._bodies, self._limits = everything, bodies, limits
+        self._everything, self._bodies = everything, bodies
         self._memory = Memory(ports)
-        self._saved: dict[int, tuple[str, Ended]] = {}
-        """Those that may have to be written again, by id."""
-        self._full = False
+        self._saved: dict[int, _Saved] = {}
+        self._times: deque[float] = deque(maxlen=MOST_A_MINUTE)
+        self._trouble: str | None = None
         self.count = 0
-        try:
-            for left in directory.glob(f"{_UNFINISHED}*"):
-                left.unlink()
-            probe = directory / f"{_UNFINISHED}probe"
-            probe.write_bytes(b"")
-            probe.unlink()
-        except OSError as error:
-            raise UsageError(
-                f"the directory {directory} cannot be written to ({error.strerror}): it must belong to the user that "
-                "pcapdiag becomes (--user NAME)"
-            ) from error
+        """Sessions saved."""
 
     def take(self, batch: LiveBatch) -> None:
         """Keep the frames of a batch, before its sessions are judged."""
@@ -96,92 +83,73 @@ class Recorder:
         if not isinstance(event, Ended) or not event.final:
             return
         judged = event.judged
-        self._late(judged.session.connection.last.time_ns)
-        if self._everything or is_drop(judged) or judged.verdict.attention:
-            self._save(event)
-            self._saved.setdefault(judged.id, ("", event))
+        connection = judged.session.connection
+        self._late(connection.last.time_ns)
+        before = self._saved.pop(judged.id, None)
+        if before is not None or self._everything or is_drop(judged) or judged.verdict.attention:
+            name = self._save(event, before.name if before is not None else "")
+            self._saved[judged.id] = _Saved(name, connection.client, connection.server, connection.last.time_ns)
         else:
-            self._forget(event)
+            self._memory.forget(connection.client, connection.server, connection.last.time_ns)
 
     def _late(self, now_ns: int) -> None:
-        """What was saved long ago will not be written again."""
-        for number, (_, ended) in list(self._saved.items()):
-            if now_ns - ended.judged.session.connection.last.time_ns <= LINGER_NS:
+        """What was saved long ago will not be saved again."""
+        while self._saved:
+            number, saved = next(iter(self._saved.items()))
+            if now_ns - saved.last_ns <= LINGER_NS:
                 break
             del self._saved[number]
-            self._forget(ended)
+            self._memory.forget(saved.client, saved.server, saved.last_ns)
 
-    def _forget(self, ended: Ended) -> None:
-        connection = ended.judged.session.connection
-        self._memory.forget(connection.client, connection.server, connection.last.time_ns)
-
-    def _save(self, ended: Ended) -> None:
-        judged, info = ended.judged, self._info()
-        connection, verdict = judged.session.connection, judged.verdict
-        last_ns = max(connection.last.time_ns, *(at.time_ns for at, _ in connection.icmp), verdict.end.time_ns)
-        frames = self._memory.frames(connection.client, connection.server, connection.first, last_ns)
-        kept = frames if self._bodies else list(blanked(frames, judged))
-        says = f"pcapdiag live on {info.path}: {plain(verdict.summary, [info.path])} ({verdict.rule})"
-        name = self._name(ended)
+    def _save(self, ended: Ended, before: str) -> str:
+        """The name under which it was saved; empty when it could not be. `before`: the name of what it takes the place of."""
+        now = time.monotonic()
+        if len(self._times) == MOST_A_MINUTE and now - self._times[0] < 60:
+            self._say(f"more than {MOST_A_MINUTE} sessions a minute: some are not saved")
+            return before
+        self._times.append(now)
+        name, judged = _name(ended), ended.judged
+        frames, says = self._frames(judged), self._says(judged)
+        dropped = self._info().dropped_by_capture
         try:
-            self._make_room()
-            self._write(name + SLICE, lambda file: _write_slice(file, kept, says, judged, info.dropped_by_capture))
-            self._write(name + REPORT, lambda file: file.write(self._tell(ended).encode("ascii")))
+            self._shelf.put(
+                name, lambda file: _write_slice(file, frames, says, judged, dropped), self._tell(ended).encode("ascii")
+            )
         except OSError as error:
-            if not self._full:
-                self._complain(
-                    f"nothing is saved in {self._directory} for now: {error.strerror or error}; the watch goes on"
-                )
-            self._full = True
-            return
-        if self._full:
-            self._complain(f"there is room again in {self._directory}: sessions are saved")
-            self._full = False
-        self.count += not ended.again
-        before = self._saved.get(judged.id, ("", ended))[0]
-        if before and before != name:  # it was final once, at another stage
-            for suffix in (SLICE, REPORT):
-                (self._directory / (before + suffix)).unlink(missing_ok=True)
-        self._saved[judged.id] = (name, ended)
+            self._say(f"nothing is saved in {self._directory} for now: {error.strerror or error}; the watch goes on")
+            return before
+        self._say(None)
+        self.count += not before
+        if before and before != name:  # it ended at another stage, as it seemed
+            self._shelf.remove(before)
+        return name
 
-    def _write(self, name: str, write: Callable[[BinaryIO], object]) -> None:
-        temporary = self._directory / f"{_UNFINISHED}{name}"
-        try:
-            with temporary.open("wb") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.rename(self._directory / name)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    def _frames(self, judged: Judged) -> list[Frame]:
+        connection = judged.session.connection
+        last_ns = max(connection.last.time_ns, judged.verdict.end.time_ns, *(at.time_ns for at, _ in connection.icmp))
+        frames = self._memory.frames(connection.client, connection.server, connection.first, last_ns)
+        return frames if self._bodies else list(blanked(frames, judged))
 
-    def _name(self, ended: Ended) -> str:
-        """When it began, who, and where it ended; its key makes it unique."""
-        connection = ended.judged.session.connection
-        clock = Clock(UTC)
-        first_ns = connection.first.time_ns
-        when = f"{clock.day(first_ns)}T{clock.time(first_ns)}Z".replace("-", "").replace(":", "")
-        ends = (f"{end.address.replace(':', '.')}-{end.port}" for end in (connection.client, connection.server))
-        return f"{when}_{'_'.join(ends)}_{ended.judged.verdict.stage.value}_{session_key(connection)}"
+    def _says(self, judged: Judged) -> str:
+        where = self._info().path
+        return f"pcapdiag live on {where}: {plain(judged.verdict.summary, [where])} ({judged.verdict.rule})"
 
-    def _make_room(self) -> None:
-        """Raises `OSError` when the disk is nearly full; removes our oldest files above the limits."""
-        free = os.statvfs(self._directory)
-        if free.f_bavail * free.f_frsize < min(LEAST_FREE, free.f_blocks * free.f_frsize // 20):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        ours = sorted(path for path in self._directory.iterdir() if _OURS.fullmatch(path.name))
-        sizes = {path: path.stat() for path in ours}
-        octets = sum(each.st_size for each in sizes.values())
-        newest = max((each.st_mtime for each in sizes.values()), default=0.0)
-        count = len({path.stem for path in ours})
-        for path in ours:
-            old = self._limits.age_s is not None and newest - sizes[path].st_mtime > self._limits.age_s
-            if not old and octets <= self._limits.octets and count < self._limits.sessions:
-                break
-            path.unlink(missing_ok=True)
-            octets -= sizes[path].st_size
-            count -= path.suffix == SLICE
+    def _say(self, trouble: str | None) -> None:
+        """Say what is wrong once, and once when it is over."""
+        if trouble is None and self._trouble is not None:
+            self._complain(f"sessions are saved in {self._directory} again")
+        elif trouble is not None and self._trouble is None:
+            self._complain(trouble)
+        self._trouble = trouble
+
+
+def _name(ended: Ended) -> str:
+    """When it began, who, and where it ended; its key makes it unique."""
+    connection, clock = ended.judged.session.connection, Clock(UTC)
+    first_ns = connection.first.time_ns
+    when = f"{clock.day(first_ns)}T{clock.time(first_ns)}Z".replace("-", "").replace(":", "")
+    ends = (f"{end.address.replace(':', '.')}-{end.port}" for end in (connection.client, connection.server))
+    return f"{when}_{'_'.join(ends)}_{ended.judged.verdict.stage.value}_{session_key(connection)}"
 
 
 def _write_slice(file: BinaryIO, frames: list[Frame], says: str, judged: Judged, dropped: int | None) -> None:

@@ -38,6 +38,8 @@ SILENT_NS = 60 * SECOND
 """Without news for so long, somebody should have a look."""
 IDLE_NS = 1800 * SECOND
 """RFC 5321 4.5.3.2 knows no timeout above ten minutes: an open session silent for three times that is not coming back."""
+HORIZON_NS = 7200 * SECOND
+"""What hosts did before is forgotten: the watch may go on for months, and sessions do not."""
 FEW = 2_000
 """Connections that are looked at with every batch; more of them once a second."""
 MOST_LINGERING = 5_000
@@ -146,6 +148,8 @@ class Watch:
                 elif not glance.over:
                     self._look_at_silence(glance, now_ns)
         if beats:
+            if now_ns // HORIZON_NS != self._pulse_ns // HORIZON_NS:
+                self._tracker.hosts.forget(now_ns - HORIZON_NS)
             self._pulse_ns = now_ns
             self._events.append(self._pulse(now_ns))
         yield from self._drain()

@@ -97,6 +97,12 @@ class HostLedger:
             host = self._hosts[address] = _Host()
         return host
 
+    def forget(self, before_ns: int) -> None:
+        """Nobody will ask about signs of life before that time."""
+        for host in self._hosts.values():
+            old = bisect_right(host.ends, before_ns)
+            del host.begins[:old], host.ends[:old]
+
     def ttls(self, address: str, before: Moment) -> frozenset[int]:
         """See `Hosts`."""
         host = self._hosts.get(address)

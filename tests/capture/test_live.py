@@ -90,6 +90,29 @@ def test_what_waits_is_bounded_and_nothing_of_it_is_lost() -> None:
     assert most <= (128 << 20) + 2 * octets
 
 
+def test_a_set_clock_is_told_and_times_go_on_from_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    hour = 3600 * 10**9
+    offset = [0]
+    monkeypatch.setattr("pcapdiag.capture.live._offset_ns", lambda: offset[0])
+
+    def story(feed: Feed, put: Callable[[FrameBlock], None], clock: Callable[[int], None]) -> None:
+        put(frames([2 * hour]))
+        clock(2 * hour)
+        time.sleep(0.4)
+        offset[0] = -hour
+        put(frames([hour + 5]))
+        clock(hour + 5)
+        time.sleep(0.4)
+        offset[0] += 10**8  # slewed, not set
+
+    capture = LiveCapture(Feed(story), None)
+    capture.start()
+    told = [(batch.clock_set_ns, batch.table.until_ns) for batch in capture.batches()]
+    assert [each for each in told if each[0]] == [(-hour, hour + 5)]
+    assert told[0] == (0, 2 * hour)
+    assert told[-1][1] == hour + 5
+
+
 def test_what_ends_the_feed_is_raised() -> None:
     def story(feed: Feed, put: Callable[[FrameBlock], None], clock: Callable[[int], None]) -> None:
         put(frames([1]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,8 @@ from pcapdiag.errors import UsageError
 from pcapdiag.live.blanking import SHOWN
 from pcapdiag.live.events import Ended
 from pcapdiag.live.kept import Memory
-from pcapdiag.live.recorder import Limits, Recorder
+from pcapdiag.live.recorder import MOST_A_MINUTE, Recorder
+from pcapdiag.live.shelf import Limits
 from pcapdiag.model import CaptureInfo, Stage
 from pcapdiag.pipeline import DEFAULT_PORTS
 from pcapdiag.report.json import session_object
@@ -175,3 +177,22 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
 def test_a_directory_that_is_not_ours_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be written to"):
         Recorder(tmp_path / "nowhere", None, lambda ended: "", lambda: INFO, lambda text: None)
+
+
+def test_a_storm_is_not_written_out_whole(tmp_path: Path) -> None:
+    path = CAPTURES / "data_server_aborts" / "middle.pcap"
+    said: list[str] = []
+    recorder = Recorder(tmp_path, DEFAULT_PORTS, lambda ended: "{}", lambda: INFO, said.append)
+    (judged,) = analyze([str(path)]).sessions
+    for number in range(MOST_A_MINUTE + 20):
+        recorder.hear(Ended(replace(judged, id=number + 1), final=True))
+    assert recorder.count == MOST_A_MINUTE
+    assert said == [f"more than {MOST_A_MINUTE} sessions a minute: some are not saved"]
+
+
+def test_what_is_too_old_goes(tmp_path: Path) -> None:
+    recorded(CAPTURES / STORIES[0] / "middle.pcap", tmp_path, everything=True)
+    for path in tmp_path.iterdir():
+        os.utime(path, (1, 1))
+    recorded(CAPTURES / STORIES[1] / "middle.pcap", tmp_path, everything=True, limits=Limits(age_s=3600))
+    assert len(slices(tmp_path)) == 1
