@@ -22,6 +22,7 @@ from pcapdiag.cli._redaction import pseudonyms_of, redaction_options
 from pcapdiag.cli._saving import prepare, recorder_of, saving_options
 from pcapdiag.cli._times import seconds
 from pcapdiag.cli._view import view_of, view_options, viewed
+from pcapdiag.errors import UsageError
 from pcapdiag.garbage import collected_rarely
 
 if TYPE_CHECKING:
@@ -188,9 +189,12 @@ def _signals(watch: Watch, output: Output, duration: float | None) -> Iterator[N
             signal.signal(each, signal.SIG_DFL)
         watch.capture.stop()
 
+    unheard = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     if output.path is not None:
         signal.signal(signal.SIGHUP, lambda number, frame: output.ask_to_reopen())
+    elif unheard:  # nohup
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     timer = threading.Timer(duration, watch.capture.stop) if duration else None
     if timer is not None:
         timer.daemon = True
@@ -268,14 +272,23 @@ class _Printer:
     """Says it on the output."""
 
     def __init__(self, teller: Teller, output: Output, given: dict[str, Any]) -> None:
+        from pcapdiag.live.sparing import Mutter
+
         self._teller, self._output, self._details = teller, output, given["details"]
+        self._mutter = Mutter(complain)
         self._json = (given["format_name"] or ("text" if output.terminal else "json")) == "json"
 
     def hear(self, event: Event) -> None:
         from pcapdiag.live.events import Ended
 
-        if isinstance(event, Ended):
+        if not isinstance(event, Ended):
+            return
+        try:
             self._output.pieces(self._pieces(event))
+        except UsageError as error:
+            if self._output.path is None:
+                raise
+            self._mutter(f"{error}; the watch goes on")
 
     def _pieces(self, ended: Ended) -> Iterable[str]:
         if self._json:
