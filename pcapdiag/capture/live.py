@@ -104,6 +104,14 @@ class LiveCapture:
         self._stopping.set()
         self._feed.stop()
 
+    def close(self) -> None:
+        """End it, begun or not."""
+        self._left = True
+        self.stop()
+        if self._thread.is_alive():
+            self._thread.join(PATIENCE_S)
+        self._feed.close()
+
     @property
     def dropped(self) -> int | None:
         """See `Feed.dropped`."""
@@ -134,10 +142,7 @@ class LiveCapture:
                 if ended:
                     break
         finally:
-            self._left = True
-            self.stop()
-            self._thread.join(PATIENCE_S)
-            self._feed.close()
+            self.close()
         if self._failure is not None:
             raise self._failure
 

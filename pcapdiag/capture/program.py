@@ -36,7 +36,7 @@ BLOCK = 1 << 22
 WORDS = 20
 """Lines of its standard error that are kept."""
 
-_PR_SET_KEEPCAPS, _PR_CAP_AMBIENT, _AMBIENT_RAISE = 8, 47, 2
+_PR_SET_PDEATHSIG, _PR_SET_KEEPCAPS, _PR_CAP_AMBIENT, _AMBIENT_RAISE = 1, 8, 47, 2
 _NET_ADMIN, _NET_RAW = 12, 13
 _DROPPED = re.compile(r"(\d+) packets? dropped by kernel|received/dropped on interface .*?: \d+/(\d+)")
 _DENIED = re.compile(r"permission|not permitted|CAP_NET_RAW", re.IGNORECASE)
@@ -174,14 +174,15 @@ def _command(program: str, path: str, names: Sequence[str], expression: str) -> 
     return [path, "-q", "-B", "32", *interfaces, "-w", "-"]
 
 
-def _privileged(person: pwd.struct_passwd | None) -> Callable[[], None] | None:
-    """In the new process, before the program: become that person, and keep what capturing takes."""
-    if person is None or person.pw_uid == 0:
-        return None
+def _privileged(person: pwd.struct_passwd | None) -> Callable[[], None]:
+    """In the new process, before the program: die with us, become that person, and keep what capturing takes."""
     libc = ctypes.CDLL(None, use_errno=True)
 
     def become() -> None:
         zero = ctypes.c_ulong(0)
+        if person is None or person.pw_uid == 0:
+            libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGTERM), zero, zero, zero)
+            return
         libc.prctl(_PR_SET_KEEPCAPS, ctypes.c_ulong(1), zero, zero, zero)
         os.setgroups([person.pw_gid])
         os.setresgid(person.pw_gid, person.pw_gid, person.pw_gid)
@@ -193,5 +194,7 @@ def _privileged(person: pwd.struct_passwd | None) -> Callable[[], None] | None:
             raise OSError(ctypes.get_errno(), "capset")
         for capability in (_NET_ADMIN, _NET_RAW):
             libc.prctl(_PR_CAP_AMBIENT, ctypes.c_ulong(_AMBIENT_RAISE), ctypes.c_ulong(capability), zero, zero)
+        # Last: who becomes somebody else forgets it.
+        libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGTERM), zero, zero, zero)
 
     return become

@@ -64,7 +64,7 @@ def _list(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     "-f",
     "format_name",
     type=click.Choice(["text", "json"]),
-    help="One line a session for people, or JSON Lines for programs. By default text on a terminal, else json.",
+    help="One line a session for people, or JSON Lines for programs. By default a terminal has the live view, else json.",
 )
 @click.option(
     "--output", "-o", metavar="FILE", type=click.Path(dir_okay=False), help="Add it to FILE; SIGHUP opens it again."
@@ -100,10 +100,14 @@ def _list(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 def command(**given: Any) -> None:
     """Watch the mail that passes on IFACE, and say of every session who ended it, at which stage, and why we say so.
 
-    A session is told within a second of its end ("final": false) and again when nothing more can come that would change
+    A terminal shows a live view: Enter tells the session under the bar, q leaves. In a file or a pipe each session is a line
+    of JSON, within a second of its end ("final": false) and again when nothing more can come that would change
     the verdict ("final": true, the same key). It takes the capability CAP_NET_RAW, as root has it; root is then given up.
     Ctrl-C or SIGTERM ends it, and sessions that are still open are told as such.
     """
+    from pcapdiag.capture.interfaces import must_exist
+
+    must_exist(given["names"])  # first: it also says that this is not Linux
     from pcapdiag.capture.live import LiveCapture
     from pcapdiag.live.privileges import give_up, whom
     from pcapdiag.live.watch import Watch
@@ -111,31 +115,29 @@ def command(**given: Any) -> None:
 
     person = whom(given["user"])
     clock, names = clock_of(given), pseudonyms_of(given, for_others=False)
-    capture = LiveCapture(_feed(given, person), ports_of(given))
-    _read_everything(given)
-    prepare(given, person)
-    port, on_screen = metrics_port(given), viewed(given)
-    give_up(person)
-    with Output(given["output"], colour=given["color"], append=True) as output:
+    with closing(LiveCapture(_feed(given, person), ports_of(given))) as capture:
+        _read_everything(given)
+        prepare(given, person)
+        port, on_screen = metrics_port(given), viewed(given)
+        give_up(person)
         watch = Watch(capture, ports_of(given), Vantage(given["captured_at"]) if given["captured_at"] else None)
-        teller = _teller(given, names, clock, output, capture.info)
-        for note in capture.info().notes:
-            complain(note.says)
-        view = view_of(given, watch, teller) if on_screen else None
-        with _listeners(given, teller, output, port, view) as listeners, _signals(watch, output, given["duration"]):
-            capture.start()
-            complain(_begun(given, person))
-            _run(watch, listeners, output)
+        with Output(given["output"], colour=given["color"], append=True) as output:
+            teller = _teller(given, names, clock, output, capture.info)
+            for note in capture.info().notes:
+                complain(note.says)
+            view = view_of(given, watch, teller) if on_screen else None
+            with _listeners(given, teller, output, port, view) as listeners, _signals(watch, output, given["duration"]):
+                capture.start()
+                complain(_begun(given, person))
+                _run(watch, listeners, output)
 
 
 def _feed(given: dict[str, Any], person: Any) -> Feed:
     """Where the frames come from; everything that takes a privilege."""
-    from pcapdiag.capture.interfaces import must_exist
     from pcapdiag.capture.kernelfilter import expression, program
 
     names = tuple(dict.fromkeys(given["names"]))
     text = given["expression"] or expression(ports_of(given))
-    must_exist(names)
     compiled = program(text)
     if given["via"]:
         from pcapdiag.capture.program import ProgramFeed

@@ -3,4 +3,12 @@
 events       what there is to say
 watch        batches -> events
 privileges   what the process may do, given up before the first octet is parsed
+
+and who hears events (`listening`):
+
+telling      text and JSON lines
+recorder     a slice and the report of each dropped session; kept, blanking and shelf are its parts
+hook         a command of the user's for each dropped session
+metrics      numbers for Prometheus
+notify       what systemd wants to hear
 """

@@ -30,6 +30,8 @@ def load() -> ModuleType:
 
         import prometheus_client.openmetrics.exposition  # noqa: PLC0415 - only where it is asked for
     except ImportError as error:
+        if not isinstance(error, ModuleNotFoundError):
+            raise UsageError(f"--metrics: prometheus-client cannot be loaded ({error})") from error
         raise UsageError(
             "--metrics takes the package prometheus-client: python -m pip install 'pcapdiag[metrics]'"
         ) from error

@@ -24,6 +24,7 @@ from tests.lab.lab import Lab
 from tests.lab.network import Host, _ip
 from tests.lab.record import CAPTURES
 from tests.lab.scenario import load
+from tests.report.test_json import SESSION
 
 from .stage import Talk, cable, watching
 
@@ -88,6 +89,8 @@ def test_live_says_what_offline_analysis_of_the_same_packets_says(name: str, tmp
     assert told_at - ended < 1
     assert (first["final"], last["final"]) == (False, True)
     assert first["key"] == last["key"]
+    SESSION.validate(first)
+    SESSION.validate(last)
     assert said == []
     assert [comparable(last)] == [comparable(each) for each in offline]
 
@@ -221,6 +224,19 @@ def test_another_program_may_capture(hosts: tuple[Host, Host], program: str) -> 
     assert early["key"] == final["key"]
     assert final["verdict"]["dropped_by"] == "server"
     assert not [pid for pid in server._pids()]
+
+
+@pytest.mark.parametrize("program", ["dumpcap", "tcpdump"])
+def test_that_program_never_outlives_us(hosts: tuple[Host, Host], program: str) -> None:
+    _, server = hosts
+    with watching(server, "-i", "wire", "--via", program) as seen:
+        assert len(server._pids()) == 2
+        seen.process.kill()
+        wait_for(lambda: not server._pids(), within=5)
+    with watching(server, "-i", "wire", "--via", program, "--save", "/proc/nowhere", ready=False) as seen:
+        assert seen.process.wait(20) == 2
+    assert seen.complaints == ["pcapdiag: the directory /proc/nowhere cannot be made: No such file or directory"]
+    assert server._pids() == []
 
 
 def test_kernel_drops_are_said_and_weaken_the_verdict(hosts: tuple[Host, Host]) -> None:
