@@ -14,8 +14,7 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from contextlib import ExitStack, contextmanager, suppress
 
 from rich.console import Console
 from rich.live import Live
@@ -31,6 +30,7 @@ from pcapdiag.live.view.screen import Screen
 from pcapdiag.report.clock import Clock
 
 DRAW_S = 0.2
+PATIENCE_S = 2.0
 ESCAPE_S = 0.05
 """The rest of a key's sequence follows within that."""
 MOST_BEHIND = 1 << 20
@@ -57,7 +57,7 @@ class View:
         self.board = Board(teller.shown, teller.names.address)
         self._clock = Clock(teller.options.zone)
         self._keyboard = Keyboard()
-        self._console = Console(highlight=False, markup=False, emoji=False, legacy_windows=False)
+        self._console = Console(highlight=False, markup=False, emoji=False, no_color=not teller.options.colour)
         self._names = teller.info().path
         self._only = False
         self._chosen: int | None = None
@@ -68,15 +68,14 @@ class View:
         """Running sessions on the screen."""
         self._leaving = threading.Event()
         self._thread = threading.Thread(target=self._work, name="view", daemon=True)
-        self._stack: Any = None
+        self._terminal = ExitStack()
         self._failure: Exception | None = None
 
     # --- The thread that watches --------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Take the terminal."""
-        self._stack = _taken(self.board)
-        self._stack.__enter__()
+        self._terminal.enter_context(_taken(self.board))
         self._thread.start()
 
     def hear(self, event: Event) -> None:
@@ -89,10 +88,9 @@ class View:
     def close(self) -> None:
         """Give the terminal back."""
         self._leaving.set()
-        if self._stack is not None:
-            self._thread.join(2)
-            self._stack.__exit__(None, None, None)
-            self._stack = None
+        if self._thread.is_alive():
+            self._thread.join(PATIENCE_S)
+        self._terminal.close()
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure
