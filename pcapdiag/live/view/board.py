@@ -13,15 +13,15 @@ from dataclasses import dataclass, replace
 
 from pcapdiag.analysis import Judged
 from pcapdiag.live.events import Ended, Event, Opened, Pulse
-from pcapdiag.live.sparing import Once
 from pcapdiag.live.watch import is_drop
-from pcapdiag.model import Endpoint
+from pcapdiag.model import Endpoint, How
 
 MOST_RUNNING = 1_000
 MOST_FINISHED = 300
 """Rows of dropped sessions, and as many of others."""
 MOST_WEIGHT = 60_000
 """Entries and segments that all finished rows of a kind keep for their ladders: about 20 MiB."""
+MOST_FATES = 20_000
 MOST_NOTES = 20
 
 
@@ -96,7 +96,8 @@ class Board:
         self._running: OrderedDict[int, Row] = OrderedDict()
         self._dropped, self._others = _Shelf(), _Shelf()
         self._pulses: deque[Pulse] = deque(maxlen=6)
-        self._counted, self._counted_drops = Once(), Once()
+        self._fates: OrderedDict[int, bool] = OrderedDict()
+        """Of sessions that were counted as ended: whether as dropped. A later verdict may say otherwise."""
         self._ended = self._drops = 0
         self._notes: deque[str] = deque(maxlen=MOST_NOTES)
         self.version = 0
@@ -131,9 +132,14 @@ class Board:
         shelf, other = (self._dropped, self._others) if row.dropped else (self._others, self._dropped)
         other.take(row.id)
         shelf.put(row)
-        if row.final:
-            self._ended += self._counted.first(row.id)
-            self._drops += row.dropped and self._counted_drops.first(row.id)
+        assert row.judged is not None
+        if row.final or row.judged.verdict.how is not How.OPEN:  # else it is only silent
+            before = self._fates.pop(row.id, None)
+            self._fates[row.id] = row.dropped
+            self._ended += before is None
+            self._drops += row.dropped - bool(before)
+            if len(self._fates) > MOST_FATES:
+                self._fates.popitem(last=False)
 
     def look(self, judged: Judged) -> None:
         """A running session as it stands."""
@@ -172,13 +178,15 @@ class Board:
         return sorted(rows, key=lambda row: (row.time_ns, row.id), reverse=True)
 
     def numbers(self) -> Numbers:
-        """As of the last pulse."""
+        """Of the capture as of the last pulse."""
         with self._lock:
             pulses = list(self._pulses)
-            ended, dropped = self._ended, self._drops
+            ended, dropped, running = self._ended, self._drops, len(self._running)
         if not pulses:
-            return Numbers(ended, dropped)
+            return Numbers(ended, dropped, running)
         first, last = pulses[0], pulses[-1]
         span_ns = last.time_ns - first.time_ns
         rate = (last.packets - first.packets) / (span_ns / 1e9) if span_ns > 0 else 0.0
-        return Numbers(ended, dropped, last.open, last.packets, rate, last.dropped, last.waiting, last.down)
+        # The watch follows those that are over for a while; of too many that run not all are rows.
+        running = running if running < MOST_RUNNING else last.open
+        return Numbers(ended, dropped, running, last.packets, rate, last.dropped, last.waiting, last.down)

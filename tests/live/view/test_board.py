@@ -25,7 +25,7 @@ def test_a_session_runs_ends_and_is_final_in_one_row(board: Board) -> None:
     assert (row.ended, row.judged is not None) == (False, True)
     board.hear(dropped(7, final=False))
     (row,) = board.rows(dropped_only=True)
-    assert (row.ended, row.final, board.numbers().ended) == (True, False, 0)
+    assert (row.ended, row.final, board.numbers().ended, board.numbers().dropped) == (True, False, 1, 1)
     for _ in range(2):
         board.hear(dropped(7))
     (row,) = board.rows(dropped_only=True)
@@ -36,7 +36,9 @@ def test_a_session_runs_ends_and_is_final_in_one_row(board: Board) -> None:
 
 def test_a_later_verdict_moves_the_row(board: Board) -> None:
     board.hear(dropped(1, final=False))
+    assert board.numbers().dropped == 1
     board.hear(orderly(1))
+    assert (board.numbers().ended, board.numbers().dropped) == (1, 0)
     assert board.rows(dropped_only=True) == []
     assert len(board.rows(dropped_only=False)) == 1
 

@@ -60,7 +60,7 @@ def listed(columns: int, lines: int, *, unicode: bool = True) -> list[str]:
 def test_a_list_of_eighty_columns() -> None:
     lines = listed(80, 24)
     assert lines[0].startswith(" pcapdiag live  eth0")
-    assert "1 open  1 ended  0 dropped  100 packets/s  7 lost  down: eth0" in lines[1]
+    assert "1 open  2 ended  1 dropped  100 packets/s  7 lost  down: eth0" in lines[1]
     assert any(re.search(r" server +data +likely\? +delayed", line) for line in lines[3:6])
     assert any(re.search(r" running", line) for line in lines[3:6])
     assert lines[-2].startswith(" a note")

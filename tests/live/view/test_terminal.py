@@ -82,7 +82,7 @@ def test_sessions_come_end_and_are_looked_at(hosts: tuple[Host, Host], tmp_path:
         died = Talk(client, server).until("DATA").server_aborts()
         tmux.until(lambda screen: "server    data        likely?" in screen)
         assert time.time() - died < 1.5
-        tmux.shows("running   rcpt", "server    data        likely    delayed", "2 ended  1 dropped")
+        tmux.shows("running   rcpt", "server    data        likely    delayed", "1 open  2 ended  1 dropped")
         tmux.keys("Enter")
         ladder = tmux.shows("THE CONVERSATION", "DATA ───", "The server 10.77.0.2 reset the connection")
         assert "×│ ◄───" in ladder
