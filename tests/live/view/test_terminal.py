@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -56,9 +56,10 @@ class Tmux:
 
 
 @contextmanager
-def viewing(host: Host, directory: Path, *options: str) -> Iterator[Tmux]:
+def viewing(host: Host, directory: Path, *options: str, program: Sequence[str] = ("-m", "pcapdiag")) -> Iterator[Tmux]:
     tmux = Tmux(directory)
-    command = ["ip", "netns", "exec", host.namespace, sys.executable, "-m", "pcapdiag", "live", "-i", "wire", *options]
+    python = ["ip", "netns", "exec", host.namespace, sys.executable, *program]
+    command = [*python, "live", "-i", "wire", *options]
     tmux("new-session", "-d", "-x", "80", "-y", "24", "-c", str(Path(__file__).parents[3]), "sh")
     try:
         tmux.keys(" ".join(command) + "; echo status $?", "Enter")
@@ -170,3 +171,15 @@ def test_a_redacted_view_shows_no_address(hosts: tuple[Host, Host], tmp_path: Pa
             end.close()
         tmux.keys("q")
         tmux.shows("status 0")
+
+
+def test_a_mistake_of_ours_gives_the_terminal_back_and_is_told(hosts: tuple[Host, Host], tmp_path: Path) -> None:
+    broken = tmp_path / "broken.py"
+    broken.write_text(
+        "from pcapdiag.cli import main\nfrom pcapdiag.live.view import screen\n"
+        "screen.Screen.sessions = lambda *_: 1 / 0\nmain()\n"
+    )
+    with viewing(hosts[1], tmp_path, program=(str(broken),)) as tmux:
+        tmux.shows("a bug of pcapdiag itself: ZeroDivisionError", "status 70")
+        tmux.keys("stty -a", "Enter")
+        assert " icanon" in tmux.shows("susp = ^Z")
