@@ -20,8 +20,8 @@ _OPTIONS = (
     click.option(
         "--on-drop",
         metavar="COMMAND",
-        help="Run that for each dropped session, its JSON on standard input: without a shell, ten at once and then one "
-        "every 6 s at most, 60 s long at most.",
+        help="Run that for each dropped session, its JSON on standard input: without a shell, ten in a row and then one "
+        "every 6 s at most, each for 60 s at most.",
     ),
     click.option("--early", is_flag=True, help="Run it within a second of the end, before the verdict is final."),
 )

@@ -24,7 +24,7 @@ from pcapdiag.live.watch import is_drop
 from pcapdiag.report.clean import wire_text
 
 BURST, EVERY_S = 10, 6.0
-"""Ten runs at once, and then one every six seconds: whoever is paged by it has one night, and a server that goes down takes
+"""Ten runs in a row, and then one every six seconds: whoever is paged by it has one night, and a server that goes down takes
 hundreds of sessions with it."""
 MOST_RUNNING = 2
 MOST_WAITING = 20
@@ -132,7 +132,7 @@ class Hook:
         with self._counting:
             self.left_out += 1
         self._mutter(
-            f"--on-drop was not run for a session: more than {BURST} at once and one every {EVERY_S:.0f} s, or more than "
+            f"--on-drop was not run for a session: more than {BURST} in a row and one every {EVERY_S:.0f} s, or more than "
             f"{MOST_WAITING} waiting, are left out"
         )
 
