@@ -14,7 +14,10 @@ from pcapdiag.diagnosis.rule import HEADINGS, Rule, all_rules
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "pcapdiag"
 LINES = 400
-HEAVY = ("numpy", "scapy", "pyshark", "tabulate", "zstandard", "lz4", "jinja2", "httpx", "platformdirs", "keyring")
+HEAVY = (
+    *("numpy", "scapy", "pyshark", "tabulate", "zstandard", "lz4", "jinja2", "httpx", "platformdirs", "keyring"),
+    *("rich", "prometheus_client"),
+)
 """Outside packages that `--help` must not wait for."""
 
 

@@ -12,6 +12,7 @@ from typing import Literal, TextIO
 
 import click
 
+from pcapdiag.cli import complain
 from pcapdiag.errors import UsageError
 
 colour_option = click.option(
@@ -77,12 +78,21 @@ class Output:
         """Write text as it comes."""
         if self._reopen and self.path is not None:
             self._reopen = False
-            self._stream.close()
-            self._stream = self._open(self.path, self._mode)
+            self._open_again()
         for piece in pieces:
             if not self._put(piece):
                 return
         self._put("", flush=True)
+
+    def _open_again(self) -> None:
+        """The old file is better than none: whoever opened it first may have had more privileges than we have now."""
+        try:
+            stream = self._open(self.path, self._mode)
+        except UsageError as error:
+            complain(f"{error}; the output goes on into the file that it had before")
+            return
+        self._stream.close()
+        self._stream = stream
 
     def _put(self, text: str, *, flush: bool = False) -> bool:
         """False when nobody reads any more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -13,11 +14,15 @@ import click
 
 from pcapdiag.cli import complain, debug_option
 from pcapdiag.cli._choosing import clock_of, clock_options
+from pcapdiag.cli._hook import hook_of, hook_options
+from pcapdiag.cli._metrics import metrics_of, metrics_options, metrics_port
 from pcapdiag.cli._output import Output, colour_option
 from pcapdiag.cli._reading import ports_of
 from pcapdiag.cli._redaction import pseudonyms_of, redaction_options
 from pcapdiag.cli._saving import prepare, recorder_of, saving_options
 from pcapdiag.cli._times import seconds
+from pcapdiag.cli._view import view_of, view_options, viewed
+from pcapdiag.errors import UsageError
 from pcapdiag.garbage import collected_rarely
 
 if TYPE_CHECKING:
@@ -25,10 +30,12 @@ if TYPE_CHECKING:
 
     from pcapdiag.capture.live import Feed
     from pcapdiag.live.events import Ended, Event
+    from pcapdiag.live.exposition import Exposition
     from pcapdiag.live.listening import Listener, Tally
     from pcapdiag.live.notify import Notifier
     from pcapdiag.live.recorder import Recorder
     from pcapdiag.live.telling import Teller
+    from pcapdiag.live.view.terminal import View
     from pcapdiag.live.watch import Watch
     from pcapdiag.model import CaptureInfo
 
@@ -57,7 +64,7 @@ def _list(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     "-f",
     "format_name",
     type=click.Choice(["text", "json"]),
-    help="One line a session for people, or JSON Lines for programs. By default text on a terminal, else json.",
+    help="One line a session for people, or JSON Lines for programs. By default a terminal has the live view, else json.",
 )
 @click.option(
     "--output", "-o", metavar="FILE", type=click.Path(dir_okay=False), help="Add it to FILE; SIGHUP opens it again."
@@ -81,19 +88,10 @@ def _list(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     show_default=True,
     help="Whose conversation is told.",
 )
+@view_options
 @saving_options
-@click.option(
-    "--on-drop", metavar="COMMAND", help="Run COMMAND (without a shell) with each dropped session as JSON on its input."
-)
-@click.option("--early", is_flag=True, help="Run it within a second, before the verdict is final.")
-@click.option("--metrics", type=click.IntRange(1, 65535), metavar="PORT", help="Answer Prometheus on 127.0.0.1.")
-@click.option(
-    "--metrics-servers",
-    type=click.IntRange(0, 1000),
-    default=0,
-    metavar="N",
-    help="Count drops of the first N servers apart.",
-)
+@hook_options
+@metrics_options
 @clock_options
 @redaction_options
 @colour_option
@@ -102,7 +100,8 @@ def _list(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 def command(**given: Any) -> None:
     """Watch the mail that passes on IFACE, and say of every session who ended it, at which stage, and why we say so.
 
-    A session is told within a second of its end ("final": false) and again when nothing more can come that would change
+    A terminal shows a live view: Enter tells the session under the bar, q leaves. In a file or a pipe each session is a line
+    of JSON, within a second of its end ("final": false) and again when nothing more can come that would change
     the verdict ("final": true, the same key). It takes the capability CAP_NET_RAW, as root has it; root is then given up.
     Ctrl-C or SIGTERM ends it, and sessions that are still open are told as such.
     """
@@ -119,13 +118,15 @@ def command(**given: Any) -> None:
     with closing(LiveCapture(_feed(given, person), ports_of(given))) as capture:
         _read_everything(given)
         prepare(given, person)
+        port, on_screen = metrics_port(given), viewed(given)
         give_up(person)
         watch = Watch(capture, ports_of(given), Vantage(given["captured_at"]) if given["captured_at"] else None)
         with Output(given["output"], colour=given["color"], append=True) as output:
             teller = _teller(given, names, clock, output, capture.info)
             for note in capture.info().notes:
                 complain(note.says)
-            with _listeners(given, teller, output) as listeners, _signals(watch, output, given["duration"]):
+            view = view_of(given, watch, teller) if on_screen else None
+            with _listeners(given, teller, output, port, view) as listeners, _signals(watch, output, given["duration"]):
                 capture.start()
                 complain(_begun(given, person))
                 _run(watch, listeners, output)
@@ -156,18 +157,13 @@ def _begun(given: dict[str, Any], person: Any) -> str:
 
 def _read_everything(given: dict[str, Any]) -> None:
     """Modules that are imported late: who is no longer root may not be able to read them."""
-    import pcapdiag.live.hook
-    import pcapdiag.live.metrics
-    import pcapdiag.live.notify
-    import pcapdiag.live.recorder
-    import pcapdiag.live.telling
+    for name in "hook", "notify", "recorder", "telling":
+        importlib.import_module(f"pcapdiag.live.{name}")
     from pcapdiag.diagnosis.rule import all_rules
     from pcapdiag.report import formats
 
     all_rules()
     formats.for_others("text")
-    if given["metrics"] is not None:
-        pcapdiag.live.metrics.load()
 
 
 def _teller(given: dict[str, Any], names: Any, clock: Any, output: Output, info: Callable[[], CaptureInfo]) -> Teller:
@@ -195,9 +191,12 @@ def _signals(watch: Watch, output: Output, duration: float | None) -> Iterator[N
             signal.signal(each, signal.SIG_DFL)
         watch.capture.stop()
 
+    unheard = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     if output.path is not None:
         signal.signal(signal.SIGHUP, lambda number, frame: output.ask_to_reopen())
+    elif unheard:  # nohup
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     timer = threading.Timer(duration, watch.capture.stop) if duration else None
     if timer is not None:
         timer.daemon = True
@@ -222,29 +221,31 @@ class _Listeners:
 
 
 @contextmanager
-def _listeners(given: dict[str, Any], teller: Teller, output: Output) -> Iterator[_Listeners]:
-    from pcapdiag.live.hook import Hook
+def _listeners(
+    given: dict[str, Any], teller: Teller, output: Output, port: Exposition | None, view: View | None
+) -> Iterator[_Listeners]:
     from pcapdiag.live.listening import Grumbler, Tally
-    from pcapdiag.live.metrics import Metrics
     from pcapdiag.live.notify import Notifier
 
-    if given["on_drop"] is None and given["early"]:
-        raise click.UsageError("--early says when --on-drop runs: name the command, too")
     tally, notifier, recorder = (
         Tally(given["count"], given["until_drop"]),
         Notifier(),
         recorder_of(given, teller, ports_of(given)),
     )
-    hook = Hook(given["on_drop"], teller.json, complain, early=given["early"]) if given["on_drop"] is not None else None
-    metrics = Metrics(given["metrics"], given["metrics_servers"]) if given["metrics"] is not None else None
-    printer = _Printer(teller, output, given)
-    hearing = (tally, Grumbler(complain), notifier, recorder, printer, metrics, hook)
+    hook = hook_of(given, teller)
+    metrics = metrics_of(given, port, teller)
+    printer = None if view is not None and output.path is None else _Printer(teller, output, given)
+    hearing = (tally, Grumbler(complain), notifier, recorder, printer, metrics, hook, view)
     try:
+        if view is not None:
+            view.start()
         yield _Listeners(tally, notifier, recorder, [each for each in hearing if each is not None])
+        if view is not None:
+            view.close()
         _sum_up(tally, recorder, teller.info(), given)
     finally:
         notifier.stopping()
-        for each in (hook, metrics):
+        for each in (view, hook, port):
             if each is not None:
                 each.close()
 
@@ -273,14 +274,23 @@ class _Printer:
     """Says it on the output."""
 
     def __init__(self, teller: Teller, output: Output, given: dict[str, Any]) -> None:
+        from pcapdiag.live.sparing import Mutter
+
         self._teller, self._output, self._details = teller, output, given["details"]
+        self._mutter = Mutter(complain)
         self._json = (given["format_name"] or ("text" if output.terminal else "json")) == "json"
 
     def hear(self, event: Event) -> None:
         from pcapdiag.live.events import Ended
 
-        if isinstance(event, Ended):
+        if not isinstance(event, Ended):
+            return
+        try:
             self._output.pieces(self._pieces(event))
+        except UsageError as error:
+            if self._output.path is None:
+                raise
+            self._mutter(f"{error}; the watch goes on")
 
     def _pieces(self, ended: Ended) -> Iterable[str]:
         if self._json:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from pcapdiag.live.events import Ended, Event, Pulse
+from pcapdiag.live.sparing import Once
 from pcapdiag.live.watch import is_drop
 
 
@@ -21,12 +22,14 @@ class Tally:
     def __init__(self, count: int | None, until_drop: bool) -> None:
         self._count = count
         self._until_drop = until_drop
+        self._counted, self._counted_drops = Once(), Once()
         self.sessions = self.dropped = 0
 
     def hear(self, event: Event) -> None:
-        if isinstance(event, Ended) and event.final and not event.again:
-            self.sessions += 1
-            self.dropped += is_drop(event.judged)
+        if isinstance(event, Ended) and event.final:
+            self.sessions += self._counted.first(event.judged.id)
+            # Perhaps only now: what was silent for long, and told as open, may be dropped later.
+            self.dropped += is_drop(event.judged) and self._counted_drops.first(event.judged.id)
 
     @property
     def enough(self) -> bool:

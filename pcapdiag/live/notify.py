@@ -14,7 +14,9 @@ class Notifier:
     """Writes to the socket that systemd named; without one (not started by systemd, or not Type=notify) to nobody."""
 
     def __init__(self) -> None:
-        self._address = os.environ.get("NOTIFY_SOCKET", "")
+        # Not for the commands that we run: they are no part of the service's state.
+        self._address = os.environ.pop("NOTIFY_SOCKET", "")
+        os.environ.pop("WATCHDOG_USEC", None)
         self._sessions = self._dropped = 0
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) if self._address else None
         if self._socket is not None:

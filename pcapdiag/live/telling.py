@@ -60,6 +60,12 @@ class Teller:
         analysis = self._alone(ended.judged)
         return formats.render("text", analysis, replace(self.options, only=frozenset((ended.judged.id,))))
 
+    def shown(self, judged: Judged) -> Judged:
+        """The session as it may be shown, with its whole conversation."""
+        builder = AnalysisBuilder(KeepDialogue.ALL)
+        builder.add(judged)
+        return next(iter(redact(builder.finish([self.info()]), self.names).sessions))
+
     def _alone(self, judged: Judged) -> Analysis:
         builder = AnalysisBuilder(self.options.dialogue)
         builder.add(judged)

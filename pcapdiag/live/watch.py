@@ -9,7 +9,7 @@ told again. So the last word about a session is always that of an offline analys
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass
 from itertools import count
 
@@ -159,6 +159,12 @@ class Watch:
         self._tracker.finish()
         self._hand_over()
         yield from self._drain()
+
+    def so_far(self, numbers: Collection[int]) -> Iterator[Judged]:
+        """Those open sessions as they stand, by their ids. Where events are taken, not in another thread."""
+        for glance in self._tracker.glances(lingering=False) if numbers else ():
+            if glance.serial in numbers and (judged := self._judge(*self._tracker.peek(glance.key))) is not None:
+                yield judged
 
     # --- What is said, and when --------------------------------------------------------------------------------------
 

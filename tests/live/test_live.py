@@ -367,7 +367,7 @@ def test_hangup_opens_the_output_again_and_hooks_and_metrics_live_beside_it(host
                 asked.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
                 told = b"".join(iter(lambda: asked.recv(65536), b""))
             seen.end()
-        assert b'pcapdiag_drops_total{dropped_by="server",server="other",stage="data"} 1.0' in told
+        assert b'pcapdiag_drops_total{dropped_by="server",how="rst",stage="data"} 1.0' in told
         early, final = json.loads(moved.read_text()), json.loads(output.read_text())
         assert (early["final"], final["final"], early["key"]) == (False, True, final["key"])
         assert json.loads(hooked.read_text()) == early

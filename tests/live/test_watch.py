@@ -185,3 +185,15 @@ def cut(batch: PacketTable) -> Iterator[PacketTable]:
             replace(e, row=e.row - first) for e in batch.icmp if first <= e.row < last or (e.row == len(batch) == last)
         )
         yield replace(batch, until_ns=until, icmp=icmp, **{name: getattr(batch, name)[rows] for name in columns})
+
+
+def test_an_open_session_can_be_looked_at_and_goes_on_undisturbed() -> None:
+    clock = Clock()
+    frames = talk(OPENING + "S RST")
+    opened, *_ = clock.feed(table(frames[:-1]))
+    assert isinstance(opened, Opened)
+    (judged,) = clock.watch.so_far({opened.id, 99})
+    assert (judged.id, judged.verdict.how, judged.verdict.stage.value) == (opened.id, How.OPEN, "ehlo")
+    assert list(clock.watch.so_far(())) == []
+    clock.feed(table(frames[-1:]))
+    assert ends(list(clock.passes(6))) == [(0.25, False, False), (5.0, True, False)]

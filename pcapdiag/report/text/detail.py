@@ -39,14 +39,19 @@ class Details:
             yield ""
         yield from self._facts(judged)
         yield from self._section("Why we say so", bullets(telling.why_so(verdict, paths)))
-        if ladder and judged.with_dialogue:
-            told = rungs(judged)
-            remark = f"{self._style.glyphs.cross} marks what ended it" if any(rung.end for rung in told) else ""
-            yield from self._section("The conversation", self._ladder(judged, told, whole=whole), remark)
+        if ladder:
+            yield from self.conversation(judged, whole=whole)
         yield from self._section("What else it could be", bullets(telling.doubts(verdict, paths)))
         yield from self._section("Seen besides", bullets(telling.besides(verdict, paths)))
         yield from self._section("What to do next", self._steps(verdict))
         yield from self._section("In Wireshark", self._filters(judged))
+
+    def conversation(self, judged: Judged, *, whole: bool) -> Iterator[str]:
+        """Its ladder; nothing where the dialogue was not kept."""
+        if judged.with_dialogue:
+            told = rungs(judged)
+            remark = f"{self._style.glyphs.cross} marks what ended it" if any(rung.end for rung in told) else ""
+            yield from self._section("The conversation", self._ladder(judged, told, whole=whole), remark)
 
     def _section(self, title: str, lines: Iterable[str], remark: str = "") -> Iterator[str]:
         """A titled part; nothing at all when it would be empty."""
