@@ -262,9 +262,11 @@ def _run(watch: Watch, listeners: _Listeners, output: Output) -> None:
 
 
 def _sum_up(tally: Tally, recorder: Recorder | None, info: CaptureInfo, given: dict[str, Any]) -> None:
+    from pcapdiag.report.words import count
+
     lost = "an unknown number" if info.dropped_by_capture is None else info.dropped_by_capture
     complain(
-        f"{info.packets} packets captured, {lost} dropped by the kernel; {tally.sessions} sessions ended, "
+        f"{count(info.packets, 'packet')} captured, {lost} dropped by the kernel; {count(tally.sessions, 'session')} ended, "
         f"{tally.dropped} of them dropped"
         + (f", {recorder.count} saved in {given['directory']}" if recorder is not None else "")
     )

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from pcapdiag.live.events import Ended, Event, Pulse
 from pcapdiag.live.watch import is_drop
+from pcapdiag.report.words import count
 
 
 class Notifier:
@@ -32,11 +33,10 @@ class Notifier:
             self._sessions += 1
             self._dropped += is_drop(event.judged)
         elif isinstance(event, Pulse):
-            lost = "" if not event.dropped else f", {event.dropped} packets lost"
+            lost = "" if not event.dropped else f", {count(event.dropped, 'packet')} lost"
             down = f", down: {' '.join(event.down)}" if event.down else ""
-            says = (
-                f"{event.open} connections open, {self._sessions} sessions ended, {self._dropped} dropped{lost}{down}"
-            )
+            open_, ended = count(event.open, "connection"), count(self._sessions, "session")
+            says = f"{open_} open, {ended} ended, {self._dropped} dropped{lost}{down}"
             self._say(f"WATCHDOG=1\nSTATUS={says}")
 
     def stopping(self) -> None:

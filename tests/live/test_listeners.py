@@ -86,7 +86,7 @@ class TestNotifier:
             said = [systemd.recv(1000).decode() for _ in range(3)]
         assert said == [
             "READY=1",
-            "WATCHDOG=1\nSTATUS=3 connections open, 1 sessions ended, 1 dropped, down: eth0",
+            "WATCHDOG=1\nSTATUS=3 connections open, 1 session ended, 1 dropped, down: eth0",
             "STOPPING=1",
         ]
 

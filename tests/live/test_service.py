@@ -65,7 +65,7 @@ class TestRunning:
                     said.append(systemd.recv(1000).decode())
         pulses = [each for each in said if each.startswith("WATCHDOG=1\nSTATUS=")]
         assert len(pulses) >= 8
-        assert "1 sessions ended, 1 dropped" in pulses[-1]
+        assert "1 session ended, 1 dropped" in pulses[-1]
         assert not [line for line in seen.complaints if "--on-drop" in line]
 
     def test_nohup_is_respected(self, hosts: tuple[Host, Host]) -> None:
