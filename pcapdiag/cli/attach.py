@@ -37,7 +37,7 @@ CHOOSERS = ("dropped", "attention", "sessions", "client", "server", "sender", "r
 
 @click.command(name="attach", short_help="Put the report into a ticket.")
 @click.argument("ticket")
-@click.argument("files", nargs=-1, metavar="FILE...", type=click.Path(allow_dash=True))
+@click.argument("files", nargs=-1, metavar="FILE...", type=click.Path(allow_dash=True, readable=False))
 @click.option("--public", is_flag=True, help="For the people outside too, not an internal note.")
 @click.option("--again", is_flag=True, help="Also when the ticket has this analysis already.")
 @click.option("--dry-run", is_flag=True, help="Print what would be sent, without secrets, and send nothing.")
