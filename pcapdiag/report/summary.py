@@ -28,7 +28,7 @@ def lead(analysis: Analysis, *, only: Judged | None, ports: Sequence[int] | None
         yield _nothing(analysis, ports)
         return
     if not shown:
-        yield f"No session passes your filter; there are {count(analysis.total, 'session')} without it."
+        yield f"No session passes the filter; there are {count(analysis.total, 'session')} without it."
         return
     if only is not None:
         yield sentence(plain(only.verdict.summary, [info.path for info in analysis.captures]))
@@ -36,7 +36,7 @@ def lead(analysis: Analysis, *, only: Judged | None, ports: Sequence[int] | None
         first = f"{count(analysis.total, 'SMTP session')}{_counts(analysis)}"
         yield " ".join([first, *_worst(analysis), _attention(analysis)])
     if shown != analysis.total:
-        yield f"Your filter shows {shown:,} of {count(analysis.total, 'session')}."
+        yield f"A filter is set, which shows {shown:,} of {count(analysis.total, 'session')}."
 
 
 def title(analysis: Analysis, *, only: Judged | None) -> str:

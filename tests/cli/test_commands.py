@@ -141,7 +141,7 @@ def test_one_session_is_told_whole_even_if_orderly() -> None:
 
 def test_no_session_passes_or_none_is_there() -> None:
     assert (
-        b"No session passes your filter; there are 3 sessions"
+        b"No session passes the filter; there are 3 sessions"
         in run("analyze", ARTICLE, "--server", "203.0.113.99").stdout
     )
 
