@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from pcapdiag.analysis import OTHER_SERVERS, Analysis, Group, Judged
 from pcapdiag.diagnosis.verdict import Verdict
-from pcapdiag.model import CaptureInfo, How, Party, Stage
+from pcapdiag.model import CaptureInfo, How, Impact, Party, Stage
 from pcapdiag.report.clean import plain, safe_text
 from pcapdiag.report.clock import Clock
 from pcapdiag.report.telling import held_up_by, perhaps
@@ -17,6 +17,8 @@ from pcapdiag.report.words import HOW, PARTY, STAGE, count, listed, sentence, wh
 
 NOT_DROPPED = (Party.NOBODY, Party.UNDETERMINED)
 OPEN = (Party.NOBODY, How.OPEN)
+NOT_TAKEN = {Impact.REJECTED: ", but mail was refused", Impact.DELAYED: ", but mail was put off"}
+"""What an orderly end may hide."""
 OUTSTANDING = 4
 """A way to end stands out when a quarter of the dropped sessions ended so."""
 
@@ -63,7 +65,7 @@ def _fate(verdict: Verdict) -> str:
         return sentence(f"{who} dropped the connection {place}").removesuffix(".")
     if verdict.how is How.OPEN:
         return f"Still open when the capture ended, {place}"
-    return "The session ended as it should"
+    return "The session ended as it should" + NOT_TAKEN.get(verdict.impact, "")
 
 
 def _nothing(analysis: Analysis, ports: Sequence[int] | None) -> str:
