@@ -13,10 +13,12 @@ from pcapdiag.model import CaptureInfo, How, Impact, Party, Stage
 from pcapdiag.report.clean import plain, safe_text
 from pcapdiag.report.clock import Clock
 from pcapdiag.report.telling import held_up_by, perhaps
-from pcapdiag.report.words import HOW, PARTY, STAGE, count, listed, sentence, where
+from pcapdiag.report.words import HOW, PARTY, PATTERN, STAGE, count, listed, sentence, where
 
 NOT_DROPPED = (Party.NOBODY, Party.UNDETERMINED)
 OPEN = (Party.NOBODY, How.OPEN)
+MOST_IDS = 12
+"""Sessions named behind one pattern."""
 NOT_TAKEN = {Impact.REJECTED: ", but mail was refused", Impact.DELAYED: ", but mail was put off"}
 """What an orderly end may hide."""
 OUTSTANDING = 4
@@ -148,6 +150,15 @@ def _attention(analysis: Analysis) -> str:
     if analysis.attention == analysis.total:
         return "All need attention." if analysis.total > 2 else "Both need attention."
     return f"{count(analysis.attention, 'session needs', 'sessions need')} attention."
+
+
+def in_common(analysis: Analysis) -> Iterator[str]:
+    """What several sessions together show, a sentence each, and which sessions these are."""
+    paths = [info.path for info in analysis.captures]
+    for pattern in analysis.patterns:
+        ids = ", ".join(str(each) for each in pattern.sessions[:MOST_IDS])
+        more = ", ..." if pattern.sessions_total > MOST_IDS else ""
+        yield f"{PATTERN.get(pattern.kind, pattern.kind)}: {sentence(plain(pattern.summary, paths))} Sessions {ids}{more}."
 
 
 def about(info: CaptureInfo, clock: Clock) -> str:
