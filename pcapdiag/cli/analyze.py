@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="analyze", short_help="Say who dropped which session, where, and why.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(allow_dash=True))
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(allow_dash=True, readable=False))
 @click.option(
     "--format",
     "-f",

@@ -37,8 +37,10 @@ CHOOSERS = ("dropped", "attention", "sessions", "client", "server", "sender", "r
 
 @click.command(name="attach", short_help="Put the report into a ticket.")
 @click.argument("ticket")
-@click.argument("files", nargs=-1, metavar="FILE...", type=click.Path(allow_dash=True))
-@click.option("--public", is_flag=True, help="For the people outside too, not an internal note.")
+@click.argument("files", nargs=-1, metavar="FILE...", type=click.Path(allow_dash=True, readable=False))
+@click.option(
+    "--public", is_flag=True, help="For the people outside, too (RT mails the requestors), not an internal note."
+)
 @click.option("--again", is_flag=True, help="Also when the ticket has this analysis already.")
 @click.option("--dry-run", is_flag=True, help="Print what would be sent, without secrets, and send nothing.")
 @click.option("--site", metavar="NAME", help="The site of the settings; the same as SYSTEM@NAME:TICKET.")
@@ -76,7 +78,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       rt:4711  jira:MAIL-12  redmine:88  github:owner/repo#5  gitlab:group/project#7  zammad:1234
       mailto:desk@example.net?subject=...
 
-    Where several sites are of one system: rt@NAME:4711. Without options that choose sessions: those that need attention, at
+    Where these systems are stands in tickets.toml; a first try says where that file belongs and what goes into it. Where
+    several sites are of one system: rt@NAME:4711. Without options that choose sessions: those that need attention, at
     most 20. Mail addresses are masked unless --redact none is given.
     """
     if not given["files"] and not given["folder"]:

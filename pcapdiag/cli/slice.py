@@ -26,7 +26,7 @@ MOST_NAMED = 10
 
 
 @click.command(name="slice", short_help="Cut the packets of a session out, redacted, as pcapng.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path())
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(readable=False))
 @click.option(
     "--session",
     "sessions",

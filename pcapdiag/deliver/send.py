@@ -82,11 +82,11 @@ class Sender:
             to = urls.origin(where)
             if request.method != "GET":
                 raise DeliveryFailed(
-                    f"{self._site.name} redirects to {to.scheme}://{to.host}: nothing was sent there; "
+                    f"{self._site.name} redirects to {urls.shown(to)}: nothing was sent there; "
                     "if that is where it lives now, say so as url in its settings"
                 )
             if to.scheme != "https" and to != urls.origin(self._site.url):
-                raise DeliveryFailed(f"{self._site.name} redirects to {to.scheme}://{to.host}, which is not encrypted")
+                raise DeliveryFailed(f"{self._site.name} redirects to {urls.shown(to)}, which is not encrypted")
             url = where
         raise DeliveryFailed(f"{self._site.name} redirects more than {REDIRECTIONS} times")
 

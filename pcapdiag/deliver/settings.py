@@ -118,9 +118,10 @@ def choose(all_sites: Iterable[Site], system_name: str, wanted: str | None, path
     found = system.find(system_name)
     if found.url:
         return Site(system_name, system_name, url=found.url, secret=FromEnvironment(found.token_env))
+    secret = ("token_env (the variable that holds the secret)",) if found.always_secret else ()
     raise TicketSettingsError(
-        f"it is not known where {found.title} is: {path} has to say so, in a table such as [sites.work] with "
-        f'system = "{system_name}" and {" and ".join(found.needs)}'
+        f"there are no settings for {found.title}: {path} needs a table such as [sites.work] with "
+        f'system = "{system_name}", {" and ".join((*found.needs, *secret))}'
     )
 
 

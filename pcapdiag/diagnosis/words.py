@@ -77,6 +77,11 @@ def after_waiting(waited_ns: int | None, least_ns: int = 1_000_000_000) -> Says:
     return (", after ", Duration(waited_ns), " in which neither side said anything new")
 
 
+def times(number: int) -> str:
+    """``once``, ``12 times``."""
+    return "once" if number == 1 else f"{number} times"
+
+
 def frames(*moments: Moment | None) -> tuple[Moment, ...]:
     """The moments that exist, in time order, each once."""
     return tuple(sorted({moment for moment in moments if moment is not None}))

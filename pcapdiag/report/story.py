@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from pcapdiag.analysis import Analysis, Group, Judged, KeepDialogue
 from pcapdiag.model import CaptureInfo
 from pcapdiag.report import telling
 from pcapdiag.report.choice import FEW, Choice, choose
-from pcapdiag.report.clean import plain, safe_text, short_name
+from pcapdiag.report.clean import safe_text, short_name
 from pcapdiag.report.clock import Clock, when
 from pcapdiag.report.document import (
     LONGEST,
@@ -35,10 +36,10 @@ from pcapdiag.report.names import beside, greeted, helo
 from pcapdiag.report.options import Options
 from pcapdiag.report.redaction import in_full
 from pcapdiag.report.rungs import rungs
-from pcapdiag.report.summary import about, lead, notes, together
+from pcapdiag.report.summary import about, in_common, lead, notes, together
 from pcapdiag.report.text.ladder import Ladder
 from pcapdiag.report.text.style import Style
-from pcapdiag.report.words import PATTERN, count, sentence
+from pcapdiag.report.words import count
 from pcapdiag.version import __version__
 
 LADDER_WIDTH = 100
@@ -266,13 +267,8 @@ def groups_table(groups: Iterable[Group], clock: Clock) -> Table:
 
 
 def patterns(analysis: Analysis) -> Iterator[str]:
-    """What sessions have in common."""
-    paths = [info.path for info in analysis.captures]
-    for pattern in analysis.patterns[:MOST_PATTERNS]:
-        ids = ", ".join(str(each) for each in pattern.sessions[:12])
-        more = ", ..." if pattern.sessions_total > 12 else ""
-        what = sentence(plain(pattern.summary, paths))
-        yield f"{PATTERN.get(pattern.kind, pattern.kind)}: {what} Sessions {ids}{more}."
+    """The first of what sessions have in common."""
+    yield from islice(in_common(analysis), MOST_PATTERNS)
     if len(analysis.patterns) > MOST_PATTERNS:
         yield f"And {len(analysis.patterns) - MOST_PATTERNS:,} more like these."
 

@@ -9,14 +9,18 @@ from collections.abc import Iterator, Sequence
 
 from pcapdiag.analysis import OTHER_SERVERS, Analysis, Group, Judged
 from pcapdiag.diagnosis.verdict import Verdict
-from pcapdiag.model import CaptureInfo, How, Party, Stage
+from pcapdiag.model import CaptureInfo, How, Impact, Party, Stage
 from pcapdiag.report.clean import plain, safe_text
 from pcapdiag.report.clock import Clock
 from pcapdiag.report.telling import held_up_by, perhaps
-from pcapdiag.report.words import HOW, PARTY, STAGE, count, listed, sentence, where
+from pcapdiag.report.words import HOW, PARTY, PATTERN, STAGE, count, listed, sentence, where
 
 NOT_DROPPED = (Party.NOBODY, Party.UNDETERMINED)
 OPEN = (Party.NOBODY, How.OPEN)
+MOST_IDS = 12
+"""Sessions named behind one pattern."""
+NOT_TAKEN = {Impact.REJECTED: ", but mail was refused", Impact.DELAYED: ", but mail was put off"}
+"""What an orderly end may hide."""
 OUTSTANDING = 4
 """A way to end stands out when a quarter of the dropped sessions ended so."""
 
@@ -28,7 +32,7 @@ def lead(analysis: Analysis, *, only: Judged | None, ports: Sequence[int] | None
         yield _nothing(analysis, ports)
         return
     if not shown:
-        yield f"No session passes your filter; there are {count(analysis.total, 'session')} without it."
+        yield f"No session passes the filter; there are {count(analysis.total, 'session')} without it."
         return
     if only is not None:
         yield sentence(plain(only.verdict.summary, [info.path for info in analysis.captures]))
@@ -36,7 +40,7 @@ def lead(analysis: Analysis, *, only: Judged | None, ports: Sequence[int] | None
         first = f"{count(analysis.total, 'SMTP session')}{_counts(analysis)}"
         yield " ".join([first, *_worst(analysis), _attention(analysis)])
     if shown != analysis.total:
-        yield f"Your filter shows {shown:,} of {count(analysis.total, 'session')}."
+        yield f"A filter is set, which shows {shown:,} of {count(analysis.total, 'session')}."
 
 
 def title(analysis: Analysis, *, only: Judged | None) -> str:
@@ -63,7 +67,7 @@ def _fate(verdict: Verdict) -> str:
         return sentence(f"{who} dropped the connection {place}").removesuffix(".")
     if verdict.how is How.OPEN:
         return f"Still open when the capture ended, {place}"
-    return "The session ended as it should"
+    return "The session ended as it should" + NOT_TAKEN.get(verdict.impact, "")
 
 
 def _nothing(analysis: Analysis, ports: Sequence[int] | None) -> str:
@@ -146,6 +150,15 @@ def _attention(analysis: Analysis) -> str:
     if analysis.attention == analysis.total:
         return "All need attention." if analysis.total > 2 else "Both need attention."
     return f"{count(analysis.attention, 'session needs', 'sessions need')} attention."
+
+
+def in_common(analysis: Analysis) -> Iterator[str]:
+    """What several sessions together show, a sentence each, and which sessions these are."""
+    paths = [info.path for info in analysis.captures]
+    for pattern in analysis.patterns:
+        ids = ", ".join(str(each) for each in pattern.sessions[:MOST_IDS])
+        more = ", ..." if pattern.sessions_total > MOST_IDS else ""
+        yield f"{PATTERN.get(pattern.kind, pattern.kind)}: {sentence(plain(pattern.summary, paths))} Sessions {ids}{more}."
 
 
 def about(info: CaptureInfo, clock: Clock) -> str:

@@ -44,7 +44,7 @@ STAGE = {
 }
 
 BEFORE_REPLY = {
-    Stage.GREETING: "connected, but before the greeting",
+    Stage.GREETING: "after connecting, before the greeting",
     Stage.EHLO: "after EHLO/HELO, before the reply to it",
     Stage.MAIL: "after MAIL FROM (the sender), before the reply to it",
     Stage.RCPT: "after RCPT TO (a recipient), before the reply to it",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -9,7 +10,9 @@ import subprocess
 import sys
 import time
 import zoneinfo
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -77,6 +80,31 @@ def test_what_cannot_be_read_is_named_and_the_rest_reported() -> None:
     assert b"not read: no-such-file.pcap" in done.stdout
 
 
+@posix
+@pytest.mark.parametrize("command", [["analyze"], ["slice", "--session", "1"], ["attach", "gitlab:a/b#7"]])
+def test_a_file_without_permission_is_one_that_cannot_be_read(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also for the superuser, who may read everything: so opening is made to fail, and asking beforehand, too."""
+    (tmp_path / "secret.pcap").write_bytes(Path(ARTICLE).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GITLAB_TOKEN", "x")
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    monkeypatch.setattr("builtins.open", _refused(open))
+    done = CliRunner().invoke(main, [*command, "secret.pcap"])
+    assert done.exit_code == 3, done.output
+    assert done.stderr == "pcapdiag: secret.pcap: cannot be opened: Permission denied\n"
+
+
+def _refused(really: Callable[..., Any]) -> Callable[..., Any]:
+    def opened(file: Any, *more: Any, **options: Any) -> Any:
+        if str(file).endswith("secret.pcap"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), file)
+        return really(file, *more, **options)
+
+    return opened
+
+
 def test_standard_input() -> None:
     done = run("analyze", "-", given=Path(ARTICLE).read_bytes())
     assert done.returncode == 0, done.stderr
@@ -113,7 +141,7 @@ def test_one_session_is_told_whole_even_if_orderly() -> None:
 
 def test_no_session_passes_or_none_is_there() -> None:
     assert (
-        b"No session passes your filter; there are 3 sessions"
+        b"No session passes the filter; there are 3 sessions"
         in run("analyze", ARTICLE, "--server", "203.0.113.99").stdout
     )
 

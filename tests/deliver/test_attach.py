@@ -52,7 +52,7 @@ def there(settings: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> I
         (["4711", ARTICLE], 2, "'4711' is no ticket"),
         (["zammad@there:1234", ARTICLE, "--site", "other"], 2, "names the site there, and --site other"),
         (["zammad@elsewhere:1234", ARTICLE], 2, "has no site 'elsewhere'"),
-        (["jira:MAIL-12", ARTICLE], 2, "it is not known where Jira is"),
+        (["jira:MAIL-12", ARTICLE], 2, "there are no settings for Jira"),
         ([TICKET, ARTICLE, "--config", "none.toml"], 2, "there is no file none.toml"),
         ([TICKET, "--from", ".", "--session", "1"], 2, "--session does nothing with --from"),
         ([TICKET, "--from", "."], 2, "is no folder of an earlier pcapdiag attach"),

@@ -119,7 +119,7 @@ def test_which_site_is_meant(text: str, system: str, wanted: str | None, name: s
         (RT, "rt", "wrok", "has no site 'wrok'. Did you mean work?"),
         (RT, "rt", "customer", "has no site 'customer'. It has work."),
         (RT, "jira", "work", "the site work is rt, not jira"),
-        (RT, "redmine", None, "it is not known where Redmine is"),
+        (RT, "redmine", None, "there are no settings for Redmine"),
     ],
 )
 def test_which_site_is_not_meant(text: str, system: str, wanted: str | None, says: str, tmp_path: Path) -> None:

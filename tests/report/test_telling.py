@@ -31,6 +31,13 @@ SCENES = Path(__file__).parents[2] / "captures"
             "dropped by the client, held up by the server, body",
             "The client, held up by the server, dropped the connection in the message's text, after the go-ahead (354)",
         ),
+        (
+            "greeting-never-sent",
+            "dropped by the client, held up by the server, greeting",
+            "The client, held up by the server, dropped the connection after connecting, before the greeting",
+        ),
+        ("recipient-refused", "ended as it should, quit", "The session ended as it should, but mail was refused"),
+        ("greylisting", "ended as it should, quit", "The session ended as it should, but mail was put off"),
         ("clean-delivery", "ended as it should, quit", "The session ended as it should"),
         (
             "open-at-the-end",

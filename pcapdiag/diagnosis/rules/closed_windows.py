@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pcapdiag.diagnosis import words
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
@@ -38,10 +39,8 @@ def closed_windows(see: Observation) -> Iterator[Claim]:
         half = see.half(side)
         if half.zero_windows:
             shown = tuple(seg.at for seg in see.connection.segments if seg.side is side and seg.odd & Odd.ZERO_WINDOW)
+            often = words.times(half.zero_windows)
             yield Claim(
-                (
-                    f"The {side.value} shut its receive window {half.zero_windows}"
-                    f" time{'s' if half.zero_windows > 1 else ''}: its program did not read",
-                ),
+                (f"The {side.value} shut its receive window {often}: its program did not read",),
                 (Evidence(("window 0",), shown[:50], half.zero_windows),),
             )

@@ -45,12 +45,11 @@ def handshake_unfinished(see: Observation) -> Iterator[Claim]:
         return
     if len(synacks) < 2 and connection.until_ns - synacks[0].time_ns < LEAST_SILENCE_NS:
         return
-    times = f"{len(synacks)} times" if len(synacks) > 1 else "once"
     yield Claim(
         (
             "The handshake got stuck: ",
             *words.the(see.session, Side.SERVER),
-            f" sent SYN+ACK {times} and the client never completed it",
+            f" sent SYN+ACK {words.times(len(synacks))} and the client never completed it",
         ),
         (Evidence(("SYN+ACK without an answer",), synacks, len(synacks)),),
         (Evidence(("a client that vanished, or never was there, would look the same",)),),

@@ -48,13 +48,10 @@ def icmp_unreachable(see: Observation) -> Iterator[Claim]:
     at, error = rejection(see)
     if error is None or at is None or not error.unreachable:
         return
-    what = (
-        "the packets run in a circle (time exceeded)"
-        if error.type in (11, 3) and (error.version, error.type) != (4, 3)
-        else "there is no way to the host"
-    )
+    circle = "the packets run in a circle (time exceeded)"
+    what = circle if error.time_exceeded else "there is no way to the host"
     yield Claim(
-        ("The router ", Address(error.sender), f" says that {what} {see.step}"),
+        ("The router ", Address(error.sender), f" says that {what}, {see.step}"),
         (
             Evidence(
                 (

@@ -64,7 +64,10 @@ def pmtu_black_hole(see: Observation) -> Iterator[Claim]:
         return
     sure = ending.hole is not None
     yield Claim(
-        (f"Large packets of the {sender.value} vanish on the way {see.step}, small ones pass: a path MTU black hole",),
+        (
+            f"Large packets of the {sender.value} vanish on the way and small ones pass, {see.step}:"
+            " a path MTU black hole",
+        ),
         (
             Evidence(
                 (f"segments of {full} octets were sent again and again and never acknowledged",),

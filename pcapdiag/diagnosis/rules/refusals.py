@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pcapdiag.diagnosis import words
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
@@ -40,4 +41,4 @@ def refusals(see: Observation) -> Iterator[Claim]:
     if not refused:
         return
     quoted = tuple(Evidence((f"{reply.code} ", Wire(reply.text)), (reply.at,)) for reply in refused[-SHOWN:])
-    yield Claim((f"The server answered {len(refused)} time{'s' if len(refused) > 1 else ''} with a refusal",), quoted)
+    yield Claim((f"The server answered {words.times(len(refused))} with a refusal",), quoted)

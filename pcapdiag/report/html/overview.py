@@ -14,6 +14,7 @@ from pcapdiag.report.clean import plain
 from pcapdiag.report.clock import Clock
 from pcapdiag.report.groups import ranked, server_of
 from pcapdiag.report.names import greeted, helo
+from pcapdiag.report.summary import MOST_IDS
 from pcapdiag.report.words import HOW, PARTY, PATTERN, STAGE, STRENGTH, count, sentence
 
 MOST_ROWS = 1_000
@@ -22,8 +23,6 @@ BATCH = 100
 """Rows written at once."""
 MOST_GROUPS = 40
 MOST_PATTERNS = 20
-MOST_IDS = 12
-"""Sessions named behind one pattern."""
 
 
 def tone(party: Party, *, attention: bool) -> str:

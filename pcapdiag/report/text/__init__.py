@@ -11,19 +11,16 @@ from collections.abc import Iterator
 
 from pcapdiag.analysis import Analysis, Judged, KeepDialogue
 from pcapdiag.report.choice import FEW, Choice, choose
-from pcapdiag.report.clean import plain
 from pcapdiag.report.clock import Clock
 from pcapdiag.report.options import Options
 from pcapdiag.report.redaction import hidden
-from pcapdiag.report.summary import lead
+from pcapdiag.report.summary import in_common, lead
 from pcapdiag.report.text.captures import captures
 from pcapdiag.report.text.detail import Details
 from pcapdiag.report.text.groups import groups_table
 from pcapdiag.report.text.style import Style
 from pcapdiag.report.text.table import sessions_table
-from pcapdiag.report.words import PATTERN, count, sentence
-
-NAME = "text"
+from pcapdiag.report.words import count
 
 
 def render(analysis: Analysis, options: Options) -> Iterator[str]:
@@ -53,7 +50,7 @@ class _Report:
                 groups_table(self._analysis.groups, self._style, self._clock),
                 "sessions that ended alike; --session N tells the one to see",
             )
-        yield from self._section("Across sessions", self._patterns())
+        yield from self._section("Across sessions", self._style.bullets(in_common(self._analysis)))
         yield from self._details(rows, shown)
 
     def _lead(self, only: Judged | None) -> Iterator[str]:
@@ -74,13 +71,6 @@ class _Report:
         started = [judged.session.connection.first.time_ns for judged in rows]
         first, last = self._clock.day(min(started)), self._clock.day(max(started))
         return f"{first if first == last else f'{first} to {last}'}, times {self._clock.offset(min(started))}"
-
-    def _patterns(self) -> Iterator[str]:
-        for pattern in self._analysis.patterns:
-            ids = ", ".join(str(each) for each in pattern.sessions[:12])
-            more = ", ..." if pattern.sessions_total > 12 else ""
-            what = sentence(plain(pattern.summary, self._paths))
-            yield from self._style.bullets([f"{PATTERN.get(pattern.kind, pattern.kind)}: {what} Sessions {ids}{more}."])
 
     def _details(self, rows: list[Judged], shown: int) -> Iterator[str]:
         details = Details(self._style, self._clock, self._paths)

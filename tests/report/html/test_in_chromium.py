@@ -62,6 +62,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 ALL = [*STORIES, *SAMPLES, *(f"payload {name}" for name in PAYLOADS)]
 
 
+CUT_CAPTIONS = """[...document.querySelectorAll("caption")].filter((each) => each.offsetHeight > 0
+    && each.getBoundingClientRect().right > innerWidth).map((each) => each.textContent)"""
+"""A table may be scrolled, but what it is about is read without."""
+
+
 @pytest.mark.parametrize("width", [360, 800, 1440])
 @pytest.mark.parametrize("name", ALL)
 def test_no_complaint_and_nothing_too_wide(browser: chromium.Browser, folder: Path, name: str, width: int) -> None:
@@ -69,6 +74,7 @@ def test_no_complaint_and_nothing_too_wide(browser: chromium.Browser, folder: Pa
     browser.ask('document.querySelectorAll("details").forEach((each) => { each.open = true; })')
     assert browser.ask("document.documentElement.scrollWidth") <= width
     assert browser.ask(TOO_WIDE) == []
+    assert browser.ask(CUT_CAPTIONS) == []
     assert browser.complaints() == []
     assert browser.ask("document.scripts.length") == 1
 
