@@ -50,7 +50,7 @@ def seen(job: Job) -> Steps[bool]:
         )
         if any(bears(str(row.get("Content")), job.parcel.fingerprint) for row in answer.rows("items")):
             return True
-        if page >= int(answer.at("pages") or 1):
+        if page >= answer.number("pages"):
             break
     return False
 
