@@ -7,12 +7,14 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable
+from contextlib import ExitStack
 from types import TracebackType
 from typing import TextIO
 
 import click
 
 from pcapdiag.errors import UsageError
+from pcapdiag.target import Draft, draft_of
 
 colour_option = click.option(
     "--color/--no-color",
@@ -22,19 +24,21 @@ colour_option = click.option(
 
 
 class Output:
-    """Standard output or a file. A reader that goes away early (``| head``) ends the writing without a word."""
+    """Standard output, or a file that comes into being when all is written. A reader that goes away early (``| head``) ends the writing without a word."""
 
     def __init__(self, path: str | None, *, colour: bool | None = None) -> None:
         self._path = path
+        self._draft: Draft | None = None
+        self._ends = ExitStack()
         self._stream = self._open(path)
         self.terminal = path is None and self._stream.isatty()
         self.colour = self._wants_colour(colour)
 
-    @staticmethod
-    def _open(path: str | None) -> TextIO:
+    def _open(self, path: str | None) -> TextIO:
         if path is not None:
             try:
-                return open(path, "w", encoding="utf-8", newline="\n")
+                self._draft = self._ends.enter_context(draft_of(path))
+                return open(self._draft.name, "w", encoding="utf-8", newline="\n")
             except OSError as error:
                 raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
         stream = sys.stdout
@@ -64,17 +68,20 @@ class Output:
         """Write lines."""
         self.pieces(line + "\n" for line in lines)
 
-    def pieces(self, pieces: Iterable[str]) -> None:
-        """Write text as it comes."""
+    def pieces(self, pieces: Iterable[str] | Iterable[bytes]) -> None:
+        """Write text, or octets, as they come."""
         for piece in pieces:
             if not self._put(piece):
                 return
         self._put("", flush=True)
 
-    def _put(self, text: str, *, flush: bool = False) -> bool:
+    def _put(self, piece: str | bytes, *, flush: bool = False) -> bool:
         """False when nobody reads any more."""
         try:
-            self._stream.write(text)
+            if isinstance(piece, bytes):
+                self._stream.buffer.write(piece)
+            else:
+                self._stream.write(piece)
             if flush:
                 self._stream.flush()
         except OSError as error:
@@ -98,8 +105,12 @@ class Output:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._path is not None:
+        if self._draft is None:
+            return
+        with self._ends:
             try:
                 self._stream.close()
+                if kind is None:
+                    self._draft.put_in_place()
             except OSError as error:
                 raise UsageError(f"cannot write {self._path}: {error.strerror or error}") from error

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple
 
 from pcapdiag.analysis import Analysis, Judged
@@ -28,6 +25,7 @@ from pcapdiag.report.dialects import dialect
 from pcapdiag.report.document import Paragraph
 from pcapdiag.report.facts import session_key
 from pcapdiag.report.options import Options
+from pcapdiag.target import draft_of
 
 SCHEMA = "pcapdiag.bundle/1"
 MANIFEST = "bundle.json"
@@ -108,17 +106,10 @@ def _note(analysis: Analysis, options: Options, markup: Dialect, most: int | Non
 
 def _write(path: Path, pieces: Iterable[str]) -> None:
     """The file, whole or not at all."""
-    with NamedTemporaryFile(
-        "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=".pcapdiag-", delete=False
-    ) as beside:  # its name is nobody's guess: the folder may be where others put a link for us to follow
-        try:
-            beside.writelines(pieces)
-            beside.close()
-            os.replace(beside.name, path)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(beside.name)
-            raise
+    with draft_of(path) as draft:
+        with open(draft.name, "w", encoding="utf-8", newline="\n") as stream:
+            stream.writelines(pieces)
+        draft.put_in_place()
 
 
 def _file(path: Path, content_type: str) -> File:
