@@ -5,6 +5,7 @@ observer     ... by the word of the reader of SMTP: lines, tls and proxy say wha
 mask         any stretch of a stream -> what may be seen of it
 copying      the captures for the last time -> the packets, in order, fragments put together
 rewriting    one packet -> the same with masked payload, other addresses and the checksums that belong to them
+options      headers -> the addresses in their options
 pcapng       packets -> the file
 check        the file -> does it still say what its capture said?
 
