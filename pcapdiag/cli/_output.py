@@ -7,13 +7,14 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable
+from contextlib import ExitStack
 from types import TracebackType
-from typing import Literal, TextIO
+from typing import TextIO
 
 import click
 
-from pcapdiag.cli import complain
 from pcapdiag.errors import UsageError
+from pcapdiag.target import Draft, draft_of
 
 colour_option = click.option(
     "--color/--no-color",
@@ -23,28 +24,26 @@ colour_option = click.option(
 
 
 class Output:
-    """Standard output or a file. A reader that goes away early (``| head``) ends the writing without a word."""
+    """Standard output, or a file that comes into being when all is written.
 
-    def __init__(self, path: str | None, *, colour: bool | None = None, append: bool = False) -> None:
+    A reader that goes away early (``| head``) ends the writing without a word.
+    """
+
+    def __init__(self, path: str | None, *, colour: bool | None = None) -> None:
         self.path = path
-        self._reopen = False
-        self._mode: Literal["a", "w"] = "a" if append else "w"
-        self._stream = self._open(path, self._mode)
+        self._draft: Draft | None = None
+        self._ends = ExitStack()
+        self._stream = self._open(path)
         self.terminal = path is None and self._stream.isatty()
         self.colour = self._wants_colour(colour)
         self.unread = False
         """Whoever read it has gone."""
 
-    def ask_to_reopen(self) -> None:
-        """Go on in a new file of the same name: somebody has renamed the old one (logrotate). For signal handlers: it
-        happens before the next piece is written."""
-        self._reopen = True
-
-    @staticmethod
-    def _open(path: str | None, mode: Literal["a", "w"]) -> TextIO:
+    def _open(self, path: str | None) -> TextIO:
         if path is not None:
             try:
-                return open(path, mode, encoding="utf-8", newline="\n")
+                self._draft = self._ends.enter_context(draft_of(path))
+                return open(self._draft.name, "w", encoding="utf-8", newline="\n")
             except OSError as error:
                 raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
         stream = sys.stdout
@@ -74,30 +73,20 @@ class Output:
         """Write lines."""
         self.pieces(line + "\n" for line in lines)
 
-    def pieces(self, pieces: Iterable[str]) -> None:
-        """Write text as it comes."""
-        if self._reopen and self.path is not None:
-            self._reopen = False
-            self._open_again()
+    def pieces(self, pieces: Iterable[str] | Iterable[bytes]) -> None:
+        """Write text, or octets, as they come."""
         for piece in pieces:
             if not self._put(piece):
                 return
         self._put("", flush=True)
 
-    def _open_again(self) -> None:
-        """The old file is better than none: whoever opened it first may have had more privileges than we have now."""
-        try:
-            stream = self._open(self.path, self._mode)
-        except UsageError as error:
-            complain(f"{error}; the output goes on into the file that it had before")
-            return
-        self._stream.close()
-        self._stream = stream
-
-    def _put(self, text: str, *, flush: bool = False) -> bool:
+    def _put(self, piece: str | bytes, *, flush: bool = False) -> bool:
         """False when nobody reads any more."""
         try:
-            self._stream.write(text)
+            if isinstance(piece, bytes):
+                self._stream.buffer.write(piece)
+            else:
+                self._stream.write(piece)
             if flush:
                 self._stream.flush()
         except OSError as error:
@@ -120,8 +109,12 @@ class Output:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.path is not None:
+        if self._draft is None:
+            return
+        with self._ends:
             try:
                 self._stream.close()
+                if kind is None:
+                    self._draft.put_in_place()
             except OSError as error:
                 raise UsageError(f"cannot write {self.path}: {error.strerror or error}") from error

@@ -78,7 +78,12 @@ def _key(path: str) -> bytes:
 def _keep(path: str, key: bytes) -> None:
     """Write a key that only its owner may read."""
     try:
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-            file.write(key.hex() + "\n")
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with open(handle, "w", encoding="ascii") as file:
+                file.write(key.hex() + "\n")
+        except BaseException:
+            os.unlink(path)  # half a key would be refused for ever
+            raise
     except OSError as error:
         raise UsageError(f"the key {path} cannot be written: {error.strerror or error}") from error

@@ -13,8 +13,10 @@ from pcapdiag.cli._choosing import choose, choosing_options, clock_of, clock_opt
 from pcapdiag.cli._output import Output, colour_option
 from pcapdiag.cli._reading import ports_of, read, reading_options
 from pcapdiag.cli._redaction import level_of, pseudonyms_of, redaction_options
+from pcapdiag.errors import UsageError
 from pcapdiag.garbage import collected_rarely
 from pcapdiag.report import formats
+from pcapdiag.target import is_same
 
 if TYPE_CHECKING:
     from pcapdiag.analysis import Analysis, KeepDialogue
@@ -62,12 +64,20 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     analysis = choose(read(given, _keep(given)), given, clock)
     for error in analysis.errors:
         complain(f"{error.path}: {error.says}")
+    _refuse_inputs(analysis, given["output"])
     if analysis.captures or given["format_name"] != "text":
         _write(_for_readers(analysis, given, names), given, clock)
     if analysis.errors:
         ctx.exit(UNREADABLE)
     if given["exit_code"] and any(analysis.sessions.each(attrgetter("verdict.attention"))):
         ctx.exit(1)
+
+
+def _refuse_inputs(analysis: Analysis, output: str | None) -> None:
+    """A report in the place of the capture would be all that is left of it."""
+    paths = [info.path for info in analysis.captures] + [error.path for error in analysis.errors]
+    if output is not None and any(is_same(path, output) for path in paths):
+        raise UsageError(f"{output} is a capture that is read here: write the report to another file")
 
 
 def _keep(given: dict[str, Any]) -> KeepDialogue:

@@ -89,12 +89,14 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     if given["folder"]:
         _refuse_idle(ctx)
     from pcapdiag.deliver.delivery import refuse_public
+    from pcapdiag.report.clean import safe_text
 
     ticket, system, site = _destination(given)
     refuse_public(system, ticket, site, public=given["public"])
     errand, unread = _errand(given, ticket, system, site)
     with Output(None) as output:
-        output.lines(preview(errand) if given["dry_run"] else send(errand))
+        lines = preview(errand) if given["dry_run"] else send(errand)
+        output.lines(map(safe_text, lines))  # a site's answers and names of folders may hold anything
     if unread:
         ctx.exit(UNREADABLE)
 

@@ -15,8 +15,9 @@ import click
 from pcapdiag.cli import complain, debug_option
 from pcapdiag.cli._choosing import clock_of, clock_options
 from pcapdiag.cli._hook import hook_of, hook_options
+from pcapdiag.cli._log import Log
 from pcapdiag.cli._metrics import metrics_of, metrics_options, metrics_port
-from pcapdiag.cli._output import Output, colour_option
+from pcapdiag.cli._output import colour_option
 from pcapdiag.cli._reading import ports_of
 from pcapdiag.cli._redaction import pseudonyms_of, redaction_options
 from pcapdiag.cli._saving import prepare, recorder_of, saving_options
@@ -121,7 +122,7 @@ def command(**given: Any) -> None:
         port, on_screen = metrics_port(given), viewed(given)
         give_up(person)
         watch = Watch(capture, ports_of(given), Vantage(given["captured_at"]) if given["captured_at"] else None)
-        with Output(given["output"], colour=given["color"], append=True) as output:
+        with Log(given["output"], colour=given["color"]) as output:
             teller = _teller(given, names, clock, output, capture.info)
             for note in capture.info().notes:
                 complain(note.says)
@@ -166,7 +167,7 @@ def _read_everything(given: dict[str, Any]) -> None:
     formats.for_others("text")
 
 
-def _teller(given: dict[str, Any], names: Any, clock: Any, output: Output, info: Callable[[], CaptureInfo]) -> Teller:
+def _teller(given: dict[str, Any], names: Any, clock: Any, output: Log, info: Callable[[], CaptureInfo]) -> Teller:
     from pcapdiag.analysis import KeepDialogue
     from pcapdiag.live.telling import Teller
     from pcapdiag.report.options import Options
@@ -182,7 +183,7 @@ def _teller(given: dict[str, Any], names: Any, clock: Any, output: Output, info:
 
 
 @contextmanager
-def _signals(watch: Watch, output: Output, duration: float | None) -> Iterator[None]:
+def _signals(watch: Watch, output: Log, duration: float | None) -> Iterator[None]:
     """SIGINT, SIGTERM and the end of the duration end the capture, and thereby the watch; a second signal ends us at once.
     SIGHUP opens the output file again, and is an end like the others where there is none."""
 
@@ -222,7 +223,7 @@ class _Listeners:
 
 @contextmanager
 def _listeners(
-    given: dict[str, Any], teller: Teller, output: Output, port: Exposition | None, view: View | None
+    given: dict[str, Any], teller: Teller, output: Log, port: Exposition | None, view: View | None
 ) -> Iterator[_Listeners]:
     from pcapdiag.live.listening import Grumbler, Tally
     from pcapdiag.live.notify import Notifier
@@ -250,7 +251,7 @@ def _listeners(
                 each.close()
 
 
-def _run(watch: Watch, listeners: _Listeners, output: Output) -> None:
+def _run(watch: Watch, listeners: _Listeners, output: Log) -> None:
     """Until the capture ends, or enough was said, or nobody listens any more."""
     listeners.notifier.ready()
     with closing(watch.events(listeners.recorder.take if listeners.recorder is not None else None)) as events:
@@ -275,7 +276,7 @@ def _sum_up(tally: Tally, recorder: Recorder | None, info: CaptureInfo, given: d
 class _Printer:
     """Says it on the output."""
 
-    def __init__(self, teller: Teller, output: Output, given: dict[str, Any]) -> None:
+    def __init__(self, teller: Teller, output: Log, given: dict[str, Any]) -> None:
         from pcapdiag.live.sparing import Mutter
 
         self._teller, self._output, self._details = teller, output, given["details"]

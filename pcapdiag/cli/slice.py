@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 import tempfile
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pcapdiag.cli import UNREADABLE, complain, debug_option
+from pcapdiag.cli._output import Output
 from pcapdiag.cli._reading import ports_of, read, reading_options
 from pcapdiag.cli._redaction import pseudonyms_of, redaction_options
 from pcapdiag.garbage import collected_rarely
@@ -67,9 +67,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
             with tempfile.TemporaryDirectory() as folder:
                 path = str(Path(folder, "slice.pcapng"))
                 info = write(analysis, ids, names, path, _reading(given))
-                with open(path, "rb") as file:
-                    shutil.copyfileobj(file, sys.stdout.buffer)
-                sys.stdout.flush()
+                with Output(None) as output, open(path, "rb") as file:
+                    output.pieces(iter(partial(file.read, 1 << 20), b""))
         else:
             path = given["output"] or _name(analysis, ids)
             info = write(analysis, ids, names, path, _reading(given))

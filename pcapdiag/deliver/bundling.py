@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from pcapdiag.report.dialects import dialect
 from pcapdiag.report.document import Paragraph
 from pcapdiag.report.facts import session_key
 from pcapdiag.report.options import Options
+from pcapdiag.target import draft_of
 
 SCHEMA = "pcapdiag.bundle/1"
 MANIFEST = "bundle.json"
@@ -105,10 +107,10 @@ def _note(analysis: Analysis, options: Options, markup: Dialect, most: int | Non
 
 def _write(path: Path, pieces: Iterable[str]) -> None:
     """The file, whole or not at all."""
-    beside = path.with_name(path.name + ".part")
-    with beside.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.writelines(pieces)
-    beside.replace(path)
+    with draft_of(path) as draft:
+        with open(draft.name, "w", encoding="utf-8", newline="\n") as stream:
+            stream.writelines(pieces)
+        draft.put_in_place()
 
 
 def _file(path: Path, content_type: str) -> File:
@@ -137,13 +139,16 @@ def unpack(folder: Path, system: System, site: Site) -> Bundle:
         if manifest["schema"] != SCHEMA:
             raise UsageError(f"{folder / MANIFEST} is {manifest['schema']}, not {SCHEMA}: another pcapdiag wrote it")
         files = tuple(_file(folder / Path(row["name"]).name, row["content_type"]) for row in manifest["files"])
-        bundle = Bundle(manifest["fingerprint"], Dialect(manifest["dialect"]), manifest["note"], files)
+        name, note = manifest["fingerprint"], manifest["note"]
+        if not isinstance(note, str) or not re.fullmatch(f"[0-9a-f]{{{DIGITS}}}", name):
+            raise ValueError(f"fingerprint {name!r}, a note of {type(note).__name__}")
+        bundle = Bundle(name, Dialect(manifest["dialect"]), note, files)
         expected = [row["sha256"] for row in manifest["files"]]
     except FileNotFoundError as error:
         raise UsageError(f"{folder} is no folder of an earlier pcapdiag attach: {error.filename} is missing") from None
     except OSError as error:
         raise UsageError(f"{folder} cannot be read: {error.strerror or error}") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(f"{folder / MANIFEST} is not what pcapdiag wrote: {error!r}") from None
     for file, digest in zip(files, expected, strict=True):
         if file.sha256 != digest:

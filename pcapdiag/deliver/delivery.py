@@ -110,7 +110,7 @@ def _place(request: Request) -> str:
 def _words(answer: Answer) -> str:
     """The message inside an error's answer, whatever the system calls it; nothing of a web page."""
     value: Any = None
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         value = json.loads(answer.content)
     texts: list[str] = []
     if isinstance(value, dict):

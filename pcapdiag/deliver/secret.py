@@ -100,8 +100,12 @@ class FromCommand:
             raise TicketSettingsError(
                 f"{program}, which prints the secret of the site {site}, did not end within {COMMAND_SECONDS} s"
             ) from None
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "its output is no text"
+        except UnicodeDecodeError:
+            raise TicketSettingsError(
+                f"{program}, which prints the secret of the site {site}: its output is no text"
+            ) from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
             raise TicketSettingsError(f"{program}, which prints the secret of the site {site}: {reason}") from None
         if done.returncode:
             raise TicketSettingsError(

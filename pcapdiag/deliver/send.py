@@ -78,8 +78,11 @@ class Sender:
             answer = self._patiently(request, url)
             if answer.status not in (301, 302, 303, 307, 308):
                 return answer
-            where = urls.redirected(url, answer.headers.get("location", ""))
-            to = urls.origin(where)
+            try:
+                where = urls.redirected(url, answer.headers.get("location", ""))
+                to = urls.origin(where)
+            except ValueError:
+                raise DeliveryFailed(f"{self._site.name} redirects to what is no URL") from None
             if request.method != "GET":
                 raise DeliveryFailed(
                     f"{self._site.name} redirects to {urls.shown(to)}: nothing was sent there; "
@@ -100,7 +103,7 @@ class Sender:
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
                 if last or "certificate" in str(error).lower():
                     raise DeliveryFailed(self._unreached(url, error)) from None
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:  # also an answer that cannot be decompressed
                 if not reads:
                     raise DeliveryFailed(_unknown(self._site.name, error), uncertain=True) from None
                 if last:
@@ -117,7 +120,7 @@ class Sender:
 
     def _wait(self, answer: Answer) -> None:
         after = answer.headers.get("retry-after", "")
-        seconds = int(after) if after.isascii() and after.isdigit() else 2
+        seconds = int(after[:9]) if after.isascii() and after.isdigit() else 2
         if seconds > MOST_PATIENCE_S:
             raise DeliveryFailed(
                 f"{self._site.name} answered {answer.status}: it wants to be asked again in {seconds} s"
@@ -166,9 +169,11 @@ def tls_context(site: Site) -> ssl.SSLContext:
             context.load_verify_locations(site.ca)
         if site.client_cert:
             context.load_cert_chain(site.client_cert, site.client_key)
-    except (OSError, ssl.SSLError) as error:
+    except (OSError, ssl.SSLError, ValueError) as error:
         named = " or ".join(filter(None, (site.ca, site.client_cert, site.client_key)))
-        raise TicketSettingsError(f"ca or client_cert of {site.name} ({named}): {error.strerror or error}") from None
+        raise TicketSettingsError(
+            f"ca or client_cert of {site.name} ({named}): {getattr(error, 'strerror', None) or error}"
+        ) from None
     return context
 
 

@@ -49,6 +49,7 @@ KINDS: dict[str, type] = {
 """Every key there is, and what its value must be."""
 
 TIMEOUT_S = 30
+LONGEST_TIMEOUT_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def load(path: Path, *, must_exist: bool) -> tuple[Site, ...]:
         raise TicketSettingsError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     try:
         return sites(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise TicketSettingsError(f"{path} is no TOML: {error}") from None
     except TicketSettingsError as error:
         raise TicketSettingsError(f"{path}: {error}") from None
@@ -166,6 +167,8 @@ def _check(table: Mapping[str, Any], found: system.System, here: str) -> None:
         kind = KINDS[key]
         if type(value) is not kind or (isinstance(value, int) and kind is int and value < 1):
             raise TicketSettingsError(f"{key} {here} must be {_KIND_WORDS[kind]}, not {value!r}")
+    if table.get("timeout_s", TIMEOUT_S) > LONGEST_TIMEOUT_S:
+        raise TicketSettingsError(f"timeout_s {here} is {table['timeout_s']}: at most {LONGEST_TIMEOUT_S} s are waited")
     if table.get("markup", "plain") not in [each.value for each in Dialect]:
         raise TicketSettingsError(f"markup {here} is none of {', '.join(each.value for each in Dialect)}")
     missing = [key for key in found.needs if not table.get(key) and not (key == "url" and found.url)]

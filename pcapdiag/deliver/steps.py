@@ -114,7 +114,7 @@ class Answer:
         """The parsed body; DeliveryFailed where it is none, as that of a login page or of a proxy."""
         try:
             return json.loads(self.content)
-        except ValueError:
+        except (ValueError, RecursionError):
             start = self.content[:60].decode("utf-8", "replace").strip()
             raise DeliveryFailed(
                 f"the site answered {self.status} with something that is no JSON ({start!r}): "
@@ -135,6 +135,11 @@ class Answer:
     def text(self, *keys: str | int) -> str:
         """A value inside the JSON, as text."""
         return str(self.at(*keys))
+
+    def number(self, *keys: str | int) -> int:
+        """A value inside the JSON, as a number; 0 where it is none."""
+        value = self.at(*keys)
+        return value if isinstance(value, int) else 0
 
     def rows(self, *keys: str | int) -> list[dict[str, Any]]:
         """A list of objects inside the JSON; empty when it is something else."""

@@ -5,6 +5,7 @@ observer     ... by the word of the reader of SMTP: lines, tls and proxy say wha
 mask         any stretch of a stream -> what may be seen of it
 copying      the captures for the last time -> the packets, in order, fragments put together
 rewriting    one packet -> the same with masked payload, other addresses and the checksums that belong to them
+options      headers -> the addresses in their options
 pcapng       packets -> the file
 check        the file -> does it still say what its capture said?
 
@@ -15,11 +16,8 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import BinaryIO
 
 from pcapdiag.analysis import Analysis, Judged, itself
@@ -35,6 +33,7 @@ from pcapdiag.slices.finding import Found, find
 from pcapdiag.slices.payload import Payload
 from pcapdiag.slices.pcapng import Writer
 from pcapdiag.slices.rewriting import Rewriter
+from pcapdiag.target import draft_of, is_same
 
 MOST_SESSIONS = 20
 """In one slice."""
@@ -82,24 +81,22 @@ def write(analysis: Analysis, ids: Sequence[int], names: Pseudonyms, path: str, 
     _refuse_inputs(analysis.captures, path)
     connections = [judged.session.connection for judged in chosen]
     found = find(connections, analysis.captures, names, ports=reading.ports, merge=reading.merge)
-    temporary = _temporary(path)
     try:
-        with temporary:
-            packets = _write(temporary, analysis, chosen, found, names)
-        told = differences(chosen, temporary.name, names, ports=reading.ports, captured_at=reading.captured_at)
-        info = SliceInfo(
-            path,
-            tuple(judged.id for judged in chosen),
-            packets,
-            os.path.getsize(temporary.name),
-            sha256_of(temporary.name),
-            tuple(told),
-        )
-        _put_in_place(temporary.name, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary.name)
-        raise
+        with draft_of(path) as draft:
+            with open(draft.name, "wb") as file:
+                packets = _write(file, analysis, chosen, found, names)
+            told = differences(chosen, draft.name, names, ports=reading.ports, captured_at=reading.captured_at)
+            info = SliceInfo(
+                path,
+                tuple(judged.id for judged in chosen),
+                packets,
+                os.path.getsize(draft.name),
+                sha256_of(draft.name),
+                tuple(told),
+            )
+            draft.put_in_place()
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
     return info
 
 
@@ -125,7 +122,7 @@ def _refuse_inputs(captures: Sequence[CaptureInfo], path: str) -> None:
                 f"{'standard input' if info.path == '-' else info.path} cannot be read twice, as a slice asks for: "
                 "save the capture to a file, and cut the slice of that"
             )
-        if os.path.exists(path) and os.path.samefile(info.path, path):
+        if is_same(info.path, path):
             raise UsageError(f"{path} is a capture that is read here: write the slice to another file")
 
 
@@ -153,24 +150,6 @@ def _write(
         end_ns = max(each.connection.until_ns for each in found if capture in each.frames)
         writer.ended(capture, end_ns, captures[capture].dropped_by_capture)
     return writer.packets
-
-
-def _temporary(path: str) -> BinaryIO:
-    """A file beside the one that is to be, which only its owner may read."""
-    try:
-        return tempfile.NamedTemporaryFile("wb", dir=Path(path).parent, prefix=".pcapdiag-", delete=False)  # type: ignore[return-value]
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def _put_in_place(temporary: str, path: str) -> None:
-    try:
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 __all__ = ["MOST_SESSIONS", "Reading", "SliceInfo", "write"]

@@ -1,19 +1,19 @@
 """One captured packet -> the same packet as somebody else may see it: payload, addresses, padding, and the checksums over them.
 
 Nothing changes its place or its length. The headers of TCP stay whatever the level; at level ``all`` addresses are replaced in every
-header on the way to it, tunnels' outer ones among them. Checksums are corrected from the innermost to the outermost by what
+header on the way to it, tunnels' outer ones among them, and in the options of all. Checksums are corrected from the innermost to the outermost by what
 changed under them, so that each says as much as before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pcapdiag.capture.cursor import ETHERNET, ICMP, ICMPV6, IP_PROTOCOL, IPV4, IPV6, LINK_TYPE, TCP, UDP
 from pcapdiag.capture.records import Layer
 from pcapdiag.pseudonym import Level, Pseudonyms
-from pcapdiag.slices import checksums
+from pcapdiag.slices import checksums, options
 from pcapdiag.slices.addresses import station
 from pcapdiag.slices.payload import Payload
 
@@ -27,6 +27,8 @@ STATIONS = {
 """Where link layers have their addresses."""
 _ICMP_HEAD = 8
 _EXTENSIONS = (0, 43, 60, 135)
+_MPLS = 1
+"""The class of the objects behind a quotation that name nobody (RFC 4950)."""
 _QUOTED_LEAST = 4
 """Of the quoted TCP header: its ports."""
 
@@ -94,6 +96,7 @@ class Rewriter:
     def _segment(self, work: _Packet, ip: _Ip, tcp: int, end: int, at: tuple[int, int]) -> None:
         """Replace the payload of a segment."""
         begin = tcp + (work.old[tcp + 12] >> 4) * 4
+        work.tcp_options(tcp, end)
         if begin < end:
             work.new[begin:end] = self._payload.masked(
                 work.endpoints(ip, tcp), work.old[tcp:begin], work.old[begin:end], at
@@ -113,7 +116,10 @@ class Rewriter:
         stop = min(end, begin + _length(work.old, quote))
         extensions = _extensions_at(work.old, icmp, begin)
         work.new[stop : extensions or end] = bytes(max(0, (extensions or end) - stop))
+        if extensions is not None:
+            work.interfaces(extensions, end)
         end = min(stop, extensions or end)
+        work.tcp_options(tcp, end)
         if end - tcp >= 13:
             data = tcp + (work.old[tcp + 12] >> 4) * 4
             if data < end:
@@ -173,9 +179,32 @@ class _Packet:
         if self._all and ip.target[1] <= len(self.old):
             for begin, end in (ip.source, ip.target):
                 self.new[begin:end] = self._names.packed(self.old[begin:end])
+            self._replace(options.of_ip(self.old, at, ip.header_end(self.old)))
             if ip.checksum is not None:
                 self.fix(ip.checksum, at, ip.header_end(self.old), 0)
         return ip
+
+    def tcp_options(self, tcp: int, end: int) -> None:
+        """Replace addresses in the options of a TCP header, as far as it is there."""
+        if self._all and end - tcp > 20:
+            self._replace(options.of_tcp(self.old, tcp, min(end, tcp + (self.old[tcp + 12] >> 4) * 4)))
+
+    def interfaces(self, begin: int, end: int) -> None:
+        """What a router says of its interfaces behind a quotation (RFC 5837): their addresses and names."""
+        if not self._all or end - begin < 4:
+            return
+        at = begin + 4
+        while at + 4 <= end and (length := int.from_bytes(self.old[at : at + 2])) >= 4:
+            if self.old[at + 2] != _MPLS:
+                self.new[at + 4 : min(at + length, end)] = bytes(max(0, min(at + length, end) - at - 4))
+            at += length
+        if any(self.old[begin + 2 : begin + 4]):
+            self.fix(begin + 2, begin, end, 0)
+
+    def _replace(self, places: Iterable[options.Place]) -> None:
+        for begin, end, is_address in places:
+            told = self._names.packed(self.old[begin:end]) if is_address else bytes(max(0, end - begin))
+            self.new[begin:end] = told
 
     def endpoints(self, ip: _Ip, tcp: int) -> tuple[bytes, bytes]:
         """Address and port of both ends, as captured."""

@@ -153,6 +153,31 @@ def test_output_file(tmp_path: Path) -> None:
     assert "►" in target.read_text(encoding="utf-8")
 
 
+def test_a_report_is_not_written_over_its_capture(tmp_path: Path) -> None:
+    capture, link = tmp_path / "trace.pcap", tmp_path / "link.pcap"
+    octets = (ROOT / ARTICLE).read_bytes()
+    capture.write_bytes(octets)
+    link.symlink_to(capture)
+    for target in (capture, link):
+        done = run("analyze", str(capture), "--format", "html", "-o", str(target))
+        assert done.returncode == 2
+        assert b"is a capture that is read here: write the report to another file" in done.stderr
+    assert capture.read_bytes() == octets
+    junk = tmp_path / "junk"
+    junk.write_bytes(b"no capture")
+    assert run("analyze", str(junk), "--format", "json", "-o", str(junk)).returncode == 2
+    assert junk.read_bytes() == b"no capture"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("command", [["analyze"], ["slice", "--session", "1", "-o", "-"]], ids=" ".join)
+def test_a_full_disk_is_told(command: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([*PROGRAM, *command, ARTICLE], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 2
+    assert b"No space left on device" in done.stderr
+
+
 def test_a_console_without_arrows_gets_ascii() -> None:
     done = run("analyze", ARTICLE, PYTHONIOENCODING="cp1252")
     assert done.returncode == 0, done.stderr

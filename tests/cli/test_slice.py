@@ -33,6 +33,17 @@ def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, ["slice", *map(str, arguments)])
 
 
+def test_a_full_disk_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*given: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pcapdiag.slices.pcapng.Writer.packet", full)
+    done = run(ONE, "-o", "slice.pcapng")
+    assert done.exit_code == 2
+    assert done.stderr == "pcapdiag: cannot write slice.pcapng: No space left on device\n"
+    assert not list(Path().iterdir())
+
+
 def test_the_session_that_needs_attention() -> None:
     done = run(ONE)
     assert (done.exit_code, done.stderr) == (0, "")

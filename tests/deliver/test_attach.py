@@ -189,7 +189,54 @@ def test_what_was_changed_is_not_sent(there: Zammad, attach: Attach) -> None:
     assert attach(TICKET, "--from", str(FOLDER)).exit_code == 2
     (FOLDER / "bundle.json").write_text("[")
     assert "is not what pcapdiag wrote" in attach(TICKET, "--from", str(FOLDER)).stderr
+    (FOLDER / "bundle.json").write_text("[" * 100_000)
+    assert "is not what pcapdiag wrote" in attach(TICKET, "--from", str(FOLDER)).stderr
     assert not there.notes
+
+
+@pytest.mark.parametrize("wrong", [{"note": None}, {"note": 5}, {"fingerprint": None}, {"fingerprint": "\x1b[2J"}])
+def test_a_manifest_that_nobody_wrote(there: Zammad, attach: Attach, wrong: dict[str, Any]) -> None:
+    assert attach(TICKET, ARTICLE, "--dry-run").exit_code == 0
+    manifest = FOLDER / "bundle.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text(encoding="utf-8")) | wrong))
+    done = attach(TICKET, "--from", str(FOLDER), "--dry-run")
+    assert done.exit_code == 2
+    assert "is not what pcapdiag wrote" in done.stderr
+
+
+def test_no_words_reach_standard_output_raw(there: Zammad, attach: Attach) -> None:
+    """Of a note that somebody changed, and of a folder with any name."""
+    assert attach(TICKET, ARTICLE, "--dry-run", "-o", "fol\x1bder").exit_code == 0
+    manifest = Path("fol\x1bder") / "bundle.json"
+    words = {"note": "a\x1b[2J\nb\u202ec\x9b31m"}
+    manifest.write_text(json.dumps(json.loads(manifest.read_text(encoding="utf-8")) | words))
+    done = attach(TICKET, "--from", "fol\x1bder", "--dry-run")
+    assert done.exit_code == 0
+    assert not [character for character in done.output if not character.isprintable() and character != "\n"]
+
+
+def test_a_link_in_the_folder_is_not_followed(there: Zammad, attach: Attach, tmp_path: Path) -> None:
+    """In a directory that others write to, somebody may have made the folder before us."""
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    FOLDER.mkdir()
+    for name in ("bundle.json", "bundle.json.part"):
+        (FOLDER / name).symlink_to(precious)
+    assert attach(TICKET, ARTICLE, "--dry-run").exit_code == 0
+    assert precious.read_text() == "precious"
+    assert json.loads((FOLDER / "bundle.json").read_text(encoding="utf-8"))["fingerprint"]
+
+
+def test_what_is_interrupted_leaves_no_half_file(
+    there: Zammad, attach: Attach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*given: object) -> Iterator[str]:
+        yield "half"
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pcapdiag.report.formats.render", interrupted)
+    assert attach(TICKET, ARTICLE, "--dry-run").exit_code == 130
+    assert not list(FOLDER.iterdir())
 
 
 def test_a_bundle_for_another_markup(there: Zammad, settings: Callable[[str], Path], attach: Attach) -> None:

@@ -13,11 +13,13 @@ import pytest
 import trustme
 
 from pcapdiag.deliver import urls
+from pcapdiag.deliver.bundle import Bundle, Dialect, Parcel
+from pcapdiag.deliver.delivery import refusal
 from pcapdiag.deliver.secret import Secret
 from pcapdiag.deliver.send import Sender
 from pcapdiag.deliver.settings import Site
 from pcapdiag.deliver.steps import Answer, Json, Purpose, Request
-from pcapdiag.deliver.system import Credential
+from pcapdiag.deliver.system import Credential, Job
 from pcapdiag.errors import DeliveryFailed, TicketSettingsError
 from tests.deliver.real_servers import free_port
 from tests.deliver.vendors import TOKEN, Received, Vendor, serving
@@ -140,6 +142,32 @@ def test_what_is_sent_is_not_redirected(vendor: Vendor) -> None:
     script(vendor, [(302, {}, {"Location": "/thing"})])
     with pytest.raises(DeliveryFailed, match="redirects more than 5 times"):
         ask(site_of(vendor), GET)
+
+
+DEEP = b"[" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("reply", "says"),
+    [
+        ((302, {}, {"Location": "http://[bad/"}), "redirects to what is no URL"),
+        ((302, {}, {"Location": "http://x.example:99999999/"}), "redirects to what is no URL"),
+        ((503, {}, {"Retry-After": "9" * 5000}), "wants to be asked again in 999999999 s"),
+        ((200, b"not gzip", {"Content-Encoding": "gzip"}), "broke off: .*decompressing"),
+        ((200, DEEP, {}), "no JSON"),
+    ],
+)
+def test_an_answer_that_no_site_gives_is_told_as_one(
+    vendor: Vendor, reply: tuple[int, Any, dict[str, str]], says: str
+) -> None:
+    script(vendor, [reply])
+    with pytest.raises(DeliveryFailed, match=says):
+        ask(site_of(vendor), GET)[0].json()
+
+
+def test_an_error_in_a_deep_answer_has_no_words() -> None:
+    job = Job("5", Site("there", "github"), Parcel(Bundle("0" * 16, Dialect.MARKDOWN, "", ()), ()), True)
+    assert refusal(POST, Answer(400, {}, DEEP), job) == "there refused to POST /thing (400)"
 
 
 def test_an_endless_answer(vendor: Vendor) -> None:

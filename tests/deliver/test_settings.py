@@ -56,6 +56,8 @@ def test_a_site(tmp_path: Path) -> None:
             RT.replace('"rt"', '"redmine"') + 'markup = "html"\n',
             "markup in [sites.work] is none of plain, markdown, jira, textile",
         ),
+        ("x = " + "[" * 5000, "is no TOML"),
+        (RT + "timeout_s = 99999999999999999999\n", "at most 3600 s are waited"),
         (RT + "timeout_s = true\n", "must be a whole number above 0, not True"),
         (RT + 'default = "yes"\n', "must be true or false, not 'yes'"),
         (

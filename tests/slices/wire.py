@@ -11,13 +11,15 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from socket import inet_aton
 from typing import Any
 
-from scapy.layers.inet import ICMP, IP, TCP, UDP, fragment
-from scapy.layers.inet6 import ICMPv6DestUnreach, IPv6
+from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_RR, IPOption_Timestamp, fragment
+from scapy.layers.inet6 import HBHOptUnknown, ICMPv6DestUnreach, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrRouting
 from scapy.layers.l2 import GRE, CookedLinux, Dot1Q, Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Raw
+from scapy.utils import checksum
 
 from tests.capture.capture_files import START, block, interface, option, pcap, section
 
@@ -278,6 +280,36 @@ def six() -> Iterator[bytes]:
             )
 
 
+def with_options() -> Iterator[bytes]:
+    """Routes in IPv4's options, another way to the host in TCP's, and a router that names its interface (RFC 5837)."""
+    routes = [
+        IPOption_RR(routers=[CLIENT, "0.0.0.0"], pointer=8),
+        IPOption_Timestamp(flg=1, internet_address=CLIENT, timestamp=1),
+    ]
+    for seg in session():
+        packet = ip(seg)
+        packet[IP].options = routes
+        packet[TCP].options = [("NOP", None), ("NOP", None), (30, b"\x34\1" + inet_aton(CLIENT)), ("EOL", None)]
+        yield bytes(ether(packet, seg))
+        if b"midnight" in seg.payload:
+            told = b"\0\1\0\0" + inet_aton(CLIENT) + b"\x0cto poirot\0\0"
+            objects = b"\0\x08\1\1\0\x10\1\x40" + struct.pack(">HBB", 4 + len(told), 2, 0x0E) + told
+            head = bytes([11, 0, 0, 0, 0, 32, 0, 0])  # RFC 4884: the quotation has 128 octets
+            message = bytearray(head + bytes(packet)[:128] + b"\x20\0\0\0" + objects)
+            message[138:140] = struct.pack(">H", checksum(bytes(message[136:])))
+            message[2:4] = struct.pack(">H", checksum(bytes(message)))
+            yield bytes(routed(IP(src=ROUTER, dst=CLIENT, proto=1) / Raw(bytes(message))))
+
+
+def with_headers() -> Iterator[bytes]:
+    """A way that was taken, in IPv6's routing header, and an option that nobody knows."""
+    for seg in session():
+        packet = ip(seg, six=True)
+        way = IPv6ExtHdrRouting(type=0, segleft=0, addresses=[f"2001:db8::{CLIENT}"])
+        unknown = IPv6ExtHdrDestOpt(options=[HBHOptUnknown(otype=0x1E, optdata=inet_aton(CLIENT) + b"styles.example")])
+        yield bytes(ether(IPv6(src=packet.src, dst=packet.dst, hlim=packet.hlim) / way / unknown / packet[TCP], seg))
+
+
 def offloaded() -> Iterator[bytes]:
     """Checksums that the network card was to fill in: the client's hold the pseudo-header alone, the server's are wrong."""
     for seg in session():
@@ -296,7 +328,10 @@ VARIANTS: dict[str, Callable[[], Iterator[bytes]]] = {
     **{each.__name__: each for each in (resent, conflicting, disordered, mirrored, quoted, fragmented, probing, cut)},
     **{
         each.__name__: each
-        for each in (midway, in_auth, with_a_hole, one_direction, vxlan, gre, cooked, raw, six, offloaded)
+        for each in (
+            *(midway, in_auth, with_a_hole, one_direction, vxlan, gre, cooked, raw, six, offloaded),
+            *(with_options, with_headers),
+        )
     },
 }
 LINKS = {"cooked": 113, "raw": 101}

@@ -49,7 +49,7 @@ def seen(job: Job) -> Steps[bool]:
         )
         if told(answer.rows("items"), "Content", job.parcel.fingerprint):
             return True
-        if page >= int(answer.at("pages") or 1):
+        if page >= answer.number("pages"):
             break
     return False
 
