@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
 from types import TracebackType
-from typing import TextIO
+from typing import Self, TextIO
 
 import click
 
@@ -103,7 +103,7 @@ class Output:
         os.dup2(null, self._stream.fileno())
         os.close(null)
 
-    def __enter__(self) -> Output:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
