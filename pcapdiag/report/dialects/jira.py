@@ -96,7 +96,7 @@ def _block_dots(text: str) -> set[int]:
 def _active(text: str, at: int) -> bool:
     """Whether a backslash there means more than itself: not alone, or before what it would escape."""
     beside = text[max(at - 1, 0) : at] + text[at + 1 : at + 2]
-    return at + 1 == len(text) or bool(re.search(r"[^\w\s]", beside))
+    return at + 1 == len(text) or bool(re.search(r"[^\w\s]|_", beside))
 
 
 DIALECT: Dialect = _Jira()

@@ -31,6 +31,7 @@ EXAMPLES = [
     ("http://evil.example mailto:a", "http&#58;//evil.example mailto&#58;a"),
     ("h1. x", "h1&#46; x"),
     ("\\x1b[2J \\\\", "\\x1b\\[2J &#92;&#92;"),
+    ("a\\_b_", "a&#92;\\_b\\_"),
     ("a|b &amp; c & d", "a&#124;b &amp;amp; c & d"),
     (":) (y) :D (RST)", ":\\) \\(y\\) &#58;D (RST)"),
 ]
