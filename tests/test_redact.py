@@ -22,11 +22,13 @@ from pcapdiag.model import Address, Mailbox, Moment, Note, Party, Side, Stage, W
 from pcapdiag.pipeline import analyze
 from pcapdiag.pseudonym import Level, Pseudonyms
 from pcapdiag.redact import redact
+from pcapdiag.redact.said import Said, masker_for
 from pcapdiag.report import json as json_report
 from pcapdiag.report import jsonl, text
 from pcapdiag.report.facts import session_key
 from pcapdiag.report.options import Options
 from pcapdiag.smtp.dialogue import DOT, Dialogue, Exchange, MailTransaction, Oddity, OddKind, Recipient, Tls
+from pcapdiag.tcp.connection import GapReason
 from tests.factories import (
     CLIENT,
     SERVER,
@@ -42,6 +44,8 @@ from tests.factories import (
     make_transaction,
     make_verdict,
 )
+from tests.smtp.scripts import HELLO
+from tests.smtp.talk import C, Gap, S, Script, script, talk
 
 T = TypeVar("T")
 KEY = bytes(range(32))
@@ -54,6 +58,9 @@ CAPTURES = Path(__file__).parents[1] / "captures"
 
 NAME = b"anna"
 ROUTER = "203.0.113.1"
+
+
+SNAPLEN = GapReason.SNAPLEN
 
 
 def full_dialogue() -> Dialogue:
@@ -426,3 +433,33 @@ def test_no_real_capture_leaks(corpus: Path) -> None:
     hidden = [check_no_leak(path) for path in sorted((corpus / "smtp").rglob("*")) if path.is_file()]
     assert sum(locals_ for locals_, _ in hidden) > 100
     assert sum(secrets_ for _, secrets_ in hidden) > 100
+
+
+@pytest.mark.parametrize(
+    ("steps", "hidden"),
+    [
+        # the reply was cut, by the snap length or because nothing more came
+        ([(C, b"MAIL FROM:<zoe.miller@x.example>\r\n"), (S, b"550 5.1.8 zoe.mil"), Gap(S, 30, SNAPLEN)], b"zoe.m"),
+        ([(C, b"MAIL FROM:<zoe.miller@x.example>\r\n"), (S, b"550 no zoe.mill")], b"zoe.m"),
+        ([(S, b"550 5.1.1 <zoe.miller"), Gap(S, 30, SNAPLEN)], b"zoe.m"),
+        # the command was
+        ([(C, b"MAIL FROM:<zoe"), Gap(C, 30, SNAPLEN), (S, b"550 5.1.8 zoe.miller: unknown\r\n")], b"miller"),
+        # a mail address where none belongs
+        ([(C, b"HELO zoe.miller@x.example\r\n"), (S, b"501 zoe.miller is no host\r\n")], b"miller"),
+        ([(C, b'MAIL FROM:"Zoe" <zoe.miller@x.example>\r\n'), (S, b"501 zoe.miller: syntax\r\n")], b"miller"),
+        ([(C, b"MAIL FROM:< zoe.miller@x.example >\r\n"), (S, b"501 zoe.miller: syntax\r\n")], b"miller"),
+        ([(C, b"MAIL FROM:<mailto:zoe.miller@x.example>\r\n"), (S, b"501 zoe.miller: syntax\r\n")], b"miller"),
+    ],
+)
+def test_names_that_were_cut_or_stand_where_none_belongs(steps: Script, hidden: bytes) -> None:
+    dialogue = talk([*script(HELLO), *steps])
+    masker = masker_for(dialogue, MAIL)
+    told = repr(Said(dialogue, masker).dialogue()).lower()
+    assert hidden.decode() in repr(dialogue).lower()
+    assert hidden.decode() not in told
+
+
+def test_the_end_of_a_reply_that_was_cut_is_no_name_otherwise() -> None:
+    steps: Script = [(C, b"MAIL FROM:<usher@x.example>\r\n"), (S, b"550 5.1.8 no such us"), Gap(S, 30, SNAPLEN)]
+    dialogue = talk([*script(HELLO), *steps])
+    assert b"no such us" in Said(dialogue, masker_for(dialogue, MAIL)).dialogue().entries[-1].text  # type: ignore[union-attr]

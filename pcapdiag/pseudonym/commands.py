@@ -25,6 +25,8 @@ PATH_LINE = re.compile(rb"(?:(?:MAIL|SEND|SOML|SAML) FROM|RCPT TO):", re.I)
 _BEFORE = re.compile(rb"\s*(?:FROM|TO)\s*:?\s*", re.I)
 _QUOTED = re.compile(rb'<(?:[^"<>]++|"(?:[^"\\]|\\.)*+"?)*+', re.S)
 _BARE = re.compile(rb"[^\s<]\S*+")
+_MAILBOX = re.compile(rb"[^\s<>:\"@]{1,256}@[^\s<>@]{1,256}")
+"""Where none belongs, or behind what does not: ``FROM:"Anna" <anna@example.com>``, ``HELO anna@example.com``."""
 _WORDS = re.compile(rb"(\s+)")
 _NOT_SAID = frozenset((b"[UNAVAILABLE]", b"[TEMPUNAVAIL]", b"<>", b""))
 
@@ -56,7 +58,8 @@ def names_said(verb: bytes, argument: bytes) -> Iterator[bytes]:
         path = _path(argument)
         if path is None:
             return
-        yield argument[path.begin : path.end]
+        yield argument[path.begin : path.end].strip()
+        yield from _MAILBOX.findall(argument)
         for word in argument[path.end :].split():
             key, _, value = word.partition(b"=")
             if key.upper() in (b"AUTH", b"ORCPT") and value not in _NOT_SAID:
@@ -70,6 +73,8 @@ def names_said(verb: bytes, argument: bytes) -> Iterator[bytes]:
             key, _, value = word.partition(b"=")
             if key.upper() == b"LOGIN" and value not in _NOT_SAID:
                 yield from_xtext(value)
+    elif verb in HOSTS:
+        yield from _MAILBOX.findall(argument)
 
 
 def _each_word(octets: bytes, told: Callable[[bytes], bytes]) -> bytes:

@@ -6,14 +6,20 @@ The same reply stands in a dialogue several times, as an entry, of an exchange, 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from pcapdiag.pseudonym import Level, Masker, Pseudonyms
 from pcapdiag.pseudonym.commands import HELLOS, names_said
+from pcapdiag.pseudonym.masker import SHORTEST
+from pcapdiag.pseudonym.spelling import meant
 from pcapdiag.smtp.dialogue import Command, Dialogue, Entry, Exchange, MailTransaction, Oddity, Recipient, Reply
 
 _IN_BRACKETS = re.compile(rb"<([^<>\s@]{1,256}@[^<>\s@]{1,256})>")
+_LAST_WORD = re.compile(rb"[<\s\"'(=:;]*([^<\s\"'(=:;]+)\Z")
+_WORD = re.compile(rb"[^<>@\s\"'()=:;,]+")
+_MOST_BEGUN = 50
 _NO_HOSTS = frozenset(b"ok hello hi welcome pleased nice requested accepted esmtp smtp greetings service".split())
 """Words that stand first in the answer to EHLO or in a greeting although a name should."""
 
@@ -21,8 +27,9 @@ _NO_HOSTS = frozenset(b"ok hello hi welcome pleased nice requested accepted esmt
 def masker_for(dialogue: Dialogue, names: Pseudonyms) -> Masker:
     """What masks the free text of that dialogue."""
     ids = {each.queue_id for each in dialogue.transactions if each.queue_id is not None}
+    people = set(_people(dialogue))
     return names.knowing(
-        set(_people(dialogue)),
+        people | set(_cut_off(dialogue, people)),
         set(_hosts(dialogue)) if names.level is Level.ALL else (),
         sorted(ids, key=len, reverse=True),
     )
@@ -43,6 +50,29 @@ def _people(dialogue: Dialogue) -> Iterator[bytes]:
                 yield from (found[1] for found in _IN_BRACKETS.finditer(line))
     for command in dialogue.outstanding:
         yield from names_said(command.verb, command.argument)
+
+
+def _cut_off(dialogue: Dialogue, people: Iterable[bytes]) -> Iterator[bytes]:
+    """Words of replies that are names when either was cut: the last word of a reply, or the command with the name."""
+    replies = [each for each in dialogue.entries if isinstance(each, Reply)]
+    commands = [each for each in dialogue.entries if isinstance(each, Command) and each.cut]
+    begun = [name for each in commands for name in map(_local, names_said(each.verb, each.argument))]
+    begun = [name for name in dict.fromkeys(begun) if len(name) >= SHORTEST][:_MOST_BEGUN]
+    names = sorted(set(map(_local, people)))
+    for reply in replies:
+        for word in _WORD.findall(b" ".join(reply.lines)) if begun else ():
+            if any(meant(word).startswith(name) for name in begun):
+                yield word
+        found = _LAST_WORD.search(reply.lines[-1]) if reply.cut or not reply.complete else None
+        if found is not None:
+            word, place = meant(found[1]), bisect_left(names, meant(found[1]))
+            begins = len(word) >= SHORTEST and place < len(names) and names[place].startswith(word)
+            if b"@" not in word and (begins or found[0].endswith(b"<" + found[1])):
+                yield found[1]
+
+
+def _local(person: bytes) -> bytes:
+    return meant(person.rpartition(b"@")[0] or person)
 
 
 def _hosts(dialogue: Dialogue) -> Iterator[bytes]:
