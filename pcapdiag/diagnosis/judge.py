@@ -103,6 +103,18 @@ def _harmless(see: Observation, party: Party) -> bool:
     return see.scanner or (party in (Party.CLIENT, Party.SERVER) and see.everything_answered)
 
 
+def _no_surer(finding: Finding, could_also_be: tuple[Party, ...]) -> Says:
+    """The summary, as sure as the finding: it is the sentence that somebody will read to another company on the phone."""
+    if finding.strength is not Strength.POSSIBLE or finding.party is None:
+        return finding.summary
+    also = " or ".join(_ALTERNATIVES[party] for party in could_also_be)
+    doubt = f"; it could also be {also}" if also else ""
+    return (*finding.summary, f" ({PARTY_WORDS[finding.party]}: possible, not certain{doubt})")
+
+
+_ALTERNATIVES = PARTY_WORDS | {Party.NOBODY: "an orderly end"}
+
+
 def _verdict(
     see: Observation,
     finding: Finding,
@@ -124,9 +136,10 @@ def _verdict(
     settled = finding.strength is Strength.PROVEN or (party is Party.NOBODY and how is How.QUIT) or finding.benign
     command, where = (None, ()) if settled else next_capture(see.session, place.vantage)
     steps = finding.next_steps if settled else (*finding.next_steps, where)
+    also = tuple(each for each in finding.could_also_be if each is not party)
     return Verdict(
         dropped_by=party,
-        could_also_be=tuple(each for each in finding.could_also_be if each is not party),
+        could_also_be=also,
         how=how,
         stage=stage,
         owing=None if orderly else owing,
@@ -137,7 +150,7 @@ def _verdict(
         attention=silent if party is Party.NOBODY else not (finding.benign or _harmless(see, party)),
         end=finding.end or see.ending.at,
         rule=finding.rule,
-        summary=finding.summary,
+        summary=_no_surer(finding, also),
         evidence=finding.evidence,
         against=finding.against,
         next_steps=steps,
