@@ -11,6 +11,8 @@ from pcapdiag.cli._progress import Progress
 
 if TYPE_CHECKING:
     from pcapdiag.analysis import Analysis, KeepDialogue
+    from pcapdiag.model import Vantage
+    from pcapdiag.slices import Reading
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -58,9 +60,15 @@ def ports_of(given: dict[str, Any]) -> frozenset[int] | None:
     return None if given["any_port"] else DEFAULT_PORTS | frozenset(given["port"])
 
 
+def vantage_of(given: dict[str, Any]) -> Vantage | None:
+    """Where the user says that the capture was taken."""
+    from pcapdiag.model import Vantage
+
+    return Vantage(given["captured_at"]) if given["captured_at"] else None
+
+
 def read(given: dict[str, Any], keep_dialogue: KeepDialogue) -> Analysis:
     """The analysis of the files, before anything was chosen from it."""
-    from pcapdiag.model import Vantage
     from pcapdiag.pipeline import analyze
 
     with Progress(wanted=not given["no_progress"]) as progress:
@@ -69,8 +77,15 @@ def read(given: dict[str, Any], keep_dialogue: KeepDialogue) -> Analysis:
             ports=ports_of(given),
             merge=given["merge"],
             engine=given["engine"],
-            captured_at=Vantage(given["captured_at"]) if given["captured_at"] else None,
+            captured_at=vantage_of(given),
             keep_dialogue=keep_dialogue,
             processes=given["processes"],
             progress=progress,
         )
+
+
+def reading_again(given: dict[str, Any]) -> Reading:
+    """How the same files are read once more, for their packets."""
+    from pcapdiag.slices import Reading
+
+    return Reading(ports_of(given), given["merge"], vantage_of(given))

@@ -14,7 +14,7 @@ from pcapdiag.cli import UNREADABLE, complain, debug_option
 from pcapdiag.cli._choosing import choose, choosing_options, clock_of, clock_options
 from pcapdiag.cli._delivering import Errand, preview, send
 from pcapdiag.cli._output import Output
-from pcapdiag.cli._reading import ports_of, read, reading_options
+from pcapdiag.cli._reading import ports_of, read, reading_again, reading_options
 from pcapdiag.cli._redaction import pseudonyms_of, redaction_options
 from pcapdiag.errors import CaptureError, DeliveryRefused, SliceRefused, UsageError
 from pcapdiag.garbage import collected_rarely
@@ -151,7 +151,7 @@ def _errand(given: dict[str, Any], ticket: Ticket, system: System, site: Site) -
             system,
             site,
             attached=attached,
-            reading=_reading(given),
+            reading=reading_again(given),
         )
 
     return Errand(given["ticket"], ticket, system, site, name, folder, prepare, **common), unread
@@ -196,14 +196,6 @@ def _packed(
         return Cut(True, f"In the slice of the packets alone, {'; '.join(other)}." if other else "")
 
     return pack(redact(analysis, names), options, name, folder, system, site, attached=attached, cut=cut)
-
-
-def _reading(given: dict[str, Any]) -> Reading:
-    from pcapdiag.model import Vantage
-    from pcapdiag.slices import Reading
-
-    captured_at = Vantage(given["captured_at"]) if given["captured_at"] else None
-    return Reading(ports_of(given), given["merge"], captured_at)
 
 
 def _keep(given: dict[str, Any]) -> KeepDialogue:

@@ -18,7 +18,7 @@ from pcapdiag.cli._hook import hook_of, hook_options
 from pcapdiag.cli._log import Log
 from pcapdiag.cli._metrics import metrics_of, metrics_options, metrics_port
 from pcapdiag.cli._output import colour_option
-from pcapdiag.cli._reading import ports_of
+from pcapdiag.cli._reading import ports_of, vantage_of
 from pcapdiag.cli._redaction import pseudonyms_of, redaction_options
 from pcapdiag.cli._saving import prepare, recorder_of, saving_options
 from pcapdiag.cli._times import seconds
@@ -112,7 +112,6 @@ def command(**given: Any) -> None:
     from pcapdiag.capture.live import LiveCapture
     from pcapdiag.live.privileges import give_up, whom
     from pcapdiag.live.watch import Watch
-    from pcapdiag.model import Vantage
 
     person = whom(given["user"])
     clock, names = clock_of(given), pseudonyms_of(given, for_others=False)
@@ -121,7 +120,7 @@ def command(**given: Any) -> None:
         prepare(given, person)
         port, on_screen = metrics_port(given), viewed(given)
         give_up(person)
-        watch = Watch(capture, ports_of(given), Vantage(given["captured_at"]) if given["captured_at"] else None)
+        watch = Watch(capture, ports_of(given), vantage_of(given))
         with Log(given["output"], colour=given["color"]) as output:
             teller = _teller(given, names, clock, output, capture.info)
             for note in capture.info().notes:

@@ -12,13 +12,13 @@ import click
 
 from pcapdiag.cli import UNREADABLE, complain, debug_option
 from pcapdiag.cli._output import Output
-from pcapdiag.cli._reading import ports_of, read, reading_options
+from pcapdiag.cli._reading import read, reading_again, reading_options
 from pcapdiag.cli._redaction import pseudonyms_of, redaction_options
 from pcapdiag.garbage import collected_rarely
 
 if TYPE_CHECKING:
     from pcapdiag.analysis import Analysis, Judged
-    from pcapdiag.slices import Reading, SliceInfo
+    from pcapdiag.slices import SliceInfo
 
 STDOUT = "-"
 MOST_NAMED = 10
@@ -66,12 +66,12 @@ def command(ctx: click.Context, /, **given: Any) -> None:
         if given["output"] == STDOUT:
             with tempfile.TemporaryDirectory() as folder:
                 path = str(Path(folder, "slice.pcapng"))
-                info = write(analysis, ids, names, path, _reading(given))
+                info = write(analysis, ids, names, path, reading_again(given))
                 with Output(None) as output, open(path, "rb") as file:
                     output.pieces(iter(partial(file.read, 1 << 20), b""))
         else:
             path = given["output"] or _name(analysis, ids)
-            info = write(analysis, ids, names, path, _reading(given))
+            info = write(analysis, ids, names, path, reading_again(given))
             click.echo(_done(info, names.level.value))
         _warn(info)
     if analysis.errors:
@@ -96,14 +96,6 @@ def _refuse_pipes(files: tuple[str, ...]) -> None:
             )
 
 
-def _reading(given: dict[str, Any]) -> Reading:
-    from pcapdiag.model import Vantage
-    from pcapdiag.slices import Reading
-
-    at = given["captured_at"]
-    return Reading(ports_of(given), given["merge"], Vantage(at) if at else None)
-
-
 def _the_one(analysis: Analysis) -> int:
     """The session that needs attention, when it is one."""
     found = [judged for judged in analysis.sessions.each(_if_attention) if judged is not None]
@@ -112,8 +104,7 @@ def _the_one(analysis: Analysis) -> int:
     if not analysis.total:
         raise click.UsageError("no SMTP session was found; if the mail runs on another port, name it with --port N")
     if not found:
-        shown = [judged for judged in analysis.sessions.each(_if_any)]
-        what = f"no session needs attention; name one of the {analysis.total} with --session N"
+        shown, what = list(analysis.sessions), "no session needs attention; name one with --session N"
     else:
         shown, what = found, f"{len(found)} sessions need attention; name those you want with --session N"
     more = f" and {len(shown) - MOST_NAMED} more" if len(shown) > MOST_NAMED else ""
@@ -122,10 +113,6 @@ def _the_one(analysis: Analysis) -> int:
 
 def _if_attention(judged: Judged) -> Judged | None:
     return judged if judged.verdict.attention else None
-
-
-def _if_any(judged: Judged) -> Judged:
-    return judged
 
 
 def _candidate(judged: Judged) -> str:

@@ -63,12 +63,6 @@ class Found:
     frames: dict[int, array[int]] = field(default_factory=dict)
     """Its frames by capture, ICMP errors among them, ascending."""
 
-    def side_of(self, source: tuple[str, int]) -> Side | None:
-        """Whose segment is it that comes from there?"""
-        if source == tuple(self.connection.client):
-            return Side.CLIENT
-        return Side.SERVER if source == tuple(self.connection.server) else None
-
 
 class _Following(Tracker[StreamObserver]):
     """A tracker that remembers the sequence numbers at which the streams begin."""
