@@ -56,7 +56,7 @@ def test_the_session_that_needs_attention() -> None:
     ("arguments", "status", "says"),
     [
         ([ARTICLE], 2, "3 sessions need attention; name those you want with --session N: 1 (192.0.2.10:1068 to"),
-        ([CLEAN], 2, "no session needs attention; name one of the 1 with --session N: 1 (192.0.2.10:49152 to"),
+        ([CLEAN], 2, "no session needs attention; name one with --session N: 1 (192.0.2.10:49152 to"),
         ([ARTICLE, "--session", "9"], 2, "there is no session 9; the captures hold 3"),
         (["-"], 3, "standard input cannot be read twice, as a slice asks for: save the capture to a file"),
         (["no-such-file.pcap"], 3, "no-such-file.pcap: cannot be opened"),
