@@ -129,11 +129,11 @@ def main() -> None:
         said.seek(0)
         last = said.read().splitlines()[-1]
         print(last)
-        found = re.search(r"(\d+) packets captured, (\d+) dropped", last)
+        found = re.search(r"([\d,]+) packets? captured, (\d+) dropped", last)
         assert found, "it did not say what it captured"
         told.seek(0)
         lines = sum(1 for _ in told)
-        print(f"lost {found[2]}, missing {sent - int(found[1]) - int(found[2])}, {lines} lines of JSON")
+        print(f"lost {found[2]}, missing {sent - int(found[1].replace(",", "")) - int(found[2])}, {lines} lines of JSON")
 
 
 def _told(memory: Sequence[int]) -> str:
