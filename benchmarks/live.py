@@ -133,7 +133,8 @@ def main() -> None:
         assert found, "it did not say what it captured"
         told.seek(0)
         lines = sum(1 for _ in told)
-        print(f"lost {found[2]}, missing {sent - int(found[1].replace(",", "")) - int(found[2])}, {lines} lines of JSON")
+        captured, lost = int(found[1].replace(",", "")), int(found[2])
+        print(f"lost {lost}, missing {sent - captured - lost}, {lines} lines of JSON")
 
 
 def _told(memory: Sequence[int]) -> str:
