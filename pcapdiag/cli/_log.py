@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from types import TracebackType
 from typing import TextIO
 
 from pcapdiag.cli import complain
@@ -21,13 +20,8 @@ class Log(Output):
         happens before the next piece is written."""
         self._reopen = True
 
-    def _open(self, path: str | None) -> TextIO:
-        if path is None:
-            return super()._open(path)
-        try:
-            return open(path, "a", encoding="utf-8", newline="\n")
-        except OSError as error:
-            raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
+    def _file(self, path: str) -> TextIO:
+        return open(path, "a", encoding="utf-8", newline="\n")
 
     def pieces(self, pieces: Iterable[str] | Iterable[bytes]) -> None:
         if self._reopen and self.path is not None:
@@ -44,12 +38,3 @@ class Log(Output):
             return
         self._stream.close()
         self._stream = stream
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.path is not None:
-            try:
-                self._stream.close()
-            except OSError as error:
-                raise UsageError(f"cannot write {self.path}: {error.strerror or error}") from error

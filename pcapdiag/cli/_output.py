@@ -42,14 +42,17 @@ class Output:
     def _open(self, path: str | None) -> TextIO:
         if path is not None:
             try:
-                self._draft = self._ends.enter_context(draft_of(path))
-                return open(self._draft.name, "w", encoding="utf-8", newline="\n")
+                return self._file(path)
             except OSError as error:
                 raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
         stream = sys.stdout
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
         return stream
+
+    def _file(self, path: str) -> TextIO:
+        self._draft = self._ends.enter_context(draft_of(path))
+        return open(self._draft.name, "w", encoding="utf-8", newline="\n")
 
     def _wants_colour(self, asked: bool | None) -> bool:
         """https://no-color.org: NO_COLOR "when present and not an empty string (regardless of its value)"."""
@@ -109,12 +112,12 @@ class Output:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._draft is None:
+        if self.path is None:
             return
         with self._ends:
             try:
                 self._stream.close()
-                if kind is None:
+                if kind is None and self._draft is not None:
                     self._draft.put_in_place()
             except OSError as error:
                 raise UsageError(f"cannot write {self.path}: {error.strerror or error}") from error

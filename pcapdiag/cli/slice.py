@@ -54,9 +54,11 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     are replaced, credentials, message content and TLS ciphertext filled, in every copy of every packet; --redact all
     replaces hosts and addresses, too; --redact none copies the octets as they are.
     """
+    from pcapdiag.analysis import KeepDialogue
+
     names = pseudonyms_of(given, for_others=True)
     _refuse_pipes(given["files"])
-    analysis = read(given, _keep())
+    analysis = read(given, KeepDialogue.NONE)
     for error in analysis.errors:
         complain(f"{error.path}: {error.says}")
     if analysis.captures:
@@ -76,12 +78,6 @@ def command(ctx: click.Context, /, **given: Any) -> None:
         _warn(info)
     if analysis.errors:
         ctx.exit(UNREADABLE)
-
-
-def _keep() -> Any:
-    from pcapdiag.analysis import KeepDialogue
-
-    return KeepDialogue.NONE
 
 
 def _refuse_pipes(files: tuple[str, ...]) -> None:

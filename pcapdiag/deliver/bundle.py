@@ -33,8 +33,10 @@ class File:
         """Letters, digits, dots and hyphens: inert in every dialect."""
         return self.path.name
 
-    def __str__(self) -> str:
-        return f"{self.name} ({self.octets:,} octets, SHA-256 {self.sha256})"
+    @property
+    def contents(self) -> str:
+        """By which they are known again: ``12,345 octets, SHA-256 ...``"""
+        return f"{self.octets:,} octets, SHA-256 {self.sha256}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +88,13 @@ class Parcel:
         lines: list[str] = []
         if self.files:
             lines += ["Files with this note:", ""]
-            lines += [f"* {shown.get(file.name, file.name)}{_details(file)}" for file in self.files]
+            lines += [f"* {shown.get(file.name, file.name)}, {file.contents}" for file in self.files]
             lines.append("")
         if self.kept:
             lines += [f"Not attached, {self.why_kept}; whoever wrote this note has them:", ""]
-            lines += [f"* {file.name}{_details(file)}" for file in self.kept]
+            lines += [f"* {file.name}, {file.contents}" for file in self.kept]
             lines.append("")
         return "\n".join([self.bundle.note.rstrip(), "", *lines, fingerprint_line(self.fingerprint), ""])
-
-
-def _details(file: File) -> str:
-    return f", {file.octets:,} octets, SHA-256 {file.sha256}"
 
 
 CLOSING_CHARACTERS = 4_000

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from pcapdiag.errors import DeliveryRefused, TicketSettingsError
+from pcapdiag.target import draft_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,9 @@ class Claim:
     def sent(self, how: str) -> None:
         """It went out; `how`: what the mail server said."""
         story = json.loads(self.path.read_text(encoding="utf-8")) | {"sent": how}
-        beside = self.path.with_suffix(f".{os.getpid()}")
-        beside.write_text(json.dumps(story), encoding="utf-8")
-        beside.replace(self.path)
+        with draft_of(self.path) as draft:
+            Path(draft.name).write_text(json.dumps(story), encoding="utf-8")
+            draft.put_in_place()
 
     def release(self) -> None:
         """It did not go out."""

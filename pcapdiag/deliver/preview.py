@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from pcapdiag.deliver import urls
-from pcapdiag.deliver.bundle import File
 from pcapdiag.deliver.settings import Site
 from pcapdiag.deliver.steps import Answer, Base64, Form, Json, Letter, Octets, Request, Steps
 from pcapdiag.deliver.system import Credential, Job, System
@@ -33,9 +32,8 @@ def _steps(steps: Steps[Any], site: Site, credential: Credential) -> Iterator[st
             yield f"# {step.purpose.value}"
             yield from _letter(step, site) if isinstance(step, Letter) else _request(step, site, credential)
             yield ""
-            like = step.like if isinstance(step, Request) else None
-            location = {"location": "/transaction/0"}  # RT names what it made in a header
-            step = steps.send(Answer(200, location, json.dumps(like).encode()))
+            headers, like = (step.like_headers, step.like) if isinstance(step, Request) else ({}, None)
+            step = steps.send(Answer(200, headers, json.dumps(like).encode()))
     except StopIteration:
         return
 
@@ -58,10 +56,10 @@ def _request(request: Request, site: Site, credential: Credential) -> Iterator[s
         case Form(name, file):
             yield "Content-Type: multipart/form-data"
             yield ""
-            yield f'{name}; filename="{file.name}"; {file.content_type}: {_contents(file)}'
+            yield f'{name}; filename="{file.name}"; {file.content_type}: {file.contents}'
         case Octets(file):
             yield ""
-            yield _contents(file)
+            yield file.contents
 
 
 def _letter(letter: Letter, site: Site) -> Iterator[str]:
@@ -77,14 +75,14 @@ def _letter(letter: Letter, site: Site) -> Iterator[str]:
     yield ""
     yield from letter.text.splitlines()
     for file in letter.files:
-        yield f"[attachment {file.name}, {file.content_type}: {_contents(file)}]"
+        yield f"[attachment {file.name}, {file.content_type}: {file.contents}]"
 
 
 def _shown(value: Any, texts: list[str]) -> Any:
     """A JSON body with files as words, and texts of several lines put aside."""
     match value:
         case Base64(file):
-            return f"<base64 of {_contents(file)}>"
+            return f"<base64 of {file.contents}>"
         case str() if "\n" in value:
             texts.append(value)
             return f"<the text below, {len(value):,} characters>"
@@ -93,7 +91,3 @@ def _shown(value: Any, texts: list[str]) -> Any:
         case list():
             return [_shown(inner, texts) for inner in value]
     return value
-
-
-def _contents(file: File) -> str:
-    return f"{file.octets:,} octets, SHA-256 {file.sha256}"

@@ -1,4 +1,4 @@
-"""A step -> its answer. The one module that opens a socket, and the one that knows a secret while it is used.
+"""A step -> its answer. With `smtp`, which it calls for letters, the one that opens a socket and uses a secret.
 
 * A request is tried again only where the site cannot have acted on it: the connection failed before anything was sent, or the
   site itself said "later" (429, 503 with Retry-After, RFC 9110 section 10.2.3) and soon. What only reads is tried again anyway.

@@ -69,6 +69,8 @@ class Request:
     """Path and query below the site's URL, or an absolute URL that an answer named."""
     like: Any = None
     """What an answer's JSON looks like, for a dry run."""
+    like_headers: Mapping[str, str] = field(default_factory=dict)
+    """What of its headers is used looks like."""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Body | None = None
     brings: tuple[str, ...] = ()

@@ -31,7 +31,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """The header that carries a secret. The secret itself is known to `send` alone."""
+    """The header that carries a secret. The secret itself is not here: `send` puts it in."""
 
     header: str
     form: str = "{}"

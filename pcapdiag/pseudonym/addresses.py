@@ -30,7 +30,7 @@ _KEPT = {size: frozenset(path[:n] for path in paths for n in range(len(path))) f
 _LONGEST = max(len(path) for path in _KEPT_PATHS[16])
 _HOLDS_IPV4 = (bytes(10) + b"\xff\xff", bytes.fromhex("0064ff9b") + bytes(8))
 _ITSELF = frozenset((bytes(4), bytes(16), bytes(15) + b"\1"))
-_FIGURE = re.compile(rb"[0-9A-Fa-f]")
+_HEX_DIGIT = re.compile(rb"[0-9A-Fa-f]")
 
 
 def is_address(octets: bytes) -> bool:
@@ -46,7 +46,7 @@ def is_address(octets: bytes) -> bool:
 
 def shape(octets: bytes) -> bytes:
     """What is left of an address whose pseudonym does not fit: ``xxx.x.x.x``."""
-    return _FIGURE.sub(b"x", octets)
+    return _HEX_DIGIT.sub(b"x", octets)
 
 
 @lru_cache(maxsize=65_536)

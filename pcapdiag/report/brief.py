@@ -102,7 +102,7 @@ class _Page:
         self._alone = len(analysis.sessions) == 1
 
     def text(self, room: Room) -> str:
-        choice = choose(self._analysis, self._options, few=len(self._analysis.sessions) <= FEW)
+        choice = choose(self._analysis, self._options)
         chosen = _by_kind(islice(choice.sessions, MOST_TOLD))
         if self._alone and not chosen:
             chosen = list(self._analysis.sessions)  # it ended as it should; who and when is still worth a line

@@ -24,14 +24,18 @@ class Choice:
     """Sessions to tell, in order of their first frames."""
 
     sessions: Iterator[Judged]
-    told: int
     wanted: int
     """How many there are that could be told."""
     ids: tuple[int, ...]
     """Of the sessions to tell."""
 
+    @property
+    def told(self) -> int:
+        """How many are told."""
+        return len(self.ids)
 
-def choose(analysis: Analysis, options: Options, *, few: bool) -> Choice:
+
+def choose(analysis: Analysis, options: Options) -> Choice:
     """Pick from the sessions; holds ids only."""
     ids: list[int] = []
     first: dict[Kind, list[int]] = {}
@@ -43,11 +47,11 @@ def choose(analysis: Analysis, options: Options, *, few: bool) -> Choice:
                 alike.append(id)
     if options.details is not None:
         chosen = ids[: options.details]
-    elif few or options.only:
+    elif len(analysis.sessions) <= FEW or options.only:
         chosen = ids
     else:
         chosen = sorted(_examples(analysis, first))
-    return Choice(analysis.sessions.each(itself, chosen), len(chosen), len(ids), tuple(chosen))
+    return Choice(analysis.sessions.each(itself, chosen), len(ids), tuple(chosen))
 
 
 def _facts(judged: Judged) -> tuple[int, bool, Kind]:

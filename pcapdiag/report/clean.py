@@ -97,6 +97,11 @@ def frame_text(moment: Moment, captures: Sequence[str] = ()) -> str:
     return f"frame {moment.frame} of {short_name(captures[moment.capture])}"
 
 
+def frame_number(at: Moment, *, several: bool) -> str:
+    """``38``; with the capture's number, ``1:38``, where the session lies in several."""
+    return f"{at.capture}:{at.frame}" if several else str(at.frame)
+
+
 def short_name(path: str) -> str:
     """The last component of a path, whichever system wrote it."""
     return safe_text(re.split(r"[/\\]", path)[-1] or path)

@@ -77,20 +77,16 @@ def _found(thing: object, names: Sequence[str]) -> object:
 
 def _cell(thing: object) -> str | int | float:
     match thing:
-        case None:
-            return ""
         case bool():
             return "true" if thing else "false"
         case int() | float():
             return thing
-        case list():
-            return _text(" ".join(_plain(each) for each in thing))
         case _:
-            return _text(str(thing))
+            return _text(_plain(thing))
 
 
 def _plain(thing: object) -> str:
-    """An item of a list, also of one of lists."""
+    """As text; the items of a list, also of one of lists, side by side."""
     if isinstance(thing, list):
         return " ".join(_plain(each) for each in thing)
     return "" if thing is None else str(thing)

@@ -83,7 +83,7 @@ Block = Heading | Paragraph | Bullets | Numbered | Facts | Table | Code | Fold
 
 
 class Dialect(ABC):
-    """One way to write blocks. Arguments named `text`, `title`, `items`, `cells` are escaped already."""
+    """One way to write blocks. All but `escape` and `code` are given text that is escaped already."""
 
     def write(self, blocks: Iterable[Block]) -> str:
         """The markup of those blocks, each followed by what parts it from the next."""

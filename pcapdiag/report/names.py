@@ -25,6 +25,11 @@ def greeted(session: Session) -> str | None:
     return _name(words[0] if words and b"." in words[0] else None, session.server.address)
 
 
+def hosts(session: Session) -> tuple[str, str]:
+    """What to call client and server: by name, else by address."""
+    return helo(session) or session.client.address, greeted(session) or session.server.address
+
+
 def _name(octets: bytes | None, address: str) -> str | None:
     """Only what looks like a name is one: a masked banner or a bare address tells nobody who that is."""
     if not octets:

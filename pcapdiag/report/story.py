@@ -32,7 +32,7 @@ from pcapdiag.report.document import (
     capped,
 )
 from pcapdiag.report.groups import ranked, server_of
-from pcapdiag.report.names import beside, greeted, helo
+from pcapdiag.report.names import beside, greeted, helo, hosts
 from pcapdiag.report.options import Options
 from pcapdiag.report.redaction import in_full
 from pcapdiag.report.rungs import rungs
@@ -120,7 +120,7 @@ def tell(analysis: Analysis, options: Options) -> Story:
     clock, paths = Clock(options.zone), [info.path for info in analysis.captures]
     shown = len(analysis.sessions)
     rows = list(analysis.sessions) if shown <= FEW else []
-    choice = choose(analysis, options, few=shown <= FEW)
+    choice = choose(analysis, options)
     head: list[Block] = [Heading(1, "Who dropped the SMTP connection")]
     head += [Paragraph(text) for text in lead(analysis, only=rows[0] if shown == 1 else None, ports=options.ports)]
     if len(rows) > 1 or (rows and not choice.told):
@@ -195,7 +195,7 @@ class Teller:
     def _conversation(self, judged: Judged, *, open: bool) -> Iterator[Block]:
         session, told = judged.session, rungs(judged)
         one, last = session.connection.first, session.connection.last
-        client, server = helo(session) or session.client.address, greeted(session) or session.server.address
+        client, server = hosts(session)
         drawn = Ladder(self._style, self._clock, several_files=one.capture != last.capture)
         lines = drawn.draw(told, client, server, whole=judged.id in self._options.only)
         code = Code([line.rstrip() for line in lines])

@@ -88,10 +88,10 @@ def facts(judged: Judged, clock: Clock, paths: Paths) -> Iterator[Fact]:
 
 def mail(judged: Judged) -> str:
     """``2 delayed``: how many messages, and the worst that happened."""
-    impact, messages = judged.verdict.impact, judged.session.dialogue.transactions_total
+    impact, number = judged.verdict.impact, judged.session.dialogue.transactions_total
     if impact is Impact.NONE:
-        return f"{messages} ok" if messages else "none sent"
-    return f"{messages} {impact.value}" if messages else impact.value
+        return f"{number} ok" if number else "none sent"
+    return f"{number} {impact.value}" if number else impact.value
 
 
 def _who(judged: Judged) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from enum import Enum
 
 from pcapdiag.analysis import Judged, KeepDialogue
 from pcapdiag.diagnosis.verdict import Verdict
@@ -46,23 +47,15 @@ def _otherwise(before: Verdict, after: Verdict) -> Iterator[str]:
         ("dropped by", before.dropped_by.value, after.dropped_by.value),
         ("how", before.how.value, after.how.value),
         ("stage", before.stage.value, after.stage.value),
-        ("owing", _side(before), _side(after)),
-        ("held up by", _party(before), _party(after)),
+        ("owing", _value(before.owing, "nobody"), _value(after.owing, "nobody")),
+        ("held up by", _value(before.stalled_by, "nobody"), _value(after.stalled_by, "nobody")),
         ("impact", before.impact.value, after.impact.value),
         ("attention", str(before.attention).lower(), str(after.attention).lower()),
-        ("strength", _strength(before), _strength(after)),
+        ("strength", _value(before.strength, "none"), _value(after.strength, "none")),
         ("rule", before.rule, after.rule),
     )
     return (f"{what} {now} instead of {then}" for what, then, now in pairs if then != now)
 
 
-def _side(verdict: Verdict) -> str:
-    return verdict.owing.value if verdict.owing else "nobody"
-
-
-def _party(verdict: Verdict) -> str:
-    return verdict.stalled_by.value if verdict.stalled_by else "nobody"
-
-
-def _strength(verdict: Verdict) -> str:
-    return verdict.strength.value if verdict.strength else "none"
+def _value(member: Enum | None, none: str) -> str:
+    return member.value if member else none

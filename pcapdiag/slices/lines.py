@@ -7,6 +7,7 @@ what is not known to be is filled. The filler is no letter, so that no line of i
 from __future__ import annotations
 
 import re
+from io import BytesIO
 
 from pcapdiag.pseudonym import Masker, commands
 from pcapdiag.smtp import auth, grammar
@@ -184,6 +185,4 @@ def _mechanism(argument: bytes) -> bytes:
 
 def _split(octets: bytes) -> list[bytes]:
     """At line feeds only: a lone carriage return ends no line."""
-    return [line + b"\n" for line in octets.split(b"\n")[:-1]] + [
-        rest for rest in (octets.rpartition(b"\n")[2],) if rest
-    ]
+    return BytesIO(octets).readlines()

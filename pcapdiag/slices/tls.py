@@ -8,18 +8,13 @@ and at level ``all`` the server's certificates and the name the client asked for
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 
 from pcapdiag.model import Side
 from pcapdiag.pseudonym import Level, Pseudonyms
 from pcapdiag.smtp.tls_hello import server_hello
-from pcapdiag.smtp.tls_records import ALERT, CHANGE_CIPHER_SPEC, HANDSHAKE
+from pcapdiag.smtp.tls_records import ALERT, CHANGE_CIPHER_SPEC, HANDSHAKE, HEADER, LONGEST, PLAUSIBLE
 
-HEADER = 5
-_LONGEST = 2**14 + 2048
-_PLAUSIBLE = re.compile(rb"[\x14-\x17]\x03[\x00-\x04][\x00-\x48]", re.S)
-"""What the reader of records takes for a header when it has lost its place (`pcapdiag.smtp.tls_records`)."""
 CLIENT_HELLO, SERVER_HELLO, CERTIFICATE, AUTHORITIES, CERTIFICATE_VERIFY, CERTIFICATE_STATUS = 1, 2, 11, 13, 15, 22
 _TOLD = frozenset(
     (0, CLIENT_HELLO, SERVER_HELLO, 3, CERTIFICATE, 12, 13, 14, CERTIFICATE_VERIFY, 16, 21, CERTIFICATE_STATUS)
@@ -123,7 +118,7 @@ class _Side:
     def _begin(self) -> None:
         header, self._pending = self._pending, b""
         self._length = int.from_bytes(header[3:])
-        if header[0] not in range(20, 25) or header[1] != 3 or self._length > _LONGEST:
+        if header[0] not in range(20, 25) or header[1] != 3 or self._length > LONGEST:
             # Look for the next header from the octet behind the one that was none.
             self._lost, self._pending = True, header[1:]
             return
@@ -135,7 +130,7 @@ class _Side:
     def _find(self, offset: int, octets: bytes, at: int) -> int:
         before = self._pending
         window = before + octets[at:]
-        found = _PLAUSIBLE.search(window)
+        found = PLAUSIBLE.search(window)
         if found is None:
             self._pending = window[-3:]
             return len(octets)

@@ -149,6 +149,8 @@ _ALONE = {b"DATA": 6, b"QUIT": 6, b"RSET": 6, b"NOOP": 6, b"HELP": 6, b"STARTTLS
 _WITH_ARGUMENT = {b"MAIL": 13, b"RCPT": 12, b"EHLO": 7, b"HELO": 7}
 
 
+_TAKE_PATHS = frozenset((b"MAIL", b"RCPT", b"SEND", b"SOML", b"SAML"))
+_TAKE_NAMES = frozenset((b"EHLO", b"HELO", b"LHLO", b"VRFY", b"EXPN", b"ETRN", b"ATRN", b"XCLIENT", b"XFORWARD"))
 _FROM_OR_TO = re.compile(rb"(?:FROM|TO)\s*:|(?:FROM|TO)?\s*<|(?:FROM|TO)\s+\S+@", re.I)
 _TWO_NUMBERS = re.compile(rb"\d+\s+\d+\Z")
 
@@ -166,10 +168,6 @@ def is_argument(verb: bytes, argument: bytes) -> bool:
     if verb == b"BDAT":
         return chunk_size(argument) is not None
     return verb in _TAKE_NAMES
-
-
-_TAKE_PATHS = frozenset((b"MAIL", b"RCPT", b"SEND", b"SOML", b"SAML"))
-_TAKE_NAMES = frozenset((b"EHLO", b"HELO", b"LHLO", b"VRFY", b"EXPN", b"ETRN", b"ATRN", b"XCLIENT", b"XFORWARD"))
 
 
 def begun_verb(octets: bytes, length: int) -> bytes:

@@ -104,9 +104,8 @@ class SmtpObserver:
             ended = client.content_ends_with(reply)
             if not ended:
                 client.content_so_far()
-            conversation.entries.sort(
-                key=attrgetter("at")
-            )  # a hole may have come behind what is told of the content now
+            # A hole may have come behind what is told of the content only now.
+            conversation.entries.sort(key=attrgetter("at"))
             if not ended:
                 conversation.early_reply(reply)
                 return

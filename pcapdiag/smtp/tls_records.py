@@ -18,12 +18,13 @@ CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION, HEARTBEAT = 20, 21, 22, 23, 2
 RECORD_TYPES = (CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION)
 """First octets with which a side may begin to speak TLS."""
 
-_HEADER = 5
+HEADER = 5
 _KEPT = 4096
 """Octets of a hello that are looked at."""
 # RFC 8446 5.2: "The length MUST NOT exceed 2^14 + 256 bytes"; RFC 5246 6.2.3 allowed 2^14 + 2048.
-_LONGEST = 2**14 + 2048
-_PLAUSIBLE = re.compile(rb"[\x14-\x17]\x03[\x00-\x04][\x00-\x48]", re.S)
+LONGEST = 2**14 + 2048
+PLAUSIBLE = re.compile(rb"[\x14-\x17]\x03[\x00-\x04][\x00-\x48]", re.S)
+"""What is taken for a header by who has lost his place."""
 
 
 class Record(NamedTuple):
@@ -85,10 +86,10 @@ class RecordReader:
             if not self._left:
                 if not self._header:
                     self._start = moment(offset + at)
-                need = _HEADER - len(self._header)
+                need = HEADER - len(self._header)
                 self._header += octets[at : at + need]
                 at = min(at + need, size)
-                if len(self._header) == _HEADER:
+                if len(self._header) == HEADER:
                     self._begin(offset + at, moment, records)
                 continue
             taken = min(self._left, size - at)
@@ -122,7 +123,7 @@ class RecordReader:
     def _begin(self, end: int, moment: Callable[[int], Moment], records: list[Record]) -> None:
         header = self._header
         self._length = header[3] << 8 | header[4]
-        if header[0] not in range(20, 25) or header[1] != 3 or self._length > _LONGEST:
+        if header[0] not in range(20, 25) or header[1] != 3 or self._length > LONGEST:
             self._lost = True
             # Look for the next header from the octet behind the one that was none.
             self._header = header[1:]
@@ -141,7 +142,7 @@ class RecordReader:
         """Lost: look for a header, over the last octets before as well; where to go on reading."""
         before = self._header[-3:]
         window = before + octets[at:]
-        found = _PLAUSIBLE.search(window)
+        found = PLAUSIBLE.search(window)
         if found is None:
             self._header = window[-3:]
             return len(octets)

@@ -37,7 +37,7 @@ def seen(job: Job) -> Steps[bool]:
         rows = answer.rows("comments")
         if told(rows, "body", job.parcel.fingerprint):
             return True
-        if not rows or (page + 1) * PAGE >= int(answer.at("total")):
+        if not rows or (page + 1) * PAGE >= answer.number("total"):
             break
     return False
 

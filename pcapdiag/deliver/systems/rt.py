@@ -70,6 +70,7 @@ def deliver(job: Job) -> Steps[Delivered]:
         "POST",
         API + urls.path("ticket", job.ticket, "correspond" if job.public else "comment"),
         like=["Comments added"],
+        like_headers={"location": "/transaction/0"},
         body=Json(message),
         brings=(THE_NOTE, *(file.name for file in files)),
     )

@@ -29,7 +29,7 @@ def render(analysis: Analysis, options: Options) -> Iterator[str]:
     """The page in pieces."""
     page, clock = Page(), Clock(options.zone)
     overview = Overview(analysis, clock)
-    choice = choose(analysis, options, few=overview.shown <= FEW)
+    choice = choose(analysis, options)
     told = frozenset(choice.ids)
     details = Details(analysis, clock, drawn=options.dialogue is not KeepDialogue.NONE)
     yield _head(page, analysis, options, overview, clock)

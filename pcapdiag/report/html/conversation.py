@@ -10,9 +10,9 @@ from enum import Enum
 
 from pcapdiag.analysis import Judged
 from pcapdiag.model import How, Moment, Party, Side, Strength
-from pcapdiag.report.clean import safe_text
+from pcapdiag.report.clean import frame_number, safe_text
 from pcapdiag.report.ladder import RowKind
-from pcapdiag.report.names import greeted, helo
+from pcapdiag.report.names import hosts
 from pcapdiag.report.rungs import Rung, Tone, rungs
 from pcapdiag.report.words import SIDE, count, sentence
 
@@ -182,11 +182,7 @@ class _Teller:
 
     def names(self, lines: list[Line]) -> dict[Lane, str]:
         """What is written above each lane."""
-        session = self._session
-        names = {
-            Lane.CLIENT: helo(session) or session.client.address,
-            Lane.SERVER: greeted(session) or session.server.address,
-        }
+        names = dict(zip((Lane.CLIENT, Lane.SERVER), hosts(self._session), strict=True))
         if Lane.MIDDLE in {line.source for line in lines}:
             senders = {safe_text(error.sender) for error in self._errors.values()} - self._hosts()
             sure = self._verdict.strength is not Strength.POSSIBLE
@@ -218,7 +214,7 @@ class _Teller:
         return {self._session.client.address, self._session.server.address}
 
     def _frame(self, at: Moment) -> str:
-        return f"{at.capture}:{at.frame}" if self._several else str(at.frame)
+        return frame_number(at, several=self._several)
 
     def _stage(self, at: Moment) -> str:
         """The step in progress once that frame was there."""

@@ -1,22 +1,14 @@
-"""How wide text is in a font of fixed width, and how to make it fit."""
+"""Text of a font of fixed width, made to fit."""
 
 from __future__ import annotations
 
 import textwrap
-import unicodedata
+
+from pcapdiag.report.width import columns
+
+__all__ = ["ELLIPSIS", "columns", "cut", "wrapped"]
 
 ELLIPSIS = "…"
-
-
-def columns(text: str) -> int:
-    """Letters' widths (Unicode Standard Annex 11: wide and full-width characters take two)."""
-    return len(text) if text.isascii() else sum(map(_columns, text))
-
-
-def _columns(character: str) -> int:
-    if unicodedata.combining(character):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def cut(text: str, width: int) -> str:
@@ -26,7 +18,7 @@ def cut(text: str, width: int) -> str:
         return text
     kept, used = [], 1
     for character in text:
-        used += _columns(character)
+        used += columns(character)
         if used > width:
             break
         kept.append(character)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from pcapdiag.analysis import Judged
 from pcapdiag.model import Moment
+from pcapdiag.report.clean import frame_number
 from pcapdiag.report.clock import Clock
 from pcapdiag.report.facts import flag_names
 from pcapdiag.report.html.conversation import LANE_WORD, Line, Stroke
@@ -67,7 +68,7 @@ def packets(judged: Judged, lines: Sequence[Line], clock: Clock) -> Packets:
     several = connection.first.capture != connection.last.capture
     rows = [
         PacketRow(
-            f"{at.capture}:{at.frame}" if several else str(at.frame),
+            frame_number(at, several=several),
             clock.fine(at.time_ns),
             columns.get(at) or _of_lines(said.get(at, [])),
             _says(said.get(at, []), segments.get(at)),

@@ -74,7 +74,7 @@ class _Report:
 
     def _details(self, rows: list[Judged], shown: int) -> Iterator[str]:
         details = Details(self._style, self._clock, self._paths)
-        choice = choose(self._analysis, self._options, few=shown <= FEW)
+        choice = choose(self._analysis, self._options)
         for judged in choice.sessions:
             yield ""
             yield ""

@@ -8,7 +8,7 @@ from pcapdiag.analysis import Judged
 from pcapdiag.diagnosis.verdict import Verdict
 from pcapdiag.report import telling
 from pcapdiag.report.clock import Clock
-from pcapdiag.report.names import greeted, helo
+from pcapdiag.report.names import hosts
 from pcapdiag.report.rungs import Rung, rungs
 from pcapdiag.report.text.ladder import Ladder
 from pcapdiag.report.text.style import PARTY_COLOUR, Style
@@ -73,7 +73,7 @@ class Details:
         session = judged.session
         connection = session.connection
         drawn = Ladder(self._style, self._clock, several_files=connection.first.capture != connection.last.capture)
-        client, server = helo(session) or session.client.address, greeted(session) or session.server.address
+        client, server = hosts(session)
         yield from drawn.draw(told, client, server, whole=whole)
 
     def _steps(self, verdict: Verdict) -> Iterator[str]:

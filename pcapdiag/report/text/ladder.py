@@ -15,7 +15,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from pcapdiag.model import Moment, Side
-from pcapdiag.report.clean import duration_text
+from pcapdiag.report.clean import duration_text, frame_number
 from pcapdiag.report.clock import Clock
 from pcapdiag.report.rungs import Rung, Tone
 from pcapdiag.report.text.style import Style, columns
@@ -60,7 +60,7 @@ class Ladder:
             before = rung.at if rung.timed else before
 
     def _frame(self, at: Moment) -> str:
-        return f"{at.capture}:{at.frame}" if self._several_files else str(at.frame)
+        return frame_number(at, several=self._several_files)
 
     def _head(self, client: str, server: str, frame_width: int, inner: int) -> Iterator[str]:
         half = inner // 2

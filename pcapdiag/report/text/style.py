@@ -1,17 +1,18 @@
 """Words to columns: colour, glyphs, wrapping and the width that a terminal gives to a character.
 
-Everything the text report prints passes through one `Style`, so that a pipe, an 80-column terminal and a cp1252 console
-differ in one place only. It refuses to know what it prints.
+What the text report, the note and the live view print passes through a `Style`, so that a pipe, an 80-column terminal and a
+cp1252 console differ in one place only. It refuses to know what it prints; only the parties' colours stand here, for all who
+paint them.
 """
 
 from __future__ import annotations
 
 import re
 import textwrap
-import unicodedata
 from collections.abc import Iterable, Iterator
 
 from pcapdiag.model import Party
+from pcapdiag.report import width
 from pcapdiag.report.glyphs import ASCII, UNICODE
 
 NARROWEST, WIDEST = 60, 132
@@ -95,14 +96,5 @@ class Style:
 
 
 def columns(text: str) -> int:
-    """Columns that a terminal gives to `text` (Unicode Standard Annex 11: wide and full-width characters take two)."""
-    text = _PAINT.sub("", text)
-    if text.isascii():
-        return len(text)
-    return sum(_columns(character) for character in text)
-
-
-def _columns(character: str) -> int:
-    if unicodedata.combining(character):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    """Columns that a terminal gives to `text`, which may be painted."""
+    return width.columns(_PAINT.sub("", text))
