@@ -81,7 +81,5 @@ def must_exist(names: Sequence[str]) -> None:
     for name in names:
         if name != ANY and name not in there:
             near = difflib.get_close_matches(name, [*there, ANY], n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise NoSuchInterface(
-                f"there is no interface {name}: {hint}There are {', '.join(there)}, and {ANY} for all"
-            )
+            hint = f"did you mean {near[0]}? There" if near else "there"
+            raise NoSuchInterface(f"there is no interface {name}: {hint} are {', '.join(there)}, and {ANY} for all")

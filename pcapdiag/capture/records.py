@@ -31,7 +31,7 @@ DECODERS = link.DECODERS | inet.DECODERS | tunnel.DECODERS
 EPB_DROPCOUNT, EPB_PACKETID, EPB_QUEUE = 4, 5, 6
 KEPT = {EPB_FLAGS: 4, EPB_DROPCOUNT: 8, EPB_PACKETID: 8, EPB_QUEUE: 4}
 """Options of a packet that say something of its capture and nothing of people, and how long they are."""
-_DIRECTIONS = {0: 1, 1: 2}
+DIRECTIONS = {0: 1, 1: 2}
 """`FrameBlock.outgoing` -> bits 0 and 1 of epb_flags."""
 
 
@@ -219,7 +219,7 @@ def _frame(
         per_second = 1_000_000_000 // flavour.tick_ns
         interface = Interface(0, 0, int(block.link[row]), reader.facts.snaplen or 0, per_second, 0)
         second, part = struct.unpack_from(flavour.order + "II", octets, at - flavour.record)
-        ticks, direction = second * per_second + part, _DIRECTIONS.get(int(block.outgoing[row]))
+        ticks, direction = second * per_second + part, DIRECTIONS.get(int(block.outgoing[row]))
         told = () if direction is None else ((EPB_FLAGS, direction),)
     frame = bytes(octets[at : at + caplen])
     time_ns, wirelen = int(block.time_ns[row]), int(block.wirelen[row])

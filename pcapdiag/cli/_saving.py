@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from pcapdiag.cli import complain
 from pcapdiag.cli._times import seconds
@@ -38,7 +39,7 @@ _OPTIONS = (
         "directory",
         type=click.Path(file_okay=False, path_type=Path),
         metavar="DIR",
-        help="Keep there, of each dropped session, a slice with its packets (pcapng) and the report (JSON).",
+        help="Keep there, of each session that was dropped or needs attention, a slice with its packets (pcapng) and the report (JSON).",
     ),
     click.option("--save-all", is_flag=True, help="Keep every session."),
     click.option(
@@ -54,6 +55,9 @@ _OPTIONS = (
 )
 
 
+_OF_SAVING = ("save_all", "save_bodies", "save_count", "save_size", "save_age")
+
+
 def saving_options(command: F) -> F:
     """What is kept of sessions, and how much."""
     for option in reversed(_OPTIONS):
@@ -65,8 +69,11 @@ def prepare(given: dict[str, Any], person: struct_passwd | None) -> None:
     """Make the directory, as long as we may. It belongs to whom we become."""
     directory = given["directory"]
     if directory is None:
-        if given["save_all"] or given["save_bodies"]:
-            raise UsageError("--save-all and --save-bodies say what --save DIR keeps: name the directory, too")
+        context = click.get_current_context()
+        for name in _OF_SAVING:
+            if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+                option = "--" + name.replace("_", "-")
+                raise UsageError(f"{option} says what --save DIR keeps: name the directory, too")
         return
     if given["redact"] not in (None, "none"):
         raise UsageError(
@@ -91,7 +98,7 @@ def recorder_of(given: dict[str, Any], teller: Teller, ports: frozenset[int] | N
     return Recorder(
         given["directory"],
         ports,
-        teller.json,
+        teller.whole,
         teller.info,
         complain,
         everything=given["save_all"],

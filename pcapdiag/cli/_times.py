@@ -36,6 +36,7 @@ def when(ctx: click.Context, param: click.Parameter, value: str | None) -> datet
     raise click.BadParameter(f"{value!r} is no time; write '2026-11-23 10:00', 2026-11-23T09:00:00Z or 10:00:30")
 
 
+LONGEST = 3653 * 86400
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -46,7 +47,10 @@ def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", value)
     if not found or not float(found[1]):
         raise click.BadParameter(f"{value!r} is no length of time; write 90s, 10m, 2h or 7d")
-    return float(found[1]) * _UNITS[found[2]]
+    length = float(found[1]) * _UNITS[found[2]]
+    if length > LONGEST:
+        raise click.BadParameter(f"{value!r} is more than ten years")
+    return length
 
 
 def nanoseconds(moment: datetime | time, zone: tzinfo | None, trace_began_ns: int) -> int:

@@ -113,6 +113,8 @@ def command(**given: Any) -> None:
     from pcapdiag.live.privileges import give_up, whom
     from pcapdiag.live.watch import Watch
 
+    if given["details"] and given["format_name"] == "json":
+        raise UsageError("--details tells sessions in text: a line of JSON holds all of them anyway")
     person = whom(given["user"])
     clock, names = clock_of(given), pseudonyms_of(given, for_others=False)
     with closing(LiveCapture(_feed(given, person), ports_of(given))) as capture:
@@ -280,7 +282,8 @@ class _Printer:
 
         self._teller, self._output, self._details = teller, output, given["details"]
         self._mutter = Mutter(complain)
-        self._json = (given["format_name"] or ("text" if output.terminal else "json")) == "json"
+        usual = "text" if output.terminal or given["details"] else "json"
+        self._json = (given["format_name"] or usual) == "json"
 
     def hear(self, event: Event) -> None:
         from pcapdiag.live.events import Ended

@@ -1,4 +1,4 @@
-"""The flight recorder: of each dropped session a slice with its packets and the report.
+"""The flight recorder: of each session that was dropped or needs attention a slice with its packets and the report.
 
 The frames of all sessions wait in `kept.Memory` until it is known how they end; what is saved goes through `blanking` to
 the `shelf`. When there is no room, or too much at once, the recorder says so and leaves sessions out; the watch goes on.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -20,7 +21,7 @@ from pcapdiag.capture.live import LiveBatch
 from pcapdiag.capture.ngblocks import EPB_FLAGS
 from pcapdiag.capture.records import Interface
 from pcapdiag.live.blanking import blanked
-from pcapdiag.live.events import Ended, Event
+from pcapdiag.live.events import Ended, Event, Pulse
 from pcapdiag.live.kept import Frame, Memory
 from pcapdiag.live.shelf import USUAL, Limits, Shelf
 from pcapdiag.live.watch import is_drop
@@ -80,6 +81,9 @@ class Recorder:
 
     def hear(self, event: Event) -> None:
         """Save a session, or forget it."""
+        if isinstance(event, Pulse):
+            with suppress(OSError):
+                self._shelf.tidy()
         if not isinstance(event, Ended) or not event.final:
             return
         judged = event.judged
@@ -116,7 +120,9 @@ class Recorder:
                 name, lambda file: _write_slice(file, frames, says, judged, dropped), self._tell(ended).encode("ascii")
             )
         except OSError as error:
-            self._say(f"nothing is saved in {self._directory} for now: {error.strerror or error}; the watch goes on")
+            self._say(
+                f"nothing is saved in {self._directory} for now: {error.strerror or error}; the watch goes on (make room, or change --save-size)"
+            )
             return before
         self._say(None)
         self.count += not before
@@ -156,11 +162,12 @@ def _write_slice(file: BinaryIO, frames: list[Frame], says: str, judged: Judged,
     writer = Writer(file, [says], f"pcapdiag {__version__}")
     for frame in frames:
         interface = Interface(0, frame.interface, frame.link, SNAPLEN, SECOND, 0)
-        direction = () if frame.outgoing < 0 else ((EPB_FLAGS, 2 if frame.outgoing else 1),)
+        direction = records.DIRECTIONS.get(frame.outgoing)
+        told = () if direction is None else ((EPB_FLAGS, direction),)
         writer.packet(
             0,
             records.Frame(
-                frame.number, frame.time_ns, interface, frame.time_ns, frame.octets, frame.wirelen, direction, (),
+                frame.number, frame.time_ns, interface, frame.time_ns, frame.octets, frame.wirelen, told, (),
                 len(frame.octets), True,
             ),
             frame.octets,

@@ -77,6 +77,14 @@ class Shelf:
             raise
         self._pairs[name] = octets, time.time()
         self._octets += octets
+        if octets > self._limits.octets:
+            self.remove(name)
+            raise OSError(errno.EFBIG, f"a session's files have {octets:,} octets, more than --save-size allows")
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Nothing too old stays, nor more than may be."""
+        self._remove_while(lambda written: self._octets > self._limits.octets or self._is_old(written))
 
     def remove(self, name: str) -> None:
         """Remove a pair, if it is there."""
@@ -101,13 +109,18 @@ class Shelf:
 
     def _make_room(self) -> None:
         """For one more pair. Raises `OSError` when the disk is nearly full of what is not ours."""
-        limits, now = self._limits, time.time()
-        while self._pairs:
-            name, (_, written) = next(iter(self._pairs.items()))
-            old = limits.age_s is not None and now - written > limits.age_s
-            if not old and self._octets <= limits.octets and len(self._pairs) < limits.sessions:
-                break
-            self.remove(name)
+        self._remove_while(lambda written: len(self._pairs) >= self._limits.sessions)
         disk = os.statvfs(self._directory)
         if disk.f_bavail * disk.f_frsize < min(LEAST_FREE, disk.f_blocks * disk.f_frsize // 20):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _is_old(self, written: float) -> bool:
+        return self._limits.age_s is not None and time.time() - written > self._limits.age_s
+
+    def _remove_while(self, too_much: Callable[[float], bool]) -> None:
+        """The oldest pairs; `too_much` is asked with when the oldest was written."""
+        while self._pairs:
+            name, (_, written) = next(iter(self._pairs.items()))
+            if not too_much(written):
+                break
+            self.remove(name)

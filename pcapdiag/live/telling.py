@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-from pcapdiag.analysis import Analysis, AnalysisBuilder, Judged, KeepDialogue, itself
+from pcapdiag.analysis import Analysis, AnalysisBuilder, Judged, KeepDialogue
 from pcapdiag.live.events import Ended
 from pcapdiag.model import CaptureInfo, Party
 from pcapdiag.pseudonym import Pseudonyms
@@ -29,8 +29,15 @@ class Teller:
 
     def json(self, ended: Ended) -> str:
         """A line of `pcapdiag.session/1`, with ``final``."""
-        analysis = self._alone(ended.judged)
-        dialogue = self.options.dialogue is not KeepDialogue.NONE
+        return self._json(ended, self.options.dialogue)
+
+    def whole(self, ended: Ended) -> str:
+        """The same with the whole conversation, whatever the reader of lines wants of it."""
+        return self._json(ended, KeepDialogue.ALL)
+
+    def _json(self, ended: Ended, keep: KeepDialogue) -> str:
+        analysis = self._alone(ended.judged, keep)
+        dialogue = keep is not KeepDialogue.NONE
         tell = partial(
             jsonl.line,
             paths=[analysis.captures[0].path],
@@ -42,7 +49,7 @@ class Teller:
 
     def line(self, ended: Ended) -> str:
         """``10:00:01.250  192.0.2.1:49152 > 198.51.100.25:25  dropped by the server, data (rst, likely)``"""
-        judged = next(iter(self._alone(ended.judged).sessions.each(itself)))
+        judged = next(iter(self._alone(ended.judged).sessions))
         verdict, connection = judged.verdict, judged.session.connection
         sure = [verdict.how.value] if verdict.dropped_by is not Party.NOBODY else []
         if verdict.strength is not None:
@@ -62,11 +69,9 @@ class Teller:
 
     def shown(self, judged: Judged) -> Judged:
         """The session as it may be shown, with its whole conversation."""
-        builder = AnalysisBuilder(KeepDialogue.ALL)
-        builder.add(judged)
-        return next(iter(redact(builder.finish([self.info()]), self.names).sessions))
+        return next(iter(self._alone(judged, KeepDialogue.ALL).sessions))
 
-    def _alone(self, judged: Judged) -> Analysis:
-        builder = AnalysisBuilder(self.options.dialogue)
+    def _alone(self, judged: Judged, dialogue: KeepDialogue | None = None) -> Analysis:
+        builder = AnalysisBuilder(dialogue or self.options.dialogue)
         builder.add(judged)
         return redact(builder.finish([self.info()]), self.names)

@@ -325,3 +325,20 @@ def test_explain_suggests_the_nearest() -> None:
     done = run("explain", "PD3O2")
     assert done.returncode == 2
     assert b"Did you mean PD302" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--save-size", "1G"], "--save-size says what --save DIR keeps"),
+        (["--save-age", "1h"], "--save-age says what --save DIR keeps"),
+        (["--save-all"], "--save-all says what --save DIR keeps"),
+        (["--details", "--format", "json"], "--details tells sessions in text"),
+        (["--duration", "999999d"], "'999999d' is more than ten years"),
+    ],
+)
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs the privilege to capture")
+def test_live_takes_no_option_that_would_do_nothing(arguments: list[str], says: str) -> None:
+    done = run("live", "-i", "lo", *arguments)
+    assert done.returncode == 2
+    assert says in done.stderr.decode()

@@ -142,7 +142,7 @@ def test_a_later_verdict_takes_the_place_of_the_first(tmp_path: Path) -> None:
     assert recorder.count == 1
 
 
-@pytest.mark.parametrize(("limits", "left"), [(Limits(sessions=2), 2), (Limits(octets=1), 1), (Limits(), 4)])
+@pytest.mark.parametrize(("limits", "left"), [(Limits(sessions=2), 2), (Limits(octets=1), 0), (Limits(), 4)])
 def test_the_oldest_goes_when_there_is_too_much_and_nothing_of_others(
     tmp_path: Path, limits: Limits, left: int
 ) -> None:
