@@ -17,8 +17,8 @@ from typing import Protocol
 import numpy as np
 
 from pcapdiag.capture.columns import IDENT, Columns, Wanted
-from pcapdiag.capture.frames import TAIL, FrameBlock
-from pcapdiag.capture.table import PacketTable
+from pcapdiag.capture.frames import FrameBlock
+from pcapdiag.capture.table import PacketTable, silence
 from pcapdiag.errors import LiveError
 from pcapdiag.model import CaptureInfo, Note
 
@@ -212,7 +212,7 @@ class LiveCapture:
 
     def _batch(self, blocks: list[FrameBlock], until_ns: int, set_ns: int) -> LiveBatch:
         if not blocks:
-            return LiveBatch(nothing(until_ns), None, set_ns)
+            return LiveBatch(silence(until_ns), None, set_ns)
         frames = blocks[0] if len(blocks) == 1 else joined(blocks)
         frames = _numbered(frames, self.packets + 1, in_order=not set_ns)
         self.packets += len(frames)
@@ -255,19 +255,6 @@ def _numbered(block: FrameBlock, first: int, *, in_order: bool) -> FrameBlock:
     return FrameBlock(
         block.buffer, numbers, block.at[order], block.caplen[order], block.wirelen[order], block.time_ns[order],
         block.interface[order], block.link[order], block.outgoing[order],
-    )  # fmt: skip
-
-
-def nothing(until_ns: int) -> PacketTable:
-    """A batch of silence."""
-    none = np.zeros(0, np.int64)
-    u16, i32, u32, u8 = none.astype(np.uint16), none.astype(np.int32), none.astype(np.uint32), none.astype(np.uint8)
-    ends = np.zeros((0, 2), np.uint64)
-    return PacketTable(
-        octets=bytes(TAIL), until_ns=until_ns, capture=u16, frame_number=none, time_ns=none, interface=u16,
-        outgoing=none.astype(np.int8), frame_len=i32, src=ends, dst=ends, ttl=u8, ip_id=i32,
-        dont_fragment=none.astype(np.bool_), srcport=u16, dstport=u16, seq=u32, ack=u32, flags=u8, window=u16,
-        seg_len=i32, payload_at=none, payload_len=i32, ip_at=none, tcp_at=none, tsval=none, tsecr=none,
     )  # fmt: skip
 
 

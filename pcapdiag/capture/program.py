@@ -27,7 +27,6 @@ from pcapdiag.capture.source import STDIN, Source
 from pcapdiag.errors import CaptureError, CaptureProgramFailed, LiveCaptureDenied, UsageError
 from pcapdiag.model import Note
 
-PROGRAMS = ("dumpcap", "tcpdump")
 DELAY_NS = 250_000_000
 """A packet usually comes out of the pipe sooner. One that does not is none the worse: its time is its own."""
 PATIENCE_S = 3.0

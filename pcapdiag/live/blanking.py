@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pcapdiag.analysis import Judged
+from pcapdiag.capture.table import SYN
 from pcapdiag.live.kept import Frame
+from pcapdiag.slices.checksums import total, updated
 from pcapdiag.smtp.dialogue import Command
+from pcapdiag.tcp.seq import MASK, distance
 
 SHOWN = 256
-_SYN = 0x02
-_MASK = 0xFFFFFFFF
 _BLANK = bytes(octet if octet in b"\r\n" else ord("x") for octet in range(256))
 _CHECKSUM = 16
 
@@ -28,7 +29,7 @@ def blanked(frames: list[Frame], judged: Judged) -> Iterator[Frame]:
     if dialogue.tls is not None and dialogue.tls.implicit:
         yield from frames
         return
-    base = next((frame.seq + 1 for frame in frames if frame.sender == client and frame.flags & _SYN), None)
+    base = next((frame.seq + 1 for frame in frames if frame.sender == client and frame.flags & SYN), None)
     ciphered = None
     if dialogue.tls is not None:
         starts = [
@@ -41,14 +42,14 @@ def blanked(frames: list[Frame], judged: Judged) -> Iterator[Frame]:
         if (
             frame.sender != client
             or size <= 0
-            or frame.flags & _SYN
-            or (ciphered is not None and (frame.seq - ciphered) & _MASK < 1 << 31)
+            or frame.flags & SYN
+            or (ciphered is not None and distance(frame.seq, ciphered) >= 0)
         ):
             yield frame
         elif base is None:  # where in the stream it stands is not known
             yield _rewritten(frame, [(0, min(size, SHOWN // 8))])
         else:
-            offset = (frame.seq - base) & _MASK
+            offset = (frame.seq - base) & MASK
             yield _rewritten(frame, [(begin - offset, end - offset) for begin, end in shown])
 
 
@@ -81,12 +82,6 @@ def _rewritten(frame: Frame, shown: list[Stretch]) -> Frame:
     octets = bytearray(frame.octets)
     octets[frame.payload_at :] = after
     at = frame.tcp_at + _CHECKSUM
-    # RFC 1624 (3): HC' = ~(~HC + ~m + m'), over all words of the payload, which begins at an even place.
-    total = (~int.from_bytes(octets[at : at + 2]) & 0xFFFF) + _sum(after) + 0xFFFF - _sum(before) % 0xFFFF
-    octets[at : at + 2] = (~(total % 0xFFFF) & 0xFFFF).to_bytes(2)
+    checksum = int.from_bytes(octets[at : at + 2])  # the payload begins at an even place of what it covers
+    octets[at : at + 2] = updated(checksum, total(before), total(bytes(after))).to_bytes(2)
     return frame._replace(octets=bytes(octets))
-
-
-def _sum(octets: bytes | bytearray) -> int:
-    """Of all 16-bit words; modulo 0xFFFF it is the ones' complement sum."""
-    return int.from_bytes(bytes(octets) + bytes(len(octets) % 2)) % 0xFFFF

@@ -59,7 +59,6 @@ class _Frames:
         self.between: list[Frame] = []
         self.tail: deque[Frame] = deque()
         self.octets = self.head_octets = self.tail_octets = 0
-        self.left_out = 0
         self.last_ns = 0
 
     def add(self, frame: Frame) -> int:
@@ -82,7 +81,6 @@ class _Frames:
         self.tail_octets -= size
         self.octets -= size
         if len(self.between) >= MOST_BETWEEN:
-            self.left_out += 1
             return
         if frame.payload_at:
             frame = frame._replace(octets=frame.octets[: frame.payload_at + STUMP])

@@ -6,8 +6,8 @@ import os
 import socket
 from contextlib import suppress
 
-from pcapdiag.live.events import Ended, Event, Pulse
-from pcapdiag.live.watch import is_drop
+from pcapdiag.live.events import Event, Pulse
+from pcapdiag.live.listening import Tally
 from pcapdiag.report.words import count
 
 
@@ -18,7 +18,7 @@ class Notifier:
         # Not for the commands that we run: they are no part of the service's state.
         self._address = os.environ.pop("NOTIFY_SOCKET", "")
         os.environ.pop("WATCHDOG_USEC", None)
-        self._sessions = self._dropped = 0
+        self._tally = Tally(None, until_drop=False)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) if self._address else None
         if self._socket is not None:
             self._socket.setblocking(False)
@@ -29,14 +29,12 @@ class Notifier:
 
     def hear(self, event: Event) -> None:
         """A pulse comes once a second, as long as batches are judged: that is what the watchdog watches."""
-        if isinstance(event, Ended) and event.final and not event.again:
-            self._sessions += 1
-            self._dropped += is_drop(event.judged)
-        elif isinstance(event, Pulse):
+        self._tally.hear(event)
+        if isinstance(event, Pulse):
             lost = "" if not event.dropped else f", {count(event.dropped, 'packet')} lost"
             down = f", down: {' '.join(event.down)}" if event.down else ""
-            open_, ended = count(event.open, "connection"), count(self._sessions, "session")
-            says = f"{open_} open, {ended} ended, {self._dropped} dropped{lost}{down}"
+            open_, ended = count(event.open, "connection"), count(self._tally.sessions, "session")
+            says = f"{open_} open, {ended} ended, {self._tally.dropped} dropped{lost}{down}"
             self._say(f"WATCHDOG=1\nSTATUS={says}")
 
     def stopping(self) -> None:

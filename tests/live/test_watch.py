@@ -13,8 +13,8 @@ import pytest
 from pcapdiag import analyze
 from pcapdiag.analysis import Judged, KeepDialogue
 from pcapdiag.capture import open_captures
-from pcapdiag.capture.live import LiveBatch, nothing
-from pcapdiag.capture.table import PacketTable
+from pcapdiag.capture.live import LiveBatch
+from pcapdiag.capture.table import PacketTable, silence
 from pcapdiag.live.events import Ended, Event, Opened, Pulse
 from pcapdiag.live.watch import Watch, is_drop
 from pcapdiag.model import How
@@ -52,7 +52,7 @@ class Clock:
         began = self.now_ns
         while self.now_ns < began + seconds * SECOND:
             self.now_ns += int(step * SECOND)
-            for event in self.watch.take(LiveBatch(nothing(self.now_ns), None)):
+            for event in self.watch.take(LiveBatch(silence(self.now_ns), None)):
                 yield (self.now_ns - began) / SECOND, event
 
 

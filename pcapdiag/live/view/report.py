@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pcapdiag.analysis import Judged
 from pcapdiag.live.telling import Teller
 from pcapdiag.live.view.board import Row
 from pcapdiag.report.clock import Clock
@@ -17,7 +18,8 @@ class Report:
         self.row, self.first = row, 0
         self._teller = teller
         self._told: list[str] = []
-        self._told_of: object = None
+        self._told_of: Judged | None = None
+        self._told_width = 0
 
     def look(self, row: Row | None) -> None:
         """Its row by now; None: it is no longer kept, and stays as it was."""
@@ -39,12 +41,11 @@ class Report:
         judged = self.row.judged
         if judged is None:
             return ["A moment, please: it is looked at once a second."]
-        known = (id(judged), width)
-        if self._told_of != known:
+        if self._told_of is not judged or self._told_width != width:
             options = self._teller.options
             style = Style(width=width, colour=options.colour, unicode=options.unicode)
             details = Details(style, Clock(options.zone), [self._teller.info().path])
             ladder = list(details.conversation(judged, whole=True))[1:]
             self._told = [*ladder, "", *details.tell(judged, ladder=False, whole=True, summary=True)]
-            self._told_of = known
+            self._told_of, self._told_width = judged, width
         return self._told
