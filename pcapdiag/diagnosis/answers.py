@@ -57,13 +57,11 @@ def server_closed(connection: Connection) -> bool:
     )
 
 
-def all_had(connection: Connection, replies: Iterable[Reply | None]) -> bool:
+def all_acknowledged(connection: Connection, replies: Iterable[Reply | None]) -> bool:
     """Each of the replies was seen, all of it, and the client's TCP acknowledged it."""
     acked = connection.halves[1].acked
-    for reply in replies:
-        if reply is None or not reply.complete or reply.end > acked:
-            return False
-    return True
+    lacking = [reply for reply in replies if reply is None or not reply.complete or reply.end > acked]
+    return not lacking
 
 
 def hardly_lost(connection: Connection, reply: Reply) -> bool:
@@ -90,7 +88,7 @@ def all_answered(session: Session, exchanges: tuple[Exchange, ...], quit_: Excha
     """
     connection = session.connection
     unknown = connection.midway or connection.halves[0].missing
-    if not unknown and all_had(connection, [each.reply for each in exchanges]):  # nearly always
+    if not unknown and all_acknowledged(connection, [each.reply for each in exchanges]):  # nearly always
         return True
     entries = session.dialogue.entries
     until = _place(entries, quit_.command)
@@ -100,7 +98,7 @@ def all_answered(session: Session, exchanges: tuple[Exchange, ...], quit_: Excha
         return goodbye_heard(connection, quit_.command, quit_.reply)
     for each in reversed(exchanges):
         if each.reply is not None:
-            if not all_had(connection, (each.reply,)) and not hardly_lost(connection, each.reply):
+            if not all_acknowledged(connection, (each.reply,)) and not hardly_lost(connection, each.reply):
                 return False
         elif not connection.halves[1].packets or not any(
             _hole(entry) for entry in entries[_place(entries, each.command) + 1 : until]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pcapdiag.diagnosis.answers import all_had
+from pcapdiag.diagnosis.answers import all_acknowledged
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.model import How, Impact, Party, Says, Side, Stage, Wire
 from pcapdiag.smtp.dialogue import MailTransaction, OddKind, Reply
@@ -57,7 +57,7 @@ def refusal(see: Observation, party: Party, how: How, *, benign: bool) -> Says:
 def _of_message(see: Observation, message: MailTransaction, dropped: bool, how: How) -> Impact:
     refused = [each.reply for each in message.recipients if each.reply is not None and each.reply.code >= 400]
     if message.complete:
-        if message.reply is None or not all_had(see.connection, (message.reply,)):
+        if message.reply is None or not all_acknowledged(see.connection, (message.reply,)):
             # a QUIT that counts: it was answered, and the capture holds no more than that
             return Impact.UNKNOWN if how is How.QUIT else Impact.DUPLICATE_RISK
         if see.dialogue.lmtp and any(each.accepted and each.final is None for each in message.recipients):
@@ -71,7 +71,7 @@ def _of_message(see: Observation, message: MailTransaction, dropped: bool, how: 
         answers += [
             reply
             for reply in _replies_to_content(see, message)
-            if reply.code >= 400 and all_had(see.connection, (reply,))
+            if reply.code >= 400 and all_acknowledged(see.connection, (reply,))
         ]
     if how is How.OPEN:
         return _worst(answers) if answers else Impact.UNKNOWN

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pcapdiag.diagnosis.answers import all_had, fin_unseen
+from pcapdiag.diagnosis.answers import all_acknowledged, fin_unseen
 from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.impact import refusal
 from pcapdiag.diagnosis.observe import Observation
@@ -77,4 +77,6 @@ def _all_captured(see: Observation) -> bool:
     client, server = see.connection.halves
     if not see.connection.handshake.syns or client.missing or server.missing or fin_unseen(see.connection):
         return False
-    return all_had(see.connection, [reply for command, reply, _ in see.dialogue.exchanges if command.verb != b"QUIT"])
+    return all_acknowledged(
+        see.connection, [reply for command, reply, _ in see.dialogue.exchanges if command.verb != b"QUIT"]
+    )
