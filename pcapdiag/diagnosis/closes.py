@@ -111,10 +111,10 @@ def _missed_fin(connection: Connection, side: Side) -> Close | None:
     for fin in connection.closing.fins:
         if fin.side is side:
             return None
-    end = connection.half(side).octets
-    if not connection.half(side.other).packets:
+    end, other = connection.half(side).octets, connection.half(side.other)
+    if not other.packets:
         return None
-    acks = [seg for seg in connection.segments if seg.side is side.other and seg.ack is not None and not seg.is_rst]
+    acks = [seg for seg in connection.segments if seg.side is not side and seg.ack is not None and not seg.is_rst]
     beyond = [seg for seg in acks if seg.ack is not None and seg.ack > end]
     if not beyond or any(seg.ack != end + 1 for seg in beyond) or denials(connection, side, end):
         return None

@@ -28,13 +28,16 @@ class Doubt(NamedTuple):
 def doubt_about(see: Observation, party: Party | None) -> Doubt | None:
     """The gravest doubt that this capture casts on a claim about `party`, if any."""
     drops = see.around.capture_drops or 0
-    missing = sum(half.missing for half in see.connection.halves)
+    client, server = see.connection.halves
+    missing = client.missing + server.missing
     if drops:
         says = f"the capture lost packets ({drops} by its own count): an earlier close may be among them"
         return Doubt(says, True, orderly=False)
-    if not see.dialogue.recognised and any(half.cut for half in see.connection.halves):
+    if not see.dialogue.recognised and (client.cut or server.cut):
         return Doubt("the packets were cut so short that nothing could be read of what was said", True)
-    if party is not Party.PATH and all(half.packets for half in see.connection.halves):
+    if not (missing or client.cut or see.connection.midway):
+        return None
+    if party is not Party.PATH and client.packets and server.packets:
         late = next((side for side in Side if _missing_at_the_end(see, side)), None)
         if late is not None:
             return Doubt(f"the capture missed octets of the {late.value}, and none that came after them", True)

@@ -94,7 +94,9 @@ def _replies_to_content(see: Observation, message: MailTransaction) -> list[Repl
         if each.command.verb in (b"DATA", b"BDAT") and each.command.offset > begun.offset
     ]
     odd = {each.at for each in see.dialogue.oddities if each.kind is OddKind.EARLY_REPLY_IN_BODY}
-    early = [reply for reply in see.replies if reply.at in odd and reply.code != 421 and reply.at > begun.at]
+    early = (
+        [reply for reply in see.replies if reply.at in odd and reply.code != 421 and reply.at > begun.at] if odd else []
+    )
     return [reply for reply in asked if reply is not None] + early
 
 

@@ -20,13 +20,15 @@ from pcapdiag.model import How, Party, Says, Side, Strength
 from pcapdiag.session import Session, Surroundings
 
 SILENT_NS = 60_000_000_000
+NOBODY, QUIT = Party.NOBODY, How.QUIT
+"""What most sessions end with: bound once, since Python 3.11 looks members of an `Enum` up slowly."""
 RANK = {Strength.PROVEN: 3, Strength.LIKELY: 2, Strength.POSSIBLE: 1, None: 0}
 
 
 def judge(session: Session, around: Surroundings) -> Verdict:
     """The verdict about one session, from frames up to its end."""
     see = Observation(session, around)
-    findings = [finding for rule in rules_for(see.ending.kind) for finding in rule.findings(see)]
+    findings = [rule.finding(claim) for rule in rules_for(see.ending.kind) for claim in rule.check(see)]
     claims = [finding for finding in findings if finding.party is not None]
     context = tuple(finding for finding in findings if finding.party is None)
     left, superseded = _supersede(claims)
@@ -46,14 +48,15 @@ def _supersede(claims: list[Finding]) -> tuple[list[Finding], tuple[Finding, ...
 def _choose(left: list[Finding]) -> tuple[Finding | None, tuple[Finding, ...], Says]:
     if not left:
         return None, (), ("no rule recognised how this session ended",)
+    if len(left) == 1:
+        return left[0], (), (f"{left[0].rule}: the only rule that fits",)
     best = max(RANK[claim.strength] for claim in left)
     top = [claim for claim in left if RANK[claim.strength] == best]
     if len({claim.party for claim in top}) > 1:
         names = " and ".join(sorted(PARTY_WORDS[claim.party] for claim in top if claim.party is not None))
         return None, tuple(left), (f"equally strong claims name {names}",)
     others = tuple(claim for claim in left if claim is not top[0])
-    why = "the only rule that fits" if not others else "the strongest claim"
-    return top[0], others, (f"{top[0].rule}: {why}",)
+    return top[0], others, (f"{top[0].rule}: the strongest claim",)
 
 
 def _nothing(see: Observation, others: tuple[Finding, ...]) -> Finding:
@@ -95,6 +98,20 @@ def _tempered(see: Observation, finding: Finding) -> Finding:
     )
 
 
+def _stalled_by(see: Observation, finding: Finding) -> Party | None:
+    """Whose silence made the closer act."""
+    if finding.stalled_by is not None or finding.benign:
+        return finding.stalled_by
+    if finding.party is Party.CLIENT:
+        return see.stalled(Side.CLIENT)
+    return see.stalled(Side.SERVER) if finding.party is Party.SERVER else None
+
+
+def _silent(how: How, waited_ns: int | None) -> bool:
+    """Still open, and nobody has said anything for long."""
+    return how is How.OPEN and waited_ns is not None and waited_ns > SILENT_NS
+
+
 def _harmless(see: Observation, party: Party) -> bool:
     """A scanner's visit, or a host's close without QUIT after all mail was answered."""
     return see.scanner or (party in (Party.CLIENT, Party.SERVER) and see.everything_answered)
@@ -124,16 +141,15 @@ def _verdict(
     party = finding.party or Party.UNDETERMINED
     how = finding.how or How.OPEN
     stage, owing = (finding.stage, finding.owing) if finding.stage is not None else see.position
-    orderly = party is Party.NOBODY and how is How.QUIT
+    nobody = party is NOBODY
+    orderly = nobody and how is QUIT
     waited = see.waited_ns
-    closer = {Party.CLIENT: Side.CLIENT, Party.SERVER: Side.SERVER}.get(party)
-    stalled = finding.stalled_by or (see.stalled(closer) if closer is not None and not finding.benign else None)
-    silent = how is How.OPEN and (waited or 0) > SILENT_NS
+    stalled = _stalled_by(see, finding)
     place = see.place
-    settled = finding.strength is Strength.PROVEN or (party is Party.NOBODY and how is How.QUIT) or finding.benign
+    settled = orderly or finding.benign or finding.strength is Strength.PROVEN
     command, where = (None, ()) if settled else next_capture(see.session, place.vantage)
     steps = finding.next_steps if settled else (*finding.next_steps, where)
-    also = tuple(each for each in finding.could_also_be if each is not party)
+    also = tuple([each for each in finding.could_also_be if each is not party])
     return Verdict(
         dropped_by=party,
         could_also_be=also,
@@ -144,7 +160,7 @@ def _verdict(
         stalled_by=stalled if stalled is not party else None,
         strength=finding.strength,
         impact=impact_of(see, party, how, stage, finding.benign),
-        attention=silent if party is Party.NOBODY else not (finding.benign or _harmless(see, party)),
+        attention=_silent(how, waited) if nobody else not (finding.benign or _harmless(see, party)),
         end=finding.end or see.ending.at,
         rule=finding.rule,
         summary=_no_surer(finding, also),
@@ -152,7 +168,7 @@ def _verdict(
         against=finding.against,
         next_steps=steps,
         next_capture=command,
-        forged=frozenset(moment for each in (finding, *context) for moment in each.forged),
+        forged=frozenset([moment for each in (finding, *context) for moment in each.forged]),
         findings=context,
         others=others,
         superseded=superseded,

@@ -43,8 +43,8 @@ class Observation:
         self.position: tuple[Stage, Side | None] = self._position()
         """Stage and whose turn it was when the session ended (docs/reference/verdict.md, section 2)."""
         self.stage, self.owing = self.position
-        self.replies: tuple[Reply, ...] = self._replies()
-        """Replies seen up to the end, in order; of those that its FIN overtook on the way, too."""
+        self.refusals: list[Reply] = self._refusals()
+        """Replies seen up to the end with which the server refused something (4xx, 5xx), in order."""
         self.waited_ns: int | None = self._waited_ns()
         """From the last news to the end; of an open session to the end of the capture."""
 
@@ -208,18 +208,22 @@ class Observation:
 
     # --- What was said ---
 
-    def _replies(self) -> tuple[Reply, ...]:
-        until, fin = self.ending.at, self.ending.fin
-        sent = fin.offset if fin is not None and fin.side is Side.SERVER else 0
-        entries = self.dialogue.entries
-        return tuple(
-            [entry for entry in entries if isinstance(entry, Reply) and (entry.at <= until or entry.end <= sent)]
-        )
-
     @cached_property
-    def refusals(self) -> list[Reply]:
-        """Of these, those with which the server refused something (4xx, 5xx)."""
-        return [reply for reply in self.replies if reply.code >= 400]
+    def replies(self) -> list[Reply]:
+        """Replies seen up to the end, in order."""
+        return [entry for entry in self.dialogue.entries if isinstance(entry, Reply) and self._by_the_end(entry)]
+
+    def _refusals(self) -> list[Reply]:
+        found = [entry for entry in self.dialogue.entries if isinstance(entry, Reply) and entry.code >= 400]
+        return [reply for reply in found if self._by_the_end(reply)]
+
+    def _by_the_end(self, reply: Reply) -> bool:
+        """It came before the end, or was sent before the server's FIN, which overtook it on the way."""
+        ending = self.ending
+        if reply.at <= ending.at:
+            return True
+        fin = ending.fin
+        return fin is not None and fin.side is Side.SERVER and reply.end <= fin.offset
 
     @property
     def last_reply(self) -> Reply | None:

@@ -59,12 +59,9 @@ class Rule(NamedTuple):
     check: Check
     doc: str
 
-    def findings(self, see: Observation) -> list[Finding]:
-        """Every claim of the rule about one session."""
-        return [
-            Finding(self.id, self.title, claim.summary, claim.evidence, claim.against, self.party, *claim[3:])
-            for claim in self.check(see)
-        ]
+    def finding(self, claim: Claim) -> Finding:
+        """A claim of this rule, with its name to it."""
+        return Finding(self.id, self.title, claim.summary, claim.evidence, claim.against, self.party, *claim[3:])
 
 
 class RuleDoc(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pcapdiag.diagnosis.verdict import Evidence
-from pcapdiag.model import Duration, Side, Vantage
+from pcapdiag.model import Duration, Vantage
 from pcapdiag.session import Session, Surroundings
 from pcapdiag.tcp.connection import Connection
 
@@ -26,90 +26,63 @@ class Place(NamedTuple):
     evidence: tuple[Evidence, ...]
 
 
+Sign = tuple[Vantage, Evidence]
+"""What one sign says, and the frames that show it."""
+
+
 def infer(session: Session, around: Surroundings) -> Place:
     """Where the capture was taken: said by the user, else inferred when all signs agree."""
     if around.captured_at is not None:
         return Place(around.captured_at, (Evidence(("said by --captured-at",)),))
-    signs = [*_by_ttl(session.connection), *_by_legs(session.connection), *_by_offload(session.connection)]
-    places = {place for place, _ in signs}
-    if len(places) == 1:
-        return Place(places.pop(), tuple(evidence for _, evidence in signs))
-    return Place(None, ())
+    connection = session.connection
+    signs = [sign for sign in (_by_ttl(connection), _by_legs(connection), _by_offload(connection)) if sign is not None]
+    if not signs:
+        return Place(None, ())
+    vantage = signs[0][0]
+    for other, _ in signs[1:]:
+        if other is not vantage:
+            return Place(None, ())
+    return Place(vantage, tuple([evidence for _, evidence in signs]))
 
 
-def _by_ttl(connection: Connection) -> list[tuple[Vantage, Evidence]]:
-    ttls = [half.ttls[0][0] if len(half.ttls) == 1 else None for half in connection.halves]
-    if None in ttls or connection.duplicates:
-        return []
-    client, server = ttls
-    fresh = (client in INITIAL_TTLS, server in INITIAL_TTLS)
-    if fresh == (True, False):
-        return [
-            (
-                Vantage.CLIENT,
-                Evidence(
-                    (f"the client's packets still have their initial TTL {client}, the server's arrive with {server}",)
-                ),
-            )
-        ]
-    if fresh == (False, True):
-        return [
-            (
-                Vantage.SERVER,
-                Evidence(
-                    (f"the server's packets still have their initial TTL {server}, the client's arrive with {client}",)
-                ),
-            )
-        ]
-    if fresh == (False, False):
-        return [
-            (Vantage.MIDDLE, Evidence((f"both sides' packets arrive with decremented TTLs, {client} and {server}",)))
-        ]
-    return []
+def _by_ttl(connection: Connection) -> Sign | None:
+    client, server = connection.halves
+    if len(client.ttls) != 1 or len(server.ttls) != 1 or connection.duplicates:
+        return None
+    own, other = client.ttls[0][0], server.ttls[0][0]
+    if own in INITIAL_TTLS:
+        if other in INITIAL_TTLS:
+            return None
+        says = f"the client's packets still have their initial TTL {own}, the server's arrive with {other}"
+        return Vantage.CLIENT, Evidence((says,))
+    if other in INITIAL_TTLS:
+        says = f"the server's packets still have their initial TTL {other}, the client's arrive with {own}"
+        return Vantage.SERVER, Evidence((says,))
+    return Vantage.MIDDLE, Evidence((f"both sides' packets arrive with decremented TTLs, {own} and {other}",))
 
 
-def _by_legs(connection: Connection) -> list[tuple[Vantage, Evidence]]:
+def _by_legs(connection: Connection) -> Sign | None:
     handshake = connection.handshake
-    near, far = handshake.client_leg_ns, handshake.server_leg_ns
-    if near is None or far is None or not handshake.complete:
-        return []
-    frames = (handshake.syns[0], handshake.synacks[0], handshake.complete)
-    if near < INSTANT_NS and far > RATIO * max(near, 1) and far > INSTANT_NS:
-        return [
-            (
-                Vantage.CLIENT,
-                Evidence(
-                    ("the client's leg of the handshake took ", Duration(near), ", the server's ", Duration(far)),
-                    frames,
-                ),
-            )
-        ]
-    if far < INSTANT_NS and near > RATIO * max(far, 1) and near > INSTANT_NS:
-        return [
-            (
-                Vantage.SERVER,
-                Evidence(
-                    ("the server's leg of the handshake took ", Duration(far), ", the client's ", Duration(near)),
-                    frames,
-                ),
-            )
-        ]
-    return []
+    client, server = handshake.client_leg_ns, handshake.server_leg_ns
+    if client is None or server is None or not handshake.complete:
+        return None
+    near, far = (client, server) if client < server else (server, client)
+    if near >= INSTANT_NS or far <= INSTANT_NS or far <= RATIO * max(near, 1):
+        return None
+    place, its, others = (
+        (Vantage.CLIENT, "client", "server") if client < server else (Vantage.SERVER, "server", "client")
+    )
+    says = (f"the {its}'s leg of the handshake took ", Duration(near), f", the {others}'s ", Duration(far))
+    return place, Evidence(says, (handshake.syns[0], handshake.synacks[0], handshake.complete))
 
 
-def _by_offload(connection: Connection) -> list[tuple[Vantage, Evidence]]:
-    large = [half for half in connection.halves if half.super_packets]
-    if len(large) != 1:
-        return []
-    side = large[0].side
-    place = Vantage.CLIENT if side is Side.CLIENT else Vantage.SERVER
-    return [
-        (
-            place,
-            Evidence(
-                (
-                    f"{large[0].super_packets} packets of the {side.value} are larger than its segment size: captured before its own network card cut them",
-                )
-            ),
-        )
-    ]
+def _by_offload(connection: Connection) -> Sign | None:
+    client, server = connection.halves
+    if bool(client.super_packets) is bool(server.super_packets):
+        return None
+    half = client if client.super_packets else server
+    says = (
+        f"{half.super_packets} packets of the {half.side.value} are larger than its segment size: captured before its own"
+        " network card cut them"
+    )
+    return Vantage.CLIENT if half is client else Vantage.SERVER, Evidence((says,))
