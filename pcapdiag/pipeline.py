@@ -150,7 +150,7 @@ def judged_in(captures: CaptureSet, job: Job, share: tuple[int, int]) -> Iterato
     """The sessions of all traces as they end (of this share of the connections), judged."""
     numbering = numbers_by_batch() if job.ports is None or share[1] > 1 else partial(_next_number, count(1))
     for trace in captures.traces:
-        for session, around in sessions_of(trace, captures, job.ports, job.captured_at, numbering, share):
+        for session, around in sessions_of(trace, job.ports, job.captured_at, numbering, share):
             yield Judged(session.connection.serial, session, judge(session, around))
 
 
@@ -161,7 +161,6 @@ def _next_number(counted: Iterator[int], batch: int) -> int:
 
 def sessions_of(
     trace: Trace,
-    captures: CaptureSet,
     ports: frozenset[int] | None,
     captured_at: Vantage | None,
     numbering: Callable[[int], int],
@@ -179,12 +178,7 @@ def sessions_of(
     )
 
     def drain() -> Iterator[tuple[Session, Surroundings]]:
-        drops = (
-            [info.dropped_by_capture for info in captures.infos() if info.dropped_by_capture is not None]
-            if ended
-            else []
-        )
-        around = Surroundings(tracker.hosts, captured_at, ports or DEFAULT_PORTS, sum(drops) if drops else None)
+        around = Surroundings(tracker.hosts, captured_at, ports or DEFAULT_PORTS, trace.dropped)
         for connection, observer in ended:
             session = session_of(connection, observer, ports)
             if session is not None:

@@ -126,6 +126,7 @@ class TsharkFile:
         self.first_ns, self.last_ns = info.first_time_ns, info.last_time_ns
         self.kind = info.link_types
         self.total: int | None = Path(path).stat().st_size
+        self.dropped: int | None = None  # tshark does not tell
 
     @property
     def packets(self) -> int | None:

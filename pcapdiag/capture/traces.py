@@ -6,9 +6,10 @@ Files are grouped while they are read, because the time at which a file ends is 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 from pcapdiag.capture.columns import Wanted
@@ -35,13 +36,20 @@ NAMED = 5
 class Trace:
     """Batches of one trace, in time order but for the disorder of its files."""
 
-    def __init__(self, index: int, batches: Iterator[PacketTable]) -> None:
+    def __init__(self, index: int, batches: Iterator[PacketTable], files: Sequence[Member]) -> None:
         self.index = index
         self._batches = batches
+        self._files = files
 
     def batches(self) -> Iterator[PacketTable]:
         """Once only."""
         return self._batches
+
+    @property
+    def dropped(self) -> int | None:
+        """Packets that its files, as far as they were read, say were lost; None when none of them says anything."""
+        said = [file.dropped for file in self._files if file.dropped is not None]
+        return sum(said) if said else None
 
 
 class CaptureSet:
@@ -72,7 +80,7 @@ class CaptureSet:
         while waiting:
             members: list[Member] = []
             batches = (self._together if self._merge else self._chain)(waiting, members)
-            yield Trace(index, batches)
+            yield Trace(index, batches, members)
             for _ in batches:  # whatever was left: the end of this trace decides which files belong to it
                 pass
             self._trace_of |= {id(file): index for file in members}
@@ -123,24 +131,31 @@ def _first(file: Member) -> int:
 
 
 def _following(file: Member, waiting: list[Member]) -> Member | None:
-    """The file that goes on where this one ended: the same link types, no overlap, no long pause; a ring's name first."""
+    """The file that goes on where this one ended: the same link types, no overlap, no long pause; a ring's name first.
+
+    `waiting` is in the order of first times.
+    """
     end = file.last_ns
     if end is None:
         return None
-    candidates: list[tuple[bool, int, Member]] = []
-    for other in waiting:
-        if other.first_ns is None or other.kind != file.kind:
-            continue
-        ring = _ring(other) == _ring(file)
-        if -OVERLAP_NS <= other.first_ns - end <= (RING_PAUSE_NS if ring else PAUSE_NS):
-            candidates.append((not ring, other.first_ns, other))
-    return min(candidates, key=lambda candidate: candidate[:2], default=(True, 0, None))[2]
+    kind, ring = file.kind, _ring(file.path)
+    stranger: Member | None = None
+    for other in waiting[bisect_left(waiting, end - OVERLAP_NS, key=_first) :]:
+        pause = _first(other) - end
+        if pause > RING_PAUSE_NS:
+            break
+        if _ring(other.path) == ring:
+            if other.kind == kind:
+                return other
+        elif stranger is None and pause <= PAUSE_NS and other.kind == kind:
+            stranger = other
+    return stranger
 
 
-def _ring(file: Member) -> tuple[str, str]:
+@lru_cache(maxsize=1 << 16)
+def _ring(path: str) -> tuple[str, str]:
     """What the files of a ring have in common: the directory, and the name but for its digits."""
-    path = Path(file.path)
-    return str(path.parent), re.sub(r"\d+", "0", path.name)
+    return str(Path(path).parent), re.sub(r"\d+", "0", Path(path).name)
 
 
 def _names(files: list[Member]) -> str:
