@@ -24,7 +24,6 @@ from pcapdiag.garbage import collected_rarely
 from pcapdiag.model import Endpoint, Vantage
 from pcapdiag.parts import Here, Part, numbers_by_batch, weave
 from pcapdiag.session import Session, Surroundings
-from pcapdiag.shares import Elsewhere
 from pcapdiag.smtp.dialogue import Dialogue
 from pcapdiag.smtp.observer import SmtpObserver
 from pcapdiag.tcp.connection import Connection
@@ -101,6 +100,8 @@ def analyze(
             builder.add(judged)
         return builder.finish(captures.infos(), _errors(captures))
     # In shares, or on any port, it is known at the end only which connections are sessions, and so their numbers.
+    from pcapdiag.shares import Elsewhere  # noqa: PLC0415 - to import multiprocessing takes longer than a small capture
+
     others = [Elsewhere(partial(part_of, job, share, shares)) for share in range(1, shares)]
     own = part_of(job, 0, shares, captures)
     if any(packets != own.packets for other in others for packets in other.ask(Part.read)):

@@ -165,6 +165,8 @@ def address_text(high: int, low: int) -> str:
 
 def distinct(column: npt.NDArray[np.integer]) -> list[int]:
     """The values of a column, ascending. Nearly always there is one, and no need to sort."""
-    values = column[:1] if len(column) and (column == column[0]).all() else np.unique(column)
-    found: list[int] = values.tolist()
+    if len(column) and (column == column[0]).all():
+        return [int(column[0])]
+    ordered = np.sort(column)  # np.unique would import numpy.ma, for longer than a small capture takes
+    found: list[int] = ordered[np.append(ordered[1:] != ordered[:-1], True)[: len(ordered)]].tolist()
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -63,7 +62,9 @@ class Output:
     @property
     def width(self) -> int:
         """COLUMNS, or the terminal's width, or 80."""
-        return shutil.get_terminal_size((80, 24)).columns
+        from shutil import get_terminal_size
+
+        return get_terminal_size((80, 24)).columns
 
     @property
     def unicode(self) -> bool:

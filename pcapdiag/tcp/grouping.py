@@ -7,7 +7,7 @@ neighbours then proves that no two connections fell together.
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,7 +22,7 @@ from pcapdiag.model import Endpoint
 Key = tuple[int, int, int, int, int, int]
 """Lower end (high address, low address, port), then higher end."""
 
-_SALT = tuple(secrets.randbits(64) | 1 for _ in range(6))
+_SALT = tuple(int.from_bytes(os.urandom(8)) | 1 for _ in range(6))
 """Unpredictable, so that nobody can make connections collide on purpose."""
 
 
