@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import count
+from typing import NamedTuple
 
 from pcapdiag.analysis import Analysis, AnalysisBuilder, InputError, Judged, KeepDialogue
 from pcapdiag.capture import CaptureSet, Trace, open_captures
@@ -39,8 +40,7 @@ MOST_PROCESSES = 4
 """Unless more are asked for: each reads the whole input and holds up to 150 MB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """What is to be analysed, and how: all that another process has to know."""
 
     paths: tuple[str, ...]
@@ -122,7 +122,7 @@ def analyze(
 
 def with_checksums(analysis: Analysis) -> Analysis:
     """The analysis with the SHA-256 of every capture file, which are read once more for it."""
-    captures = [replace(info, sha256=sha256_of(info.path)) for info in analysis.captures]
+    captures = [info._replace(sha256=sha256_of(info.path)) for info in analysis.captures]
     return replace(analysis, captures=tuple(captures))
 
 

@@ -118,7 +118,7 @@ class Columns:
         if order is not None:
             segments = segments[order]
         icmp = sorted(zip(before.tolist(), (error for _, error in errors), strict=True), key=itemgetter(0))
-        return self._table(block, cursor, segments, tuple(replace(error, row=row) for row, error in icmp))
+        return self._table(block, cursor, segments, tuple(error._replace(row=row) for row, error in icmp))
 
     def _peel(self, block: FrameBlock) -> Cursor:
         cursor = Cursor.over(block)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -94,7 +93,7 @@ class CaptureSet:
 
     def infos(self) -> tuple[CaptureInfo, ...]:
         """By index of the capture; complete after the batches were iterated."""
-        return tuple(replace(file.info(), trace=self._trace_of.get(id(file), 0)) for file in self._files)
+        return tuple(file.info()._replace(trace=self._trace_of.get(id(file), 0)) for file in self._files)
 
     def _chain(self, waiting: list[Member], members: list[Member]) -> Iterator[PacketTable]:
         file: Member | None = waiting[0]

@@ -8,7 +8,7 @@ sent after the reset, or when the crossing time is over.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pcapdiag.capture.table import ACK, RST, SYN
 from pcapdiag.model import Moment
@@ -252,7 +252,7 @@ class Ledger:
             effect = Effect.ECHO if over else Effect.REFUSED if event.refused else Effect.ENDED
             if effect is not Effect.REFUSED:
                 closed = [True, True]
-            yield replace(event.reset, effect=effect, copies=event.copies, copies_after=event.copies_after)
+            yield event.reset._replace(effect=effect, copies=event.copies, copies_after=event.copies_after)
 
 
 def _mark(packet: Packet, index: int) -> tuple[int, int, int, int, int]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import compress
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +26,7 @@ _SALT = tuple(int.from_bytes(os.urandom(8)) | 1 for _ in range(6))
 """Unpredictable, so that nobody can make connections collide on purpose."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grouped:
+class Grouped(NamedTuple):
     """A batch in connection order."""
 
     order: npt.NDArray[np.int64]
