@@ -264,14 +264,14 @@ def _timestamps(
     cursor: Cursor, header: npt.NDArray[np.void], at: I64, payload_at: I64, captured_end: I64
 ) -> tuple[I64, I64]:
     """TSval and TSecr: the usual layouts at once, any other by hand."""
-    tsval, tsecr = np.full(len(at), -1, np.int64), np.full(len(at), -1, np.int64)
     captured = np.minimum(payload_at, captured_end)
-    words = np.ascontiguousarray(header["options"]).view(">u4")
+    words = np.ascontiguousarray(header["options"]).view(">u4").astype(np.uint32)
     # NOP NOP TS (RFC 7323 appendix A); MSS, SACK permitted and TS, as in the SYN of many systems.
     usual = (words[:, 0] == 0x0101080A) & (at + TCP_HEADER + 12 <= captured)
     opening = (words[:, 1] == 0x0402080A) & (words[:, 0] >> 16 == 0x0204) & (at + TCP_HEADER + 16 <= captured)
-    for rows, value in (usual, 1), (opening, 2):
-        tsval[rows], tsecr[rows] = words[rows, value], words[rows, value + 1]
+    tsval, tsecr = (
+        np.where(usual, words[:, place], np.where(opening, words[:, place + 1], np.int64(-1))) for place in (1, 2)
+    )
     octets = cursor.buffer.data
     odd = np.flatnonzero(~(usual | opening) & (captured >= at + TCP_HEADER + 10))
     starts, ends = (at[odd] + TCP_HEADER).tolist(), captured[odd].tolist()
