@@ -57,12 +57,6 @@ class Part:
             put_away(judged, self._sessions, keep_dialogue)
         self._keys = sorted(keys)
         self._ids = array("q")
-        self.packets = 0
-        """How many the captures held, of whichever share."""
-
-    def read(self) -> Iterator[int]:
-        """How many packets there were."""
-        yield self.packets
 
     def digests(self) -> Iterator[tuple[Key, Digest]]:
         """Of all its sessions, in the order of their keys."""

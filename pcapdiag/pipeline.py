@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import count
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pcapdiag.analysis import Analysis, AnalysisBuilder, InputError, Judged, KeepDialogue
-from pcapdiag.capture import CaptureSet, Trace, open_captures
+from pcapdiag.capture import Captures, CaptureSet, Trace, open_captures
 from pcapdiag.capture.checksum import sha256_of
 from pcapdiag.diagnosis import judge
 from pcapdiag.errors import UsageError
@@ -30,6 +30,9 @@ from pcapdiag.smtp.observer import SmtpObserver
 from pcapdiag.tcp.connection import Connection
 from pcapdiag.tcp.tracker import Tracker
 
+if TYPE_CHECKING:
+    from pcapdiag.relay import Relay
+
 DEFAULT_PORTS = frozenset({25, 465, 587, 2525})
 SMTPS_PORT = 465
 """Implicit TLS (RFC 8314 section 3)."""
@@ -37,7 +40,7 @@ SMTPS_PORT = 465
 WORTH_SHARING = 64 << 20
 """Octets of input: with less, another process takes longer to start than it saves."""
 MOST_PROCESSES = 4
-"""Unless more are asked for: each reads the whole input and holds up to 150 MB."""
+"""Unless more are asked for: each holds up to 150 MB."""
 
 
 class Job(NamedTuple):
@@ -77,8 +80,8 @@ def analyze(
         engine: ``own``, ``tshark``, or ``auto``: tshark only for packets that ours does not know.
         captured_at: Where the captures were taken, when the user knows.
         keep_dialogue: Whose dialogue is kept.
-        processes: How many share the connections among them; None: as many as pay. The result is the same; each needs
-            its own memory. With several, `Analysis.sessions.each` takes functions that can be pickled.
+        processes: How many share the connections among them; None: as many as pay. The result is the same; one
+            more reads for all. With several, `Analysis.sessions.each` takes functions that can be pickled.
         progress: Called with octets read and octets in all.
 
     Raises:
@@ -100,24 +103,10 @@ def analyze(
             builder.add(judged)
         return builder.finish(captures.infos(), _errors(captures))
     # In shares, or on any port, it is known at the end only which connections are sessions, and so their numbers.
-    from pcapdiag.shares import Elsewhere  # noqa: PLC0415 - to import multiprocessing takes longer than a small capture
-
-    others = [Elsewhere(partial(part_of, job, share, shares)) for share in range(1, shares)]
-    own = part_of(job, 0, shares, captures)
-    if any(packets != own.packets for other in others for packets in other.ask(Part.read)):
-        for other in others:
-            other.close()
-        # A file that is still being written has no end on which several processes agree.
-        return analyze(
-            paths,
-            ports=ports,
-            merge=merge,
-            engine=engine,
-            captured_at=captured_at,
-            keep_dialogue=keep_dialogue,
-            progress=progress,
-        )
-    return weave([Here(own), *others], captures.infos(), _errors(captures))
+    if shares == 1:
+        own = part_of(job, (0, 1), captures)
+        return weave([Here(own)], captures.infos(), _errors(captures))
+    return _shared(job, shares, progress)
 
 
 def with_checksums(analysis: Analysis) -> Analysis:
@@ -134,20 +123,35 @@ def worthwhile(octets: int | None) -> int:
     return min(len(mine(0)) if mine else os.cpu_count() or 1, MOST_PROCESSES)
 
 
+def _shared(job: Job, shares: int, progress: Callable[[int, int | None], None] | None) -> Analysis:
+    """The analysis by several processes, which share the connections among them, and one more that reads for all."""
+    from pcapdiag.relay import Relay  # noqa: PLC0415 - to import multiprocessing takes longer than a small capture
+    from pcapdiag.shares import Elsewhere, helping  # noqa: PLC0415 - the same
+
+    relay = Relay(shares)
+    helping(partial(relay.read, job.open))
+    others = [Elsewhere(partial(_part_elsewhere, job, (share, shares), relay)) for share in range(1, shares)]
+    with relay.seen(0, progress) as captures:
+        own = part_of(job, (0, shares), captures)
+    return weave([Here(own), *others], captures.infos(), _errors(captures))
+
+
+def _part_elsewhere(job: Job, share: tuple[int, int], relay: Relay) -> Part:
+    with relay.seen(share[0]) as captures:
+        return part_of(job, share, captures)
+
+
 @collected_rarely()
-def part_of(job: Job, share: int, shares: int, captures: CaptureSet | None = None) -> Part:
-    """What one process of several does: it reads all files, and follows its share of the connections."""
-    captures = captures or job.open()
-    part = Part(judged_in(captures, job, (share, shares)), job.keep_dialogue, shares)
-    part.packets = sum(info.packets for info in captures.infos())
-    return part
+def part_of(job: Job, share: tuple[int, int], captures: Captures) -> Part:
+    """What one process of several does: it looks at everything, and follows its share of the connections."""
+    return Part(judged_in(captures, job, share), job.keep_dialogue, share[1])
 
 
-def _errors(captures: CaptureSet) -> Iterator[InputError]:
+def _errors(captures: Captures) -> Iterator[InputError]:
     return (InputError(path, says) for path, says in captures.errors)
 
 
-def judged_in(captures: CaptureSet, job: Job, share: tuple[int, int]) -> Iterator[Judged]:
+def judged_in(captures: Captures, job: Job, share: tuple[int, int]) -> Iterator[Judged]:
     """The sessions of all traces as they end (of this share of the connections), judged."""
     numbering = numbers_by_batch() if job.ports is None or share[1] > 1 else partial(_next_number, count(1))
     for trace in captures.traces:

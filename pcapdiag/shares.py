@@ -15,6 +15,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from itertools import count, islice
 from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import ForkingPickler
@@ -42,8 +43,7 @@ class Elsewhere(Generic[T]):
         self._due: set[int] = set()
         """Questions of which some answers are on their way."""
         self._pipe, theirs = multiprocessing.Pipe()
-        self._process = multiprocessing.Process(target=_serve, args=(make, self._pipe, theirs), daemon=True)
-        self._process.start()
+        self._process = helping(partial(_serve, make, self._pipe, theirs))
         theirs.close()
 
     def ask(self, question: Callable[[T], Iterable[A]]) -> Iterator[A]:
@@ -117,10 +117,22 @@ _MORE, _DROP = "more", "drop"
 """What is sent under the number of a question after the question itself."""
 
 
+def helping(work: Callable[[], None]) -> multiprocessing.Process:
+    """Another process, which does this work and ends with us."""
+    process = multiprocessing.Process(target=_help, args=(work,), daemon=True)
+    process.start()
+    return process
+
+
+def _help(work: Callable[[], None]) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with suppress(KeyboardInterrupt):  # like the first process, which speaks for both
+        work()
+
+
 def _serve(make: Callable[[], Any], theirs: Connection, pipe: Connection) -> None:
     """The life of the other process."""
     theirs.close()  # inherited, where processes are forked: it must not keep the pipe open when its owner dies
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         thing = _Outcome(make)
         questions: dict[int, Iterator[Any]] = {}
@@ -130,8 +142,8 @@ def _serve(make: Callable[[], Any], theirs: Connection, pipe: Connection) -> Non
                 questions.pop(number, None)
             else:
                 pipe.send_bytes(thing.answers(questions, number, asked))
-    except (KeyboardInterrupt, EOFError, OSError):
-        pass  # interrupted like the first process, which speaks for both; or that one is gone
+    except (EOFError, OSError):
+        pass  # who asked is gone
 
 
 def _end_with_parent() -> None:
@@ -150,7 +162,7 @@ class _Outcome:
         try:
             self._thing = make()
         except Exception as error:
-            self._error = _portable(error)
+            self._error = portable(error)
 
     def answers(self, questions: dict[int, Iterator[Any]], number: int, asked: Any) -> memoryview:
         """The next answers to that question, pickled with its number."""
@@ -162,11 +174,11 @@ class _Outcome:
             some = list(islice(questions[number], HANDFUL))
             return ForkingPickler.dumps((number, (some, len(some) == HANDFUL)))
         except Exception as error:
-            return ForkingPickler.dumps((number, _portable(error)))
+            return ForkingPickler.dumps((number, portable(error)))
 
 
-def _portable(error: Exception) -> Exception:
-    """Our own errors can travel; of any other not even that is known, so its words do."""
+def portable(error: Exception) -> Exception:
+    """What can be sent of an error: our own ones can travel; of any other not even that is known, so its words do."""
     if isinstance(error, PcapdiagError):
         return error
     failed = HelperFailed(f"{type(error).__name__}: {error}")

@@ -19,10 +19,8 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 from scapy.utils import rdpcap, wrpcap
 
-import pcapdiag.pipeline
 from pcapdiag.analysis import KeepDialogue
 from pcapdiag.errors import CaptureError, PcapdiagError, UsageError
-from pcapdiag.parts import Part
 from pcapdiag.pipeline import DEFAULT_PORTS, MOST_PROCESSES, WORTH_SHARING, analyze, worthwhile
 from pcapdiag.report import json as json_report
 from pcapdiag.selection import Filter, select
@@ -81,10 +79,6 @@ class Odd(Exception):
 def fails_oddly(_: object) -> Iterator[int]:
     raise Odd(1, 2)
     yield 0
-
-
-def one_packet_more(part: Part) -> Iterator[int]:
-    yield part.packets + 1
 
 
 def takes_an_hour() -> range:
@@ -208,11 +202,6 @@ class TestTheSameAnalysis:
             for processes in (1, 2, 3)
         ]
         assert servers[0] == servers[1] == servers[2]
-
-    def test_a_file_that_grows_meanwhile_is_read_once_more_by_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(pcapdiag.pipeline.Part, "read", one_packet_more)
-        alone, shared = (analyze(CAPTURES, processes=processes) for processes in (1, 2))
-        assert "".join(json_report.render(shared)) == "".join(json_report.render(alone))
 
     @pytest.mark.parametrize("processes", [1, 2])
     def test_each_gives_those_that_exist(self, processes: int) -> None:

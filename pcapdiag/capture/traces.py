@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Protocol
 
 from pcapdiag.capture.columns import Wanted
 from pcapdiag.capture.files import Member
@@ -32,13 +33,27 @@ SMALLEST_BLOCK = 1 << 20
 NAMED = 5
 
 
+class Captures(Protocol):
+    """All inputs of one analysis, whoever reads them."""
+
+    errors: list[tuple[str, str]]
+    """(path, what is wrong with it); complete after the batches were iterated."""
+
+    @property
+    def traces(self) -> Iterator[Trace]:
+        """One after the other; the next one is known when the batches of the last one were iterated."""
+
+    def infos(self) -> tuple[CaptureInfo, ...]:
+        """By index of the capture; complete after the batches were iterated."""
+
+
 class Trace:
     """Batches of one trace, in time order but for the disorder of its files."""
 
-    def __init__(self, index: int, batches: Iterator[PacketTable], files: Sequence[Member]) -> None:
+    def __init__(self, index: int, batches: Iterator[PacketTable], dropped: Callable[[], int | None]) -> None:
         self.index = index
         self._batches = batches
-        self._files = files
+        self._dropped = dropped
 
     def batches(self) -> Iterator[PacketTable]:
         """Once only."""
@@ -47,12 +62,11 @@ class Trace:
     @property
     def dropped(self) -> int | None:
         """Packets that its files, as far as they were read, say were lost; None when none of them says anything."""
-        said = [file.dropped for file in self._files if file.dropped is not None]
-        return sum(said) if said else None
+        return self._dropped()
 
 
 class CaptureSet:
-    """All inputs of one analysis."""
+    """All inputs of one analysis, read here (`Captures`)."""
 
     def __init__(
         self, files: list[Member], errors: list[tuple[str, str]], wanted: Wanted, merge: bool, progress: Progress | None
@@ -67,19 +81,18 @@ class CaptureSet:
         self.total = None if None in totals else sum(total or 0 for total in totals)
         """Octets of all inputs as stored; None where one is a pipe."""
         self.errors = errors
-        """(path, what is wrong with it); complete after the batches were iterated."""
         self.says: list[str] = []
         """Which files are one trace and which are not; complete after the batches were iterated."""
 
     @property
     def traces(self) -> Iterator[Trace]:
-        """One after the other; the next one is known when the batches of the last one were iterated."""
+        """See `Captures`."""
         waiting = sorted(self._files, key=_first)
         index = 0
         while waiting:
             members: list[Member] = []
             batches = (self._together if self._merge else self._chain)(waiting, members)
-            yield Trace(index, batches, members)
+            yield Trace(index, batches, partial(_dropped, members))
             for _ in batches:  # whatever was left: the end of this trace decides which files belong to it
                 pass
             self._trace_of |= {id(file): index for file in members}
@@ -92,7 +105,7 @@ class CaptureSet:
             self.says.append(f"{index} traces {says} (--merge reads them as one)")
 
     def infos(self) -> tuple[CaptureInfo, ...]:
-        """By index of the capture; complete after the batches were iterated."""
+        """See `Captures`."""
         return tuple(file.info()._replace(trace=self._trace_of.get(id(file), 0)) for file in self._files)
 
     def _chain(self, waiting: list[Member], members: list[Member]) -> Iterator[PacketTable]:
@@ -122,6 +135,11 @@ class CaptureSet:
         if self._progress is not None:
             self._read[file.path] = done
             self._progress(sum(self._read.values()), self.total)
+
+
+def _dropped(files: Sequence[Member]) -> int | None:
+    said = [file.dropped for file in files if file.dropped is not None]
+    return sum(said) if said else None
 
 
 def _first(file: Member) -> int:
