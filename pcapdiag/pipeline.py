@@ -133,7 +133,6 @@ def worthwhile(octets: int | None) -> int:
     return min(len(mine(0)) if mine else os.cpu_count() or 1, MOST_PROCESSES)
 
 
-@collected_rarely()
 def part_of(job: Job, share: int, shares: int, captures: CaptureSet | None = None) -> Part:
     """What one process of several does: it reads all files, and follows its share of the connections."""
     captures = captures or job.open()
