@@ -141,7 +141,6 @@ def _part_elsewhere(job: Job, share: tuple[int, int], relay: Relay) -> Part:
         return part_of(job, share, captures)
 
 
-@collected_rarely()
 def part_of(job: Job, share: tuple[int, int], captures: Captures) -> Part:
     """What one process of several does: it looks at everything, and follows its share of the connections."""
     return Part(judged_in(captures, job, share), job.keep_dialogue, share[1])
