@@ -14,7 +14,7 @@ from pcapdiag.smtp import grammar, orderly, proxy
 from pcapdiag.smtp.clock import Clock
 from pcapdiag.smtp.content import Content
 from pcapdiag.smtp.conversation import Conversation
-from pcapdiag.smtp.dialogue import Command, OddKind, Reply
+from pcapdiag.smtp.dialogue import Command, OddKind
 from pcapdiag.smtp.handler import Handler
 from pcapdiag.smtp.lines import Line, Partial
 from pcapdiag.smtp.linewise import Linewise
@@ -106,9 +106,9 @@ class ClientStream(Linewise):
         self.content.refused(data)
         self._after_content()
 
-    def content_ends_with(self, reply: Reply) -> bool:
-        """A reply came while content was open: had it ended?"""
-        ended = self.content.ends_with(reply)
+    def content_ends_with(self, code: int | None) -> bool:
+        """A reply (None: one that was not captured) came while content was open: had it ended?"""
+        ended = self.content.ends_with(code)
         self._after_content()
         return ended
 

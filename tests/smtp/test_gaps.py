@@ -152,6 +152,23 @@ def test_few_octets_of_each_segment_tell_with_their_lengths(seen: int, steps: in
     assert standing(talk(cut[: 2 * steps])) == ends
 
 
+@pytest.mark.parametrize("seen", [0, 1, 2, 3])
+@pytest.mark.parametrize(("code", "ends"), [(b"250", "quit/server"), (b"554", "quit/server")])
+def test_a_cut_reply_ends_a_message_whose_end_was_cut(seen: int, code: bytes, ends: str) -> None:
+    """Message and dot in one segment, which most clients send: that the server spoke, and QUIT follows, tells."""
+    steps: list[Any] = [*script(BODY), (C, b"From"), Gap(C, 800, CUT)]
+    for side, octets, length in ((S, code, 40), (C, b"QUIT", 6)):
+        steps += [(side, octets[:seen]), Gap(side, length - seen, CUT)]
+    dialogue = talk(steps)
+    assert standing(dialogue) == ends
+    assert dialogue.transactions[0].complete
+
+
+def test_a_server_that_breaks_off_in_a_cut_message_has_not_received_its_end() -> None:
+    steps = [*script(BODY), (C, b"From"), Gap(C, 800, CUT), (S, b"42"), Gap(S, 40, CUT)]
+    assert standing(talk(steps)) == "body/client"
+
+
 def test_a_full_stop_at_the_head_of_a_cut_segment_is_no_terminator() -> None:
     """What stands behind it in the same segment tells: text, not a command."""
     rest = [Gap(C, 1400, CUT), (C, b".\r\nThe quick brown fox"), Gap(C, 1400, CUT)]
