@@ -245,7 +245,7 @@ class ClientStream(Linewise):
 
     def _known(self, line: Line, words: grammar.Words) -> None:
         if self.unsure is not None:
-            if self.unsure and not grammar.is_plausible(words):
+            if not self._conversation.greeted and not grammar.is_plausible(words):
                 self._keep_back(line)
                 return
             self.commit()
@@ -323,12 +323,16 @@ class ClientStream(Linewise):
         conversation.settle(unsure[0].start)
 
     def commit(self) -> None:
-        """The lines kept back are what they seem: lines that are no commands."""
+        """The lines kept back are what they seem: lines that are no commands, but for a first one that begins like one."""
         if self.unsure is None:
             return
         kept, self.unsure = self.unsure, None
         for line in kept:
-            self._unknown(line, grammar.command_line(line.octets))
+            words = grammar.command_line(line.octets)
+            if words.known and line is kept[0]:
+                self._known(line, words)
+            else:
+                self._unknown(line, words)
 
     # --- Holes and the end -------------------------------------------------------------------------------------------
 

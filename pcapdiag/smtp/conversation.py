@@ -155,6 +155,8 @@ class Conversation:
         """The capture began after the greeting."""
         self.greeted = True
         self.client_lost = True
+        for sent in self.outstanding:
+            sent.early = False
         if self.positions.stage is None:
             self._done = Stage.OTHER
 
@@ -299,6 +301,8 @@ class Conversation:
             self.settle(reply.at)
             return Reading.AS_BEFORE
         kind = guess.answered(reply)
+        if kind is None and reply.code == 250 and self._done is Stage.GREETING:
+            kind = _HELLO  # nothing else is asked first (RFC 5321 4.1.4)
         if kind is None:
             self._turn = _CLIENT
             self.settle(reply.at)

@@ -174,6 +174,8 @@ class ServerStream(Linewise):
             reply = conversation.cleaned(reply._replace(complete=False))
             shown = reply.text
             conversation.entries.append(reply)
-            if not conversation.greeted:
+            if not conversation.greeted and not can_greet(reply.code):
+                conversation.begin_midway()
+            elif not conversation.greeted:
                 conversation.greeting = reply
         conversation.oddities.add(OddKind.PARTIAL_REPLY, at, Side.SERVER, shown)

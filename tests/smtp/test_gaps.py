@@ -47,6 +47,22 @@ ENDS: dict[str, tuple[Script, str]] = {
         script("C: one line\nC: and the last\nC: .\nS: 250 2.0.0 ok\nC: QUIT\nS: 221 bye"),
         "quit/-",
     ),
+    "the capture begins with text that begins like a command": (
+        script("C: mail\nC: servers and envelopes\nC: one line more\nC: and a fourth"),
+        "body/client",
+    ),
+    "the capture begins with a command that is not by the book": (
+        script("C: EHLO two words\nS: 250 mx\nC: MAIL FROM:<a@b>"),
+        "mail/server",
+    ),
+    "the capture begins with EHLO, whose reply never ends": (
+        [(C, b"EHLO x\r\n"), (S, b"250-mx\r\n250-PIPEL")],
+        "ehlo/server",
+    ),
+    "EHLO in a hole, answered by one line": (
+        [*script("S: 220 mx"), Gap(C, 8), (S, b"250 mx\r\n")],
+        "ehlo/client",
+    ),
     "a hole in the body": ([*script(BODY + "C: x"), Gap(C, 1448), (C, b"more\r\n")], "body/client"),
     "the dot in a hole, accepted": (
         [*script(BODY + "C: x"), Gap(C, 1448), (S, b"250 2.0.0 ok\r\n")],
