@@ -80,6 +80,22 @@ ENDS: dict[str, tuple[Script, str]] = {
         "body/client",
     ),
     "a command cut by the snap length": ([*script(HELLO), (C, b"MAIL FROM:<a@b"), Gap(C, 20, CUT)], "mail/server"),
+    "commands cut to nothing, their replies whole": (
+        [
+            *script("S: 220 mx"),
+            Gap(C, 23, CUT),
+            *script("S: 250-mx\nS: 250 SIZE"),
+            Gap(C, 30, CUT),
+            *script("S: 250 2.1.0 ok"),
+            Gap(C, 31, CUT),
+            *script("S: 250 2.1.5 ok"),
+        ],
+        "rcpt/client",
+    ),
+    "the rest of a pipeline cut": (
+        [*script(HELLO + "C: MAIL FROM:<a@b>"), Gap(C, 33, CUT), *script("S: 250 2.1.0 ok\nS: 250 2.1.5 ok")],
+        "rcpt/client",
+    ),
     "354 cut by the snap length": ([*script(ENVELOPE + "C: DATA"), (S, b"354 End da"), Gap(S, 20, CUT)], "body/client"),
     "EHLO's reply cut by the snap length": (
         [*script("S: 220 mx\nC: EHLO x"), (S, b"250-mx\r\n250-PIPE"), Gap(S, 40, CUT)],
