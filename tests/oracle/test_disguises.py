@@ -34,7 +34,7 @@ HIDDEN = {
     # Two TTLs of the server are no baseline.
     "seen twice": {"server-backlog-full-seen-at-the-server", "refused-by-a-nearer-device"},
     # New IP IDs hide which packet was seen at both points.
-    **dict.fromkeys(ALIKE.keys() - {"seen twice"}, {"reset-seen-at-one-of-two-points"}),
+    **{name: {"reset-seen-at-one-of-two-points"} for name in ALIKE.keys() - {"seen twice"}},
 }
 """By disguise: scenes whose verdict stands on what the disguise takes away."""
 
