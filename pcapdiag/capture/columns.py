@@ -23,8 +23,9 @@ TCP_HEADER = 20
 LARGEST = 0x7FFFFFFF
 """What a column of 32 bits holds; a hostile frame may claim more."""
 UNSTEADY = 4
-"""When one step of the time in so many (and at least so many of them) goes back, the times do not tell the order at all:
-traces put together by scripts have one constant time for each direction."""
+"""When one step of the time in so many (and at least so many of them) goes back, and the frames share few times, the times
+do not tell the order at all: traces put together by scripts have one constant time for each direction. A clock that runs gives
+nearly every frame a time of its own, however much disorder several queues or interfaces bring."""
 NESTED = 4
 """Fragmented packets inside fragmented packets, at most."""
 STEP_NS = 1_000_000_000
@@ -228,7 +229,8 @@ class Columns:
 def _unsteady(times_ns: I64) -> bool:
     """The time goes back so often that the order in the file is the better witness."""
     back = int(np.count_nonzero(np.diff(times_ns) < 0))
-    return back >= UNSTEADY and back * UNSTEADY >= len(times_ns)
+    often = back >= UNSTEADY and back * UNSTEADY >= len(times_ns)
+    return often and len(np.unique(times_ns)) * 2 <= len(times_ns)
 
 
 def _order_in_time(times_ns: I64) -> I64 | None:

@@ -155,6 +155,8 @@ class Conversation:
         """The capture began after the greeting."""
         self.greeted = True
         self.client_lost = True
+        for sent in self.outstanding:
+            sent.early = False
         if self.positions.stage is None:
             self._done = Stage.OTHER
 
@@ -201,6 +203,8 @@ class Conversation:
             return self._without_command(reply), None
         sent = self.outstanding[0]
         kind = sent.kind
+        if kind is _ALONE and sent.command.cut and not sent.command.verb:
+            kind = self._answered(reply) or kind
         self.entries.append(reply)
         stage, owing, reading = OUTCOMES[kind][reply.code // 100]
         if (kind is _DOT or kind is _LAST) and self._more_due(sent, reply):
@@ -298,7 +302,7 @@ class Conversation:
             self.oddities.add(OddKind.UNASKED_REPLY, reply.at, _SERVER, reply.text)
             self.settle(reply.at)
             return Reading.AS_BEFORE
-        kind = guess.answered(reply)
+        kind = self._answered(reply)
         if kind is None:
             self._turn = _CLIENT
             self.settle(reply.at)
@@ -312,6 +316,13 @@ class Conversation:
             self.content_open = True
         self.settle(reply.at)
         return outcome.reading
+
+    def _answered(self, reply: Reply) -> Kind | None:
+        """The kind of a step that was not captured, or not so that it could be read, by its reply."""
+        kind = guess.answered(reply)
+        if kind is None and reply.code == 250 and self._done is Stage.GREETING:
+            return _HELLO  # nothing else is asked first (RFC 5321 4.1.4)
+        return kind
 
     def early_reply(self, reply: Reply) -> None:
         """A reply came while the content was still being sent; the client goes on sending."""
