@@ -77,7 +77,9 @@ def _of_message(see: Observation, message: MailTransaction, party: Party, how: H
         return Impact.NONE
     if not refused or len(refused) < message.recipients_total:  # else DATA was refused for want of recipients: no news
         answers += [reply for reply in _replies_to_content(see, message) if reply.code >= 400 and answered(see, reply)]
-    if how is How.OPEN or party is Party.UNDETERMINED:
+    client = see.half(Side.CLIENT)
+    hidden = client.cut or client.missing or not client.packets  # the end of the message may stand there
+    if how is How.OPEN or (party is Party.UNDETERMINED and hidden):
         return _worst(answers) if answers else Impact.UNKNOWN
     if party is not Party.NOBODY and (not answers or any(each.accepted for each in message.recipients)):
         return min(Impact.DELAYED, _worst(answers), key=ORDER.index)
