@@ -56,7 +56,8 @@ def doubt_about(see: Observation, party: Party | None) -> Doubt | None:
 def quit_may_be_hidden(see: Observation) -> bool:
     """A QUIT may be among the client's last octets, and its 221 in what the server said behind them: both were cut off.
 
-    QUIT stands alone or is pipelined behind the end of a message; a command of which the verb was captured hides none.
+    QUIT stands alone or is pipelined behind the end of a message; a command of which the verb was captured hides none. What
+    follows STARTTLS and could not be read is TLS, whose last records are QUIT, 221 or alerts.
     """
     if not see.half(Side.CLIENT).cut or see.dialogue.tls is not None:
         return False
@@ -69,6 +70,8 @@ def quit_may_be_hidden(see: Observation) -> bool:
                 return False
         elif isinstance(entry, Command):
             length = entry.end - entry.offset
+            if not entry.verb and any(each.command.verb == b"STARTTLS" for each in see.dialogue.exchanges):
+                return entry.cut
             unread = not entry.verb and (length == len(b"QUIT\r\n") or length > LONGEST_LINE)
             return hidden and entry.cut and (entry.verb == DOT or unread)
         else:

@@ -17,6 +17,7 @@ from pcapdiag.diagnosis.verdict import Evidence, Verdict
 from pcapdiag.model import How, Moment, Party, Side, Stage, Strength, Vantage
 from pcapdiag.session import Session
 from pcapdiag.smtp.dialogue import DOT, Body, Entry, Missing, TlsEntry
+from pcapdiag.smtp.makers import make_exchange
 from pcapdiag.tcp.connection import Handshake
 from tests.factories import (
     at,
@@ -244,6 +245,15 @@ def test_what_may_hide_a_quit_and_its_answer(said: tuple[Entry, ...], hiding: bo
     dialogue = make_dialogue(exchanges=(), entries=said)
     see = Observation(Session(make_connection(halves=halves), dialogue), make_surroundings())
     assert quit_may_be_hidden(see) is hiding
+
+
+def test_records_behind_starttls_that_were_cut_may_hide_a_quit() -> None:
+    asked = make_command(b"STARTTLS", b"", 11, 1.1)
+    for exchanges, hiding in (((make_exchange((asked, None, Stage.STARTTLS)),), True), ((), False)):
+        dialogue = make_dialogue(exchanges=exchanges, entries=(asked, CUT, UNREAD._replace(offset=76, end=100)))
+        halves = (make_half(Side.CLIENT, cut=100), make_half(Side.SERVER))
+        see = Observation(Session(make_connection(halves=halves), dialogue), make_surroundings())
+        assert quit_may_be_hidden(see) is hiding
 
 
 def test_a_capture_that_began_in_the_middle_wants_a_whole_step() -> None:
