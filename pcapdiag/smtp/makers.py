@@ -1,13 +1,13 @@
 """Makers of the values that every line brings: a `NamedTuple` from one tuple of all its fields.
 
-``Reply(code, ...)`` goes through a constructor written in Python; ``make_reply((code, ...))`` is a third of that, and a trace
+``Reply(code, ...)`` goes through a constructor written in Python; ``make_reply((code, ...))`` is half of that, and a trace
 has tens of thousands of lines. The fields stand in the order of the class.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from types import MethodType
 from typing import Any, TypeVar
 
 from pcapdiag.model import Moment, Position
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def _maker(kind: type[T]) -> Callable[[tuple[Any, ...]], T]:
-    return partial(tuple.__new__, kind)  # type: ignore[type-var]
+    return MethodType(tuple.__new__, kind)
 
 
 make_moment = _maker(Moment)
