@@ -17,6 +17,8 @@ from pcapdiag.smtp.lines import Line
 from pcapdiag.smtp.stages import LAST_CHUNK, STEPS, Kind
 from pcapdiag.smtp.transactions import Sent
 
+# Looked up once: members of an enumeration are slow to reach.
+_DOT, _END_OF_DATA = Kind.DOT, Stage.END_OF_DATA
 _DOTS = (b".\r\n", b"\r\n.\r\n")
 _ENOUGH = 64
 """Octets without a line end that no command would begin with."""
@@ -89,7 +91,8 @@ class Content:
         """DATA was refused: what the client had sent behind it meanwhile is commands."""
         scanner = self.scanner
         # Text that was never to be sent, of which nothing is kept: the server may quote it line by line.
-        self._conversation.secrets.forgotten |= data.over
+        if data.over:
+            self._conversation.secrets.forget()
         if self._data is not data or scanner is None:
             return
         self._data = self.scanner = None
@@ -97,7 +100,7 @@ class Content:
         if held is not None:
             self.rest = (scanner.start, held)
         else:
-            self._conversation.secrets.forgotten = True
+            self._conversation.secrets.forget()
             self._conversation.oddities.once(OddKind.UNSTUFFED_TEXT, self._at or data.command.at, Side.CLIENT, b"")
 
     def ends_with(self, reply: Reply) -> bool:
@@ -195,7 +198,7 @@ class Content:
             self._data.over = True
             self._data = None
         dot = Command(DOT, b"", at, at, content_end, end, True, cut)
-        sent = conversation.command(dot, Kind.DOT, Stage.END_OF_DATA)
+        sent = conversation.command(dot, _DOT, _END_OF_DATA)
         conversation.terminated(sent)
         conversation.settle(at)
 

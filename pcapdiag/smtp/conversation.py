@@ -7,8 +7,6 @@ into a `Dialogue`. It sees whole commands and whole replies only; octets are the
 
 from __future__ import annotations
 
-from collections import deque
-
 from pcapdiag.model import Moment, Side, Stage
 from pcapdiag.smtp import auth, guess
 from pcapdiag.smtp.bounded import Bounded
@@ -21,7 +19,6 @@ from pcapdiag.smtp.stages import OUTCOMES, Kind, Reading
 from pcapdiag.smtp.transactions import Message, Sent
 
 _OUTSTANDING = 500
-_TRANSACTIONS = 200
 
 _BEGINS_MIDWAY = frozenset(
     (Kind.MAIL, Kind.RCPT, Kind.DATA, Kind.DOT, Kind.CHUNK, Kind.LAST, Kind.RESET, Kind.AUTH, Kind.TLS, Kind.SASL)
@@ -32,7 +29,13 @@ _BEGINS_MIDWAY = frozenset(
 _CLIENT, _SERVER, _BODY, _OTHER = Side.CLIENT, Side.SERVER, Stage.BODY, Stage.OTHER
 _HELLO, _MAIL, _RCPT, _RESET = Kind.HELLO, Kind.MAIL, Kind.RCPT, Kind.RESET
 _DOT, _CHUNK, _LAST, _ALONE = Kind.DOT, Kind.CHUNK, Kind.LAST, Kind.ALONE
-_CONTENT = Reading.CONTENT
+_AS_BEFORE, _CONTENT = Reading.AS_BEFORE, Reading.CONTENT
+_GREETING, _END_OF_DATA = Stage.GREETING, Stage.END_OF_DATA
+
+
+class _Transactions(Bounded[Message]):
+    first = 0
+    last = 200
 
 
 class Conversation:
@@ -46,7 +49,6 @@ class Conversation:
     lmtp = False
     _beyond = 0
     """Commands that are outstanding beyond the limit."""
-    _transactions_total = 0
     _helo: bytes | None = None
     _extensions: tuple[bytes, ...] = ()
 
@@ -54,7 +56,7 @@ class Conversation:
         self.entries = Entries()
         self.positions = Positions()
         self.oddities = Oddities()
-        self.outstanding: deque[Sent] = deque()
+        self.outstanding: list[Sent] = []
         self.secrets = Secrets()
         self.greeted = False
         """The greeting is complete, or must have been before the capture began."""
@@ -66,12 +68,12 @@ class Conversation:
         """How many of the oldest outstanding commands were sent before a hole in the server's octets."""
         self.smtp = False
         self.message: Message | None = None
-        self._done = Stage.GREETING
+        self._done = _GREETING
         """The step completed last."""
         self._turn: Side | None = _CLIENT
         """Who owes when nothing is outstanding."""
         self._exchanges: Bounded[Sent] = Bounded()
-        self._transactions: deque[Message] = deque(maxlen=_TRANSACTIONS)
+        self._transactions = _Transactions()
 
     @property
     def anything_said(self) -> bool:
@@ -90,7 +92,7 @@ class Conversation:
         stage: Stage
         owing: Side | None = _SERVER
         if not self.greeted:
-            stage, owing = (_OTHER, None) if self.alien else (Stage.GREETING, owing)
+            stage, owing = (_OTHER, None) if self.alien else (_GREETING, owing)
         elif self.outstanding:
             head = self.outstanding[0]
             if head.plain:
@@ -109,10 +111,10 @@ class Conversation:
             return _BODY, _CLIENT
         if head.early and self.outstanding[-1].early:
             # RFC 5321 4.3.1: the sender "SHOULD wait for this greeting message before sending any commands".
-            return Stage.GREETING, _SERVER
+            return _GREETING, _SERVER
         if head.kind is _CHUNK and any(s.kind is _LAST and s.sent for s in self.outstanding):
             # A terminator that was sent makes it end-of-data, whichever chunk's reply is awaited.
-            return Stage.END_OF_DATA, _SERVER
+            return _END_OF_DATA, _SERVER
         return head.stage or self._done, _SERVER
 
     # --- The client --------------------------------------------------------------------------------------------------
@@ -156,7 +158,7 @@ class Conversation:
         self.greeted = True
         self.client_lost = True
         if self.positions.stage is None:
-            self._done = Stage.OTHER
+            self._done = _OTHER
 
     def _consequences(self, sent: Sent) -> None:
         before = self.message
@@ -165,7 +167,6 @@ class Conversation:
             if before is not None and before.mail.reply is not None and before.mail.reply.positive:
                 self.message.previous = before
             self._transactions.append(self.message)
-            self._transactions_total += 1
             return
         sent.message = before
         if sent.kind is _HELLO:
@@ -190,24 +191,24 @@ class Conversation:
 
     def reply(self, reply: Reply) -> tuple[Reading, Sent | None]:
         """The server said something complete: how the client's octets behind it are to be read, and what it answered."""
-        greeted = self.greeted
-        if not greeted or self.client_lost or reply.code == 334 or self.secrets or not self.outstanding:
+        greeted, outstanding, code = self.greeted, self.outstanding, reply.code
+        if not greeted or self.client_lost or code == 334 or self.secrets.any or not outstanding:
             reply = self.cleaned(reply)
             if not greeted and self._greets(reply):
-                return Reading.AS_BEFORE, None
+                return _AS_BEFORE, None
         if self.lost_replies:
             self._resynchronise(reply)
-        if not self.outstanding:
+        if not outstanding:
             return self._without_command(reply), None
-        sent = self.outstanding[0]
+        sent = outstanding[0]
         kind = sent.kind
         self.entries.append(reply)
-        stage, owing, reading = OUTCOMES[kind][reply.code // 100]
+        stage, owing, reading = OUTCOMES[kind][code // 100]
         if (kind is _DOT or kind is _LAST) and self._more_due(sent, reply):
             # LMTP: the reply of one recipient; the others are still owed.
-            return Reading.AS_BEFORE, sent
+            return _AS_BEFORE, sent
         sent.reply = reply
-        self.outstanding.popleft()
+        del outstanding[0]
         if self.lost_replies:
             self.lost_replies -= 1
         if stage is not None:
@@ -226,7 +227,7 @@ class Conversation:
             reply = reply._replace(lines=tuple([auth.challenge(line) for line in reply.lines]))
         if reply.code in auth.REFUSALS and (self.client_lost or not self.greeted or not self.outstanding):
             reply = reply._replace(lines=tuple([auth.refusal(reply.code, line) for line in reply.lines]))
-        if self.secrets:
+        if self.secrets.any:
             reply = reply._replace(lines=tuple([self.secrets.cleaned(reply.code, line) for line in reply.lines]))
         return reply
 
@@ -290,25 +291,25 @@ class Conversation:
         if self._beyond:
             self._beyond -= 1
             self.entries.append(reply)
-            return Reading.AS_BEFORE
+            return _AS_BEFORE
         unasked = not self.client_lost
         reply = reply._replace(unasked=unasked)
         self.entries.append(reply)
         if unasked:
             self.oddities.add(OddKind.UNASKED_REPLY, reply.at, _SERVER, reply.text)
             self.settle(reply.at)
-            return Reading.AS_BEFORE
+            return _AS_BEFORE
         kind = guess.answered(reply)
         if kind is None:
             self._turn = _CLIENT
             self.settle(reply.at)
-            return Reading.AS_BEFORE
+            return _AS_BEFORE
         self.smtp = True
         outcome = OUTCOMES[kind][reply.code // 100]
         self._done, self._turn = outcome.stage or self._done, outcome.owing
         if kind is _HELLO:
             self._extend(reply)
-        if outcome.reading is Reading.CONTENT:
+        if outcome.reading is _CONTENT:
             self.content_open = True
         self.settle(reply.at)
         return outcome.reading
@@ -342,7 +343,7 @@ class Conversation:
         """The client went on after a hole in the server's octets: what it waited for has come."""
         self.greeted = True
         for _ in range(min(self.lost_replies, len(self.outstanding))):
-            sent = self.outstanding.popleft()
+            sent = self.outstanding.pop(0)
             outcome = OUTCOMES[sent.kind][2]
             self._done, self._turn = outcome.stage or self._done, outcome.owing
         self.lost_replies = 0
@@ -352,7 +353,7 @@ class Conversation:
         kind = guess.answered(reply)
         if kind is not None and any(sent.kind is kind for sent in self.outstanding):
             while self.outstanding[0].kind is not kind:
-                self.outstanding.popleft()
+                del self.outstanding[0]
                 self.lost_replies = max(0, self.lost_replies - 1)
         if not self.outstanding:
             self.lost_replies = 0
@@ -362,9 +363,8 @@ class Conversation:
     def answer_unseen(self, sent: Sent) -> None:
         """The client's octets show that DATA was answered by 354 inside a hole."""
         while self.outstanding and self.outstanding[0] is not sent:
-            self.outstanding.popleft()
-        if self.outstanding:
-            self.outstanding.popleft()
+            del self.outstanding[0]
+        del self.outstanding[:1]
         self.lost_replies = 0
         self.content_open = True
 
@@ -372,7 +372,8 @@ class Conversation:
         """Forget the middle of a very long conversation."""
         self.entries.trim()
         self._exchanges.trim()
-        self.positions.trim()
+        self._transactions.trim()
+        self.positions.changes.trim()
 
     def dialogue(self, tls: Tls | None) -> Dialogue:
         """Freeze."""
@@ -386,8 +387,8 @@ class Conversation:
             self._helo,
             self._extensions,
             tuple([message.frozen() for message in self._transactions]),
-            self._transactions_total,
-            tuple(self.positions),
+            self._transactions.total,
+            tuple(self.positions.changes),
             tls,
             tuple(self.oddities),
             self.smtp or tls is not None,

@@ -24,21 +24,28 @@ class Entries(Bounded[Entry]):
             self.append(Missing(at, side, octets, reason))
 
 
-class Positions(Bounded[Position]):
-    """The history of (stage, owing): one item for every change."""
-
+class _Changes(Bounded[Position]):
     first = 100
     last = 300
-    stage: Stage | None = None
-    owing: Side | None = None
+
+
+class Positions:
+    """Where the dialogue stands, and how it came there: an item for every change of (stage, owing)."""
+
+    __slots__ = ("changes", "owing", "stage")
+
+    def __init__(self) -> None:
+        self.stage: Stage | None = None
+        self.owing: Side | None = None
+        self.changes = _Changes()
 
     def stand(self, stage: Stage, owing: Side | None, at: Moment) -> None:
         """From `at` on the dialogue stands there."""
         if stage is not self.stage or owing is not self.owing:
             self.stage, self.owing = stage, owing
-            self.append(make_position((stage, owing, at)))
-            if len(self) > _MANY:
-                self.trim()
+            self.changes.append(make_position((stage, owing, at)))
+            if len(self.changes) > _MANY:
+                self.changes.trim()
 
 
 class Oddities(list[Oddity]):
