@@ -37,10 +37,10 @@ class ClientStream(Linewise):
     """Octets of a PROXY header still to come."""
     unknown_run = 0
     """Lines in a row that were no commands, since the server last spoke."""
+    _end = 0
+    """Behind the last octet read."""
     _six: Sent | None = None
     """A line of six octets that was not captured: DATA or QUIT."""
-    _end = 0
-    """Behind the last octet seen."""
 
     def __init__(self, handler: Handler, conversation: Conversation, clock: Clock) -> None:
         self._handler = handler
@@ -58,16 +58,12 @@ class ClientStream(Linewise):
         """Lines kept back at the beginning of a capture; None once it is clear what they are."""
 
     def feed(self, octets: bytes, offset: int) -> None:
+        """The next octets of the stream, or again some of it that were held back."""
         at, size = 0, len(octets)
-        self._end = offset + size
         while at < size:
-            at = self._mode(self, octets, offset, at)
-
-    def _read_again(self, octets: bytes, offset: int) -> None:
-        """Read octets that were held back."""
-        at = 0
-        while at < len(octets):
-            at = self._mode(self, octets, offset, at)
+            read_on = self._mode
+            at = read_on(self, octets, offset, at)
+        self._end = offset + size
 
     @property
     def unfinished(self) -> tuple[int, bytes] | None:
@@ -101,10 +97,11 @@ class ClientStream(Linewise):
             self._partial.clear()
             self._mode = ClientStream._content
 
-    def content_refused(self, data: Sent) -> None:
-        """DATA was refused."""
-        self.content.refused(data)
-        self._after_content()
+    def content_refused(self, data: Sent | None) -> None:
+        """DATA was refused; `data` is None when it was not captured."""
+        if data is not None:
+            self.content.refused(data)
+            self._after_content()
 
     def content_ends_with(self, reply: Reply) -> bool:
         """A reply came while content was open: had it ended?"""
@@ -140,7 +137,7 @@ class ClientStream(Linewise):
         else:
             self._stray_hello(begins)
         if begins < offset + at:
-            self._read_again(held[: offset + at - begins], begins)
+            self.feed(held[: offset + at - begins], begins)
         return at
 
     def _skip_header(self, header: proxy.Header, held: bytes, octets: bytes, offset: int, at: int) -> int:
@@ -194,24 +191,25 @@ class ClientStream(Linewise):
         self._mode = ClientStream._lines
         if reader.rest is not None:
             (offset, octets), reader.rest = reader.rest, None
-            self._read_again(octets, offset)
+            self.feed(octets, offset)
 
     # --- Lines -------------------------------------------------------------------------------------------------------
 
-    def _orderly(self, octets: bytes, offset: int) -> int:
-        """The commands by the book at the beginning of a chunk: how many octets they were."""
-        conversation, at = self._conversation, self._clock.only
+    def _lines(self, octets: bytes, offset: int, at: int) -> int:
+        """Commands: those by the book at the beginning of a chunk, then the others one by one."""
+        moment, conversation = self._clock.only, self._conversation
         odd = self._partial.length or self._secret_next or self._skipping or self._starttls or self.unsure is not None
-        if at is None or odd or not conversation.greeted or conversation.lost_replies:
-            return 0
-        sent = orderly.take_commands(conversation, octets, offset, at)
-        if sent is None:
-            return 0
-        self.unknown_run = 0
-        if sent.kind is _DATA:
-            self.content.expect(sent)
-            self._mode = ClientStream._content
-        return sent.command.end - offset
+        if at or moment is None or odd or not conversation.greeted or conversation.lost_replies:
+            return self._one_by_one(octets, offset, at)
+        sent = orderly.take_commands(conversation, octets, offset, moment)
+        if sent is not None:
+            self.unknown_run = 0
+            at = sent.command.end - offset
+            if sent.kind is _DATA:
+                self.content.expect(sent)
+                self._mode = ClientStream._content
+                return at
+        return at if at == len(octets) else self._one_by_one(octets, offset, at)
 
     def _line(self, line: Line) -> None:
         if self._secret_next:

@@ -204,6 +204,8 @@ class Conversation:
         kind = sent.kind
         self.entries.append(reply)
         stage, owing, reading = OUTCOMES[kind][code // 100]
+        if (kind is _CHUNK or kind is _LAST) and not sent.sent:
+            self.oddities.add(OddKind.EARLY_REPLY_IN_BODY, reply.at, _SERVER, reply.text)
         if (kind is _DOT or kind is _LAST) and self._more_due(sent, reply):
             # LMTP: the reply of one recipient; the others are still owed.
             return _AS_BEFORE, sent

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from pcapdiag.smtp import orderly
 from pcapdiag.smtp.clock import Clock
 from pcapdiag.smtp.lines import Line, Partial, line_of
 
@@ -19,19 +18,12 @@ class Linewise(ABC):
     """Who reads on: called with the reader, octets, stream offset and place; returns how far it came."""
 
     @abstractmethod
-    def _orderly(self, octets: bytes, offset: int) -> int:
-        """The short way for whole lines by the book: how far it came."""
-
-    @abstractmethod
     def _line(self, line: Line) -> None:
         """Take in one line."""
 
-    def _lines(self, octets: bytes, offset: int, at: int) -> int:
+    def _one_by_one(self, octets: bytes, offset: int, at: int) -> int:
+        """Take in lines from place `at` of `octets`: how far it came."""
         size, mode = len(octets), self._mode
-        if not at and octets[-2:] == b"\r\n" and size <= orderly.CHUNK_LIMIT:
-            at = self._orderly(octets, offset)
-            if at == size:
-                return at
         partial = self._partial
         while at < size and self._mode is mode:
             end = octets.find(b"\n", at)

@@ -37,7 +37,10 @@ _CODES = {b"%d" % code: code for code in range(100, 600)}
 def take_commands(conversation: Conversation, octets: bytes, offset: int, at: Moment) -> Sent | None:
     """Hand on the commands at the beginning of a chunk, as far as they are by the book, to DATA: the latest of them."""
     sent = None
-    for line in octets[:-2].split(b"\r\n"):
+    lines = octets.split(b"\r\n")
+    if len(octets) > CHUNK_LIMIT or lines.pop():
+        return None
+    for line in lines:
         step = _STEPS.get(line[:5])
         if step is None or _LF in line:
             break
@@ -72,7 +75,10 @@ def replies(octets: bytes) -> tuple[Said, ...]:
     found: list[Said] = []
     texts: list[bytes] = []
     first, length = b"", 0
-    for line in octets[:-2].split(b"\r\n"):
+    lines = octets.split(b"\r\n")
+    if lines.pop():
+        return ()
+    for line in lines:
         digits, separator = line[:3], line[3:4]
         if _LF in line or digits not in _CODES or (texts and digits != first) or len(texts) == LINES_LIMIT:
             break

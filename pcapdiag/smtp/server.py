@@ -39,9 +39,11 @@ class ServerStream(Linewise):
         """Code of a reply that was cut by a hole: more lines of it may follow."""
 
     def feed(self, octets: bytes, offset: int) -> None:
+        """The next octets of the stream."""
         at, size = 0, len(octets)
         while at < size:
-            at = self._mode(self, octets, offset, at)
+            read_on = self._mode
+            at = read_on(self, octets, offset, at)
 
     def expect_records(self) -> None:
         """STARTTLS was accepted: what follows is TLS."""
@@ -75,24 +77,31 @@ class ServerStream(Linewise):
         self._handler.tls_octets(Side.SERVER, octets[at:] if at else octets, offset + at)
         return len(octets)
 
-    def _orderly(self, octets: bytes, offset: int) -> int:
-        """The replies by the book at the beginning of a chunk: how many octets they were."""
-        at = self._clock.only
-        if at is None or self._partial.length or self._reply.open or self._continued:
-            return 0
-        conversation, mode, begins = self._conversation, self._mode, offset
+    def _lines(self, octets: bytes, offset: int, at: int) -> int:
+        """Replies: those by the book at the beginning of a chunk, then the others line by line."""
+        moment, size = self._clock.only, len(octets)
+        if (
+            at
+            or moment is None
+            or self._partial.length
+            or self._reply.open
+            or self._continued
+            or size > orderly.CHUNK_LIMIT
+        ):
+            return self._one_by_one(octets, offset, at)
+        conversation, handler, mode, begins = self._conversation, self._handler, self._mode, offset
         for code, enhanced, lines, length in orderly.replies(octets):
             ends = begins + length
-            reply = make_reply((code, enhanced, lines, at, at, begins, ends, True, False, False))
+            reply = make_reply((code, enhanced, lines, moment, moment, begins, ends, True, False, False))
             begins = ends
-            if not conversation.greeted and can_greet(code):
-                conversation.settle(at)
-            self._handler.replied(reply)
-            if self._mode is not mode:
-                break
-        if begins > offset:
             self._skipping = False
-        return begins - offset
+            if not conversation.greeted and can_greet(code):
+                conversation.settle(moment)
+            handler.replied(reply)
+            if self._mode is not mode:
+                return begins - offset
+        at = begins - offset
+        return at if at == size else self._one_by_one(octets, offset, at)
 
     def _line(self, line: Line) -> None:
         conversation = self._conversation
