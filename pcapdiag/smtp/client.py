@@ -16,7 +16,7 @@ from pcapdiag.smtp.content import Content
 from pcapdiag.smtp.conversation import Conversation
 from pcapdiag.smtp.dialogue import Command, OddKind, Reply
 from pcapdiag.smtp.handler import Handler
-from pcapdiag.smtp.lines import Line, Partial
+from pcapdiag.smtp.lines import Line
 from pcapdiag.smtp.linewise import Linewise
 from pcapdiag.smtp.stages import SASL_LINE, STEPS, UNKNOWN, Kind
 from pcapdiag.smtp.tls_records import RECORD_TYPES, looks_like_record
@@ -47,7 +47,7 @@ class ClientStream(Linewise):
         self._conversation = conversation
         self._clock = clock
         self.content = Content(conversation, clock)
-        self._partial = Partial()
+        self._partial = None
         # A function and not a method: bound to its object it would be a circle that only the collector can free.
         self._mode = ClientStream._peek
         self._starttls: Sent | None = None
@@ -69,7 +69,7 @@ class ClientStream(Linewise):
     def unfinished(self) -> tuple[int, bytes] | None:
         """Stream offset and octets of a command line that has begun."""
         partial = self._partial
-        if self._mode is not ClientStream._lines or not partial or self._secret_next:
+        if self._mode is not ClientStream._lines or partial is None or self._secret_next:
             return None
         return partial.offset, partial.octets
 
@@ -83,7 +83,7 @@ class ClientStream(Linewise):
         """STARTTLS was accepted."""
         self._starttls = None
         if self._mode is ClientStream._lines:
-            self._partial.clear()
+            self._partial = None
             self._mode = ClientStream._peek
 
     def ignore_rest(self) -> None:
@@ -94,7 +94,7 @@ class ClientStream(Linewise):
         """354. `data` is None when the DATA was not captured."""
         self.content.wanted(data, self._end)
         if self.content.inside:
-            self._partial.clear()
+            self._partial = None
             self._mode = ClientStream._content
 
     def content_refused(self, data: Sent | None) -> None:
@@ -198,7 +198,7 @@ class ClientStream(Linewise):
     def _lines(self, octets: bytes, offset: int, at: int) -> int:
         """Commands: those by the book at the beginning of a chunk, then the others one by one."""
         moment, conversation = self._clock.only, self._conversation
-        odd = self._partial.length or self._secret_next or self._skipping or self._starttls or self.unsure is not None
+        odd = self._partial or self._secret_next or self._skipping or self._starttls or self.unsure is not None
         if at or moment is None or odd or not conversation.greeted or conversation.lost_replies:
             return self._one_by_one(octets, offset, at)
         sent = orderly.take_commands(conversation, octets, offset, moment)
@@ -349,9 +349,9 @@ class ClientStream(Linewise):
         self._mode = ClientStream._lines
         self._skipping = False
         self._conversation.client_gap(at)
-        if self._partial:
+        if self._partial is not None:
             # Its beginning was seen, so it was sent; perhaps others with it, which only the replies can tell.
-            line = self._partial.cut(at, end)
+            line, self._partial = self._partial.cut(at, end), None
             whole = grammar.begun_verb(line.octets, end - line.offset) if segment_end and not self._secret_next else b""
             self._line(line._replace(octets=whole) if whole else line)
         elif self._secret_next:
@@ -382,7 +382,7 @@ class ClientStream(Linewise):
         """No more octets will come."""
         self.content.finish()
         partial, conversation = self._partial, self._conversation
-        if self._mode is not ClientStream._lines or not partial:
+        if self._mode is not ClientStream._lines or partial is None:
             return
         if grammar.is_binary(partial.octets) and not conversation.auth_seen:
             conversation.oddities.once(OddKind.NOT_SMTP, partial.start, Side.CLIENT, partial.octets[:32])

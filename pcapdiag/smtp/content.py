@@ -92,7 +92,7 @@ class Content:
         scanner = self.scanner
         # Text that was never to be sent, of which nothing is kept: the server may quote it line by line.
         if data.over:
-            self._conversation.secrets.forget()
+            self._conversation.secrets.forgotten = True
         if self._data is not data or scanner is None:
             return
         self._data = self.scanner = None
@@ -100,7 +100,7 @@ class Content:
         if held is not None:
             self.rest = (scanner.start, held)
         else:
-            self._conversation.secrets.forget()
+            self._conversation.secrets.forgotten = True
             self._conversation.oddities.once(OddKind.UNSTUFFED_TEXT, self._at or data.command.at, Side.CLIENT, b"")
 
     def ends_with(self, reply: Reply) -> bool:

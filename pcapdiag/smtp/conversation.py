@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pcapdiag.model import Moment, Side, Stage
 from pcapdiag.smtp import auth, guess
-from pcapdiag.smtp.bounded import Bounded
+from pcapdiag.smtp.bounded import Bounded, trim
 from pcapdiag.smtp.dialogue import Body, Command, Dialogue, Missing, OddKind, Reply, Tls
 from pcapdiag.smtp.grammar import is_masked_banner, is_masked_verb, keywords
 from pcapdiag.smtp.history import Entries, Oddities, Positions
@@ -57,7 +57,7 @@ class Conversation:
         self.positions = Positions()
         self.oddities = Oddities()
         self.outstanding: list[Sent] = []
-        self.secrets = Secrets()
+        self._secrets: Secrets | None = None
         self.greeted = False
         """The greeting is complete, or must have been before the capture began."""
         self.content_open = False
@@ -72,8 +72,15 @@ class Conversation:
         """The step completed last."""
         self._turn: Side | None = _CLIENT
         """Who owes when nothing is outstanding."""
-        self._exchanges: Bounded[Sent] = Bounded()
+        self._exchanges: list[Sent] = []
         self._transactions = _Transactions()
+
+    @property
+    def secrets(self) -> Secrets:
+        """What was withheld so far."""
+        if self._secrets is None:
+            self._secrets = Secrets()
+        return self._secrets
 
     @property
     def anything_said(self) -> bool:
@@ -145,7 +152,7 @@ class Conversation:
 
     def _before_greeting(self, sent: Sent) -> None:
         command = sent.command
-        if sent.kind in _BEGINS_MIDWAY and not self._exchanges.total:
+        if sent.kind in _BEGINS_MIDWAY and not self._exchanges:
             self.begin_midway()
         elif self.client_lost or self.lost_replies:
             self.greeted = True
@@ -192,7 +199,7 @@ class Conversation:
     def reply(self, reply: Reply) -> tuple[Reading, Sent | None]:
         """The server said something complete: how the client's octets behind it are to be read, and what it answered."""
         greeted, outstanding, code = self.greeted, self.outstanding, reply.code
-        if not greeted or self.client_lost or code == 334 or self.secrets.any or not outstanding:
+        if not greeted or self.client_lost or code == 334 or self._secrets or not outstanding:
             reply = self.cleaned(reply)
             if not greeted and self._greets(reply):
                 return _AS_BEFORE, None
@@ -229,8 +236,8 @@ class Conversation:
             reply = reply._replace(lines=tuple([auth.challenge(line) for line in reply.lines]))
         if reply.code in auth.REFUSALS and (self.client_lost or not self.greeted or not self.outstanding):
             reply = reply._replace(lines=tuple([auth.refusal(reply.code, line) for line in reply.lines]))
-        if self.secrets.any:
-            reply = reply._replace(lines=tuple([self.secrets.cleaned(reply.code, line) for line in reply.lines]))
+        if self._secrets is not None:
+            reply = reply._replace(lines=tuple([self._secrets.cleaned(reply.code, line) for line in reply.lines]))
         return reply
 
     def _greets(self, reply: Reply) -> bool:
@@ -373,9 +380,9 @@ class Conversation:
     def trim(self) -> None:
         """Forget the middle of a very long conversation."""
         self.entries.trim()
-        self._exchanges.trim()
+        trim(self._exchanges, Entries.first, Entries.last)
         self._transactions.trim()
-        self.positions.changes.trim()
+        self.positions.trim()
 
     def dialogue(self, tls: Tls | None) -> Dialogue:
         """Freeze."""

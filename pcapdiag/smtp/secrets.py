@@ -31,15 +31,13 @@ _CLOSING = {b'"': b'"', b"'": b"'", b"`": b"'", b"<": b">", b"(": b")", b"[": b"
 class Secrets:
     """What was withheld in one conversation."""
 
-    __slots__ = ("_lines", "_words", "any", "forgotten")
+    __slots__ = ("_lines", "_words", "forgotten")
 
     def __init__(self) -> None:
         self._words: dict[bytes, None] = {}
         """Beginnings of credentials, which a reply may hold anywhere; lower case."""
         self._lines: dict[bytes, None] = {}
         """Beginnings of texts, of which a reply may repeat any number of words; lower case."""
-        self.any = False
-        """Something was withheld."""
         self.forgotten = False
         """More was withheld than is remembered: of a refusal only the codes are shown."""
 
@@ -60,17 +58,12 @@ class Secrets:
         """Remember text that is not shown: a line that is no command, or what has no business behind a verb."""
         self._remember(self._lines, text.strip())
 
-    def forget(self) -> None:
-        """Something was withheld that is not remembered."""
-        self.any = self.forgotten = True
-
     def _remember(self, among: dict[bytes, None], piece: bytes) -> None:
         if len(piece) >= _SHORTEST:
-            self.any = True
             among[piece[:KEY].lower()] = None
             if len(among) > _MOST:
                 del among[next(iter(among))]
-                self.forget()
+                self.forgotten = True
 
     def cleaned(self, code: int, text: bytes) -> bytes:
         """A line of a reply without what it quotes of that."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from pcapdiag.model import Moment, Side, Stage
-from pcapdiag.smtp.bounded import Bounded
+from pcapdiag.smtp.bounded import trim
 from pcapdiag.smtp.dialogue import Tls, TlsEntry
 from pcapdiag.smtp.history import Entries, Positions
 from pcapdiag.smtp.tls_hello import HANDSHAKE_TYPES, alert_words, client_hello, server_hello
@@ -24,6 +24,8 @@ _SMALLEST_TICKET = 150
 _ALIKE = 1
 _CERTIFICATE = 300
 _ALERTS_KEPT = 16
+_FIRST, _LAST = 16, 32
+"""Records that are kept of many."""
 
 
 class Log(Protocol):
@@ -31,11 +33,6 @@ class Log(Protocol):
 
     entries: Entries
     positions: Positions
-
-
-class _Records(Bounded[TlsEntry]):
-    first = 16
-    last = 32
 
 
 class TlsTalk:
@@ -56,7 +53,7 @@ class TlsTalk:
         self._server_name: bytes | None = None
         self._finished: Moment | None = start if midway else None
         self._alerts: list[tuple[Moment, Side, str, str, int]] = []
-        self._records = _Records()
+        self._records: list[TlsEntry] = []
         self._application = {Side.CLIENT: 0, Side.SERVER: 0}
         self._tail_records = 0
         self._run = 0
@@ -78,7 +75,7 @@ class TlsTalk:
         for record in self._readers[side].feed(octets, offset, moment):
             self._record(side, record)
             self._log.positions.stand(self.stage, side.other, record.at)
-        self._records.trim()
+        trim(self._records, _FIRST, _LAST)
 
     def gap(self, side: Side, offset: int, length: int, at: Moment) -> None:
         self._cut_hello &= side is Side.SERVER
@@ -88,7 +85,7 @@ class TlsTalk:
             self._finished = at  # after the ServerHello a client has nothing else to send first than its Finished
 
     def result(self) -> Tls:
-        self._records.trim()
+        trim(self._records, _FIRST, _LAST)
         return Tls(
             self._start,
             self._implicit,
