@@ -13,7 +13,7 @@ from pcapdiag.smtp.bounded import Bounded, trim
 from pcapdiag.smtp.dialogue import Body, Command, Dialogue, Missing, OddKind, Reply, Tls
 from pcapdiag.smtp.grammar import is_masked_banner, is_masked_verb, keywords
 from pcapdiag.smtp.history import Entries, Oddities, Positions
-from pcapdiag.smtp.makers import make_exchange
+from pcapdiag.smtp.makers import make_dialogue, make_exchange
 from pcapdiag.smtp.secrets import Secrets
 from pcapdiag.smtp.stages import OUTCOMES, Kind, Reading
 from pcapdiag.smtp.transactions import Message, Sent
@@ -388,19 +388,21 @@ class Conversation:
         """Freeze."""
         self.trim()
         entries = self.entries
-        return Dialogue(
-            tuple(entries),
-            entries.total,
-            tuple([make_exchange((sent.command, sent.reply, sent.stage or _OTHER)) for sent in self._exchanges]),
-            self.greeting,
-            self._helo,
-            self._extensions,
-            tuple([message.frozen() for message in self._transactions]),
-            self._transactions.total,
-            tuple(self.positions.changes),
-            tls,
-            tuple(self.oddities),
-            self.smtp or tls is not None,
-            self.lmtp,
-            tuple([sent.command for sent in self.outstanding]),
+        return make_dialogue(
+            (
+                tuple(entries),
+                entries.total,
+                tuple([make_exchange((sent.command, sent.reply, sent.stage or _OTHER)) for sent in self._exchanges]),
+                self.greeting,
+                self._helo,
+                self._extensions,
+                tuple([message.frozen() for message in self._transactions]),
+                self._transactions.total,
+                tuple(self.positions.changes),
+                tls,
+                tuple(self.oddities),
+                self.smtp or tls is not None,
+                self.lmtp,
+                tuple([sent.command for sent in self.outstanding]),
+            )
         )

@@ -11,7 +11,7 @@ from types import MethodType
 from typing import Any, TypeVar
 
 from pcapdiag.model import Moment, Position
-from pcapdiag.smtp.dialogue import Command, Exchange, MailTransaction, Recipient, Reply
+from pcapdiag.smtp.dialogue import Command, Dialogue, Exchange, MailTransaction, Recipient, Reply
 
 T = TypeVar("T")
 
@@ -27,3 +27,4 @@ make_reply = _maker(Reply)
 make_exchange = _maker(Exchange)
 make_recipient = _maker(Recipient)
 make_transaction = _maker(MailTransaction)
+make_dialogue = _maker(Dialogue)

@@ -80,14 +80,7 @@ class ServerStream(Linewise):
     def _lines(self, octets: bytes, offset: int, at: int) -> int:
         """Replies: those by the book at the beginning of a chunk, then the others line by line."""
         moment, size = self._clock.only, len(octets)
-        if (
-            at
-            or moment is None
-            or self._partial
-            or self._open
-            or self._continued
-            or size > orderly.CHUNK_LIMIT
-        ):
+        if at or moment is None or self._partial or self._open or self._continued or size > orderly.CHUNK_LIMIT:
             return self._one_by_one(octets, offset, at)
         conversation, handler, mode, begins = self._conversation, self._handler, self._mode, offset
         for code, enhanced, lines, length in orderly.replies(octets):
