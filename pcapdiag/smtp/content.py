@@ -14,6 +14,7 @@ from pcapdiag.smtp.clock import Clock
 from pcapdiag.smtp.conversation import Conversation
 from pcapdiag.smtp.dialogue import DOT, Body, Command, OddKind, Reply
 from pcapdiag.smtp.lines import Line
+from pcapdiag.smtp.makers import make_body, make_command
 from pcapdiag.smtp.stages import LAST_CHUNK, STEPS, Kind
 from pcapdiag.smtp.transactions import Sent
 
@@ -183,7 +184,7 @@ class Content:
         octets = max(0, scanner.octets_to(content_end) - self._counted)
         at = self._at or self._clock(content_end)
         missing, scanner.missing = scanner.missing, 0
-        self._conversation.content(Body(at, self._start or at, octets, complete, False, min(missing, octets)))
+        self._conversation.content(make_body((at, self._start or at, octets, complete, False, min(missing, octets))))
         self._counted += octets
         self._start = None
 
@@ -197,7 +198,7 @@ class Content:
         if self._data is not None:
             self._data.over = True
             self._data = None
-        dot = Command(DOT, b"", at, at, content_end, end, True, cut)
+        dot = make_command((DOT, b"", at, at, content_end, end, True, cut))
         sent = conversation.command(dot, _DOT, _END_OF_DATA)
         conversation.terminated(sent)
         conversation.settle(at)

@@ -11,20 +11,23 @@ from types import MethodType
 from typing import Any, TypeVar
 
 from pcapdiag.model import Moment, Position
-from pcapdiag.smtp.dialogue import Command, Dialogue, Exchange, MailTransaction, Recipient, Reply
+from pcapdiag.smtp.dialogue import Body, Command, Dialogue, Exchange, MailTransaction, Recipient, Reply, TlsEntry
 
 T = TypeVar("T")
 
 
-def _maker(kind: type[T]) -> Callable[[tuple[Any, ...]], T]:
+def maker(kind: type[T]) -> Callable[[tuple[Any, ...]], T]:
+    """What makes a value of this class."""
     return MethodType(tuple.__new__, kind)
 
 
-make_moment = _maker(Moment)
-make_position = _maker(Position)
-make_command = _maker(Command)
-make_reply = _maker(Reply)
-make_exchange = _maker(Exchange)
-make_recipient = _maker(Recipient)
-make_transaction = _maker(MailTransaction)
-make_dialogue = _maker(Dialogue)
+make_moment = maker(Moment)
+make_position = maker(Position)
+make_command = maker(Command)
+make_reply = maker(Reply)
+make_body = maker(Body)
+make_tls_entry = maker(TlsEntry)
+make_exchange = maker(Exchange)
+make_recipient = maker(Recipient)
+make_transaction = maker(MailTransaction)
+make_dialogue = maker(Dialogue)
