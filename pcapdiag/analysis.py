@@ -256,12 +256,11 @@ def stripped(judged: Judged) -> Judged:
     session = judged.session
     dialogue = session.dialogue
     tls = dialogue.tls
-    small = replace(
-        dialogue,
+    small = dialogue._replace(
         entries=_last_words(dialogue),
         exchanges=(),
         positions=dialogue.positions[-1:],
-        tls=None if tls is None else replace(tls, records=()),
+        tls=None if tls is None else tls._replace(records=()),
     )
     connection = replace(session.connection, segments=())
     return Judged(judged.id, Session(connection, small), judged.verdict, with_dialogue=False)

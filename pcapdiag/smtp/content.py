@@ -14,9 +14,12 @@ from pcapdiag.smtp.clock import Clock
 from pcapdiag.smtp.conversation import Conversation
 from pcapdiag.smtp.dialogue import DOT, Body, Command, OddKind
 from pcapdiag.smtp.lines import Line
+from pcapdiag.smtp.makers import make_body, make_command
 from pcapdiag.smtp.stages import LAST_CHUNK, STEPS, Kind
 from pcapdiag.smtp.transactions import Sent
 
+# Looked up once: members of an enumeration are slow to reach.
+_DOT, _END_OF_DATA = Kind.DOT, Stage.END_OF_DATA
 _DOTS = (b".\r\n", b"\r\n.\r\n")
 _ENOUGH = 64
 """Octets without a line end that no command would begin with."""
@@ -89,7 +92,8 @@ class Content:
         """DATA was refused: what the client had sent behind it meanwhile is commands."""
         scanner = self.scanner
         # Text that was never to be sent, of which nothing is kept: the server may quote it line by line.
-        self._conversation.secrets.forgotten |= data.over
+        if data.over:
+            self._conversation.secrets.forgotten = True
         if self._data is not data or scanner is None:
             return
         self._data = self.scanner = None
@@ -183,7 +187,7 @@ class Content:
         octets = max(0, scanner.octets_to(content_end) - self._counted)
         at = self._at or self._clock(content_end)
         missing, scanner.missing = scanner.missing, 0
-        self._conversation.content(Body(at, self._start or at, octets, complete, False, min(missing, octets)))
+        self._conversation.content(make_body((at, self._start or at, octets, complete, False, min(missing, octets))))
         self._counted += octets
         self._start = None
 
@@ -197,8 +201,8 @@ class Content:
         if self._data is not None:
             self._data.over = True
             self._data = None
-        dot = Command(DOT, b"", at, at, content_end, end, True, cut)
-        sent = conversation.command(dot, Kind.DOT, Stage.END_OF_DATA)
+        dot = make_command((DOT, b"", at, at, content_end, end, True, cut))
+        sent = conversation.command(dot, _DOT, _END_OF_DATA)
         conversation.terminated(sent)
         conversation.settle(at)
 

@@ -19,6 +19,9 @@ TEXT_LIMIT = 1000
 
 HTTP_METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"CONNECT", b"TRACE", b"PATCH"))
 
+# To look for a number in octets costs a tenth of looking for octets.
+_QUOTE, _EQUALS = ord('"'), ord("=")
+
 _UNKNOWN_VERB = re.compile(rb"[A-Z][A-Z0-9-]{1,19}\Z")
 _ENHANCED = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}(?![^ \t])")
 _PATH = re.compile(rb"\s*(?:FROM|TO)\s*:?\s*(<(?:[^\"<>]|\"(?:[^\"\\]|\\.)*\"?)*>?|[^\s<]\S*)?", re.I)
@@ -102,7 +105,7 @@ def enhanced_code(text: bytes) -> bytes | None:
 def path_of(argument: bytes) -> bytes:
     """The path in the argument of MAIL or RCPT, without brackets; empty for ``<>`` and where none is found."""
     _, opened, rest = argument.partition(b"<")
-    if opened and b'"' not in argument:
+    if opened and _QUOTE not in argument:
         return rest.partition(b">")[0]
     found = _PATH.match(argument)
     path = (found[1] or b"") if found else b""
@@ -111,7 +114,7 @@ def path_of(argument: bytes) -> bytes:
 
 def declared_size(argument: bytes) -> int | None:
     """SIZE= of MAIL (RFC 1870 3)."""
-    found = _SIZE.search(argument)
+    found = _SIZE.search(argument) if _EQUALS in argument else None
     return int(found[1]) if found else None
 
 

@@ -17,13 +17,12 @@ from pcapdiag.smtp.conversation import Conversation
 from pcapdiag.smtp.dialogue import Dialogue, OddKind, Reply
 from pcapdiag.smtp.grammar import begun_code
 from pcapdiag.smtp.server import ServerStream
-from pcapdiag.smtp.stages import Kind, Reading
+from pcapdiag.smtp.stages import Reading
 from pcapdiag.smtp.tls import TlsTalk
 
 # Looked up once: members of an enumeration are slow to reach.
 _CLIENT = Side.CLIENT
-_AS_BEFORE, _CONTENT = Reading.AS_BEFORE, Reading.CONTENT
-_DATA = Kind.DATA
+_AS_BEFORE, _CONTENT, _NO_CONTENT = Reading.AS_BEFORE, Reading.CONTENT, Reading.NO_CONTENT
 
 _SNAPLEN = "snaplen"
 _MANY = 2000
@@ -110,15 +109,13 @@ class SmtpObserver:
             if not ended:
                 conversation.early_reply(reply)
                 return
-        early = client.content.chunk
         reading, sent = conversation.reply(reply)
-        if early is not None and early is sent:
-            conversation.oddities.add(OddKind.EARLY_REPLY_IN_BODY, reply.at, Side.SERVER, reply.text)
         if reading is _AS_BEFORE:
-            if sent is not None and sent.kind is _DATA:
-                client.content_refused(sent)
-        elif reading is _CONTENT:
+            return
+        if reading is _CONTENT:
             client.content_wanted(sent)
+        elif reading is _NO_CONTENT:
+            client.content_refused(sent)
         elif reading is Reading.SASL:
             client.expect_secret()
         elif reading is Reading.RECORDS:

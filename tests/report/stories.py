@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from pcapdiag.analysis import Analysis, Groups, InputError, Judged, digest_of
@@ -133,7 +132,7 @@ def gateway_reset(number: int = 1, late: float = 0.0) -> Judged:
         why=("PD302: the only rule that fits",),
         next_steps=(("Look into the log of the gateway ", Address(SERVER.address), " at the time of ", reset.at, "."),),
     )
-    dialogue = replace(whole, entries=entries, entries_total=9, transactions=(unsent,))
+    dialogue = whole._replace(entries=entries, entries_total=9, transactions=(unsent,))
     return make_judged(number, connection=connection, dialogue=dialogue, verdict=verdict)
 
 
@@ -165,7 +164,7 @@ def hostile() -> Analysis:
     transaction = make_transaction(
         mail_from=b"\x1b[31mred@example.org", complete=False, octets=None, reply=None, terminator=None, queue_id=None
     )
-    dialogue = replace(whole, entries=entries, greeting=greeting, helo=b"\x1b[8mhidden", transactions=(transaction,))
+    dialogue = whole._replace(entries=entries, greeting=greeting, helo=b"\x1b[8mhidden", transactions=(transaction,))
     verdict = make_verdict(
         dropped_by=Party.SERVER,
         how=How.FIN,
@@ -233,7 +232,7 @@ def black_hole() -> Analysis:
         ),
         others=(make_finding("PD304", summary=("the server may have gone",)),),
     )
-    return one(make_judged(dialogue=replace(whole, entries=entries), connection=connection, verdict=verdict))
+    return one(make_judged(dialogue=whole._replace(entries=entries), connection=connection, verdict=verdict))
 
 
 def tls_refused() -> Analysis:
@@ -274,7 +273,7 @@ def tls_refused() -> Analysis:
         make_capture(path="/var/tmp/ring_00002.pcapng", packets=1, smtp_packets=1, dropped_by_capture=17),
     )
     judged = make_judged(
-        dialogue=replace(whole, entries=entries, transactions=(), transactions_total=0),
+        dialogue=whole._replace(entries=entries, transactions=(), transactions_total=0),
         connection=connection,
         verdict=verdict,
     )

@@ -7,7 +7,6 @@ of one side arrive together.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from pcapdiag.model import Moment, Side
@@ -99,8 +98,6 @@ def _timeless(value: Any) -> Any:
     if isinstance(value, tuple):
         items = [_timeless(item) for item in value]
         return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
-    if hasattr(value, "__dataclass_fields__"):
-        return replace(value, **{name: _timeless(getattr(value, name)) for name in value.__dataclass_fields__})
     return value
 
 
