@@ -5,6 +5,8 @@ Replies come in the order of their commands (RFC 2920 section 3.2), so one that 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pcapdiag.model import Side
 from pcapdiag.session import Session
 from pcapdiag.smtp.dialogue import Body, Command, Entry, Exchange, Missing, Reply
@@ -21,7 +23,10 @@ def ends_in_hole(entries: tuple[Entry, ...], body: Body) -> bool:
 
 def server_fin(connection: Connection) -> Fin | None:
     """The server's FIN that counts."""
-    return next((fin for fin in connection.closing.fins if fin.side is Side.SERVER and fin.accepted), None)
+    for fin in connection.closing.fins:
+        if fin.side is Side.SERVER and fin.accepted:
+            return fin
+    return None
 
 
 def goodbye_heard(connection: Connection, command: Command, reply: Reply | None) -> bool:
@@ -57,9 +62,11 @@ def server_closed(connection: Connection) -> bool:
     )
 
 
-def acknowledged(connection: Connection, reply: Reply) -> bool:
-    """The reply is complete and the client's TCP acknowledged it."""
-    return reply.complete and reply.end <= connection.halves[1].acked
+def all_acknowledged(connection: Connection, replies: Iterable[Reply | None]) -> bool:
+    """Each of the replies was seen, all of it, and the client's TCP acknowledged it."""
+    acked = connection.halves[1].acked
+    lacking = [reply for reply in replies if reply is None or not reply.complete or reply.end > acked]
+    return not lacking
 
 
 def hardly_lost(connection: Connection, reply: Reply) -> bool:
@@ -86,9 +93,7 @@ def all_answered(session: Session, exchanges: tuple[Exchange, ...], quit_: Excha
     """
     connection = session.connection
     unknown = connection.midway or connection.halves[0].missing
-    if not unknown and all(
-        each.reply is not None and acknowledged(connection, each.reply) for each in exchanges
-    ):  # nearly always
+    if not unknown and all_acknowledged(connection, [each.reply for each in exchanges]):  # nearly always
         return True
     entries = session.dialogue.entries
     until = _place(entries, quit_.command)
@@ -98,7 +103,7 @@ def all_answered(session: Session, exchanges: tuple[Exchange, ...], quit_: Excha
         return goodbye_heard(connection, quit_.command, quit_.reply)
     for each in reversed(exchanges):
         if each.reply is not None:
-            if not acknowledged(connection, each.reply) and not hardly_lost(connection, each.reply):
+            if not all_acknowledged(connection, (each.reply,)) and not hardly_lost(connection, each.reply):
                 return False
         elif not connection.halves[1].packets or not any(
             _hole(entry) for entry in entries[_place(entries, each.command) + 1 : until]

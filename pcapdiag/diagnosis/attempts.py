@@ -102,6 +102,7 @@ class AttemptFinder:
 
 def _by_host(tries: list[Try]) -> list[list[Try]]:
     """Tries of each client host, in order of their beginnings."""
+    tries = sorted(tries, key=lambda one: (one.began_ns, one.id))
     hosts: dict[tuple[int, str], Host] = {}
     for one in tries:
         if one.vantage is Vantage.CLIENT:
@@ -109,7 +110,7 @@ def _by_host(tries: list[Try]) -> list[list[Try]]:
         elif one.helo:
             hosts.setdefault((one.trace, one.client), ("helo", one.trace, one.helo.lower()))
     grouped: dict[Host, list[Try]] = {}
-    for one in sorted(tries, key=lambda one: (one.began_ns, one.id)):
+    for one in tries:
         alone = ("address", one.trace, one.client.encode())
         grouped.setdefault(hosts.get((one.trace, one.client), alone), []).append(one)
     return list(grouped.values())

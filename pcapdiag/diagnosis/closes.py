@@ -10,6 +10,9 @@ from pcapdiag.session import Session
 from pcapdiag.smtp.dialogue import DOT
 from pcapdiag.tcp.connection import Connection, Effect, Fin, Reset
 
+CONTENT = (DOT, b"BDAT")
+"""Verbs whose reply decides about a message."""
+
 AT_ONCE_NS = 500_000_000
 """A FIN within this time of the QUIT belongs to it."""
 
@@ -34,22 +37,38 @@ class Close(NamedTuple):
 def closes_of(session: Session) -> list[Close]:
     """The FINs and RSTs that count, in the order in which their senders acted as far as the capture can tell."""
     connection = session.connection
-    polite = [fin for fin in connection.closing.fins if fin.accepted and _half_close(session, fin)]
-    closes = [
-        Close(fin.at, fin.side, fin, ack=fin.ack)
-        for fin in connection.closing.fins
-        if fin.accepted and fin not in polite
-    ]
-    closes += [close for close in (_missed_fin(connection, side) for side in Side) if close is not None]
-    sides = {fin.side for fin in polite} - {close.side for close in closes}
+    closes: list[Close] = []
+    polite = False
+    for fin in connection.closing.fins:
+        if not fin.accepted:
+            continue
+        if _half_close(session, fin):
+            polite = True
+        else:
+            closes.append(Close(fin.at, fin.side, fin, None, fin.ack))
+    fins = len(closes)
+    for half in connection.halves:
+        missed = _missed_fin(connection, half.side)
+        if missed is not None:
+            closes.append(missed)
+    if connection.closing.resets:
+        still_open = polite and all(close.side is not Side.CLIENT for close in closes)
+        _add_resets(closes, connection, Side.CLIENT if still_open else None)
+    if len(closes) > fins:  # FINs alone stand in time order
+        closes.sort(key=lambda close: (_acted(connection, close), not close.missed))
+    return closes
+
+
+def _add_resets(closes: list[Close], connection: Connection, half_closed: Side | None) -> None:
+    """Those that ended the connection, and echoes that are an act of their own: above all of the side that so far only
+    closed its half."""
     for reset in connection.closing.resets:
-        late = any(close.at < cause_of(connection, reset) for close in closes)
+        acted = cause_of(connection, reset)
+        late = any(close.at < acted for close in closes)
         echo = reset.effect is Effect.ECHO
-        own_act = (reset.claimed in sides and not late) or _abort_that_crossed(connection, reset)
+        own_act = (reset.claimed is half_closed and not late) or _abort_that_crossed(connection, reset)
         if reset.effect is Effect.ENDED or (echo and own_act):
             closes.append(Close(reset.at, reset.claimed, None, reset, acknowledged_by(connection, reset)))
-    closes.sort(key=lambda close: (_acted(connection, close), not close.missed))
-    return closes
 
 
 def _acted(connection: Connection, close: Close) -> Moment:
@@ -89,8 +108,11 @@ def _missed_fin(connection: Connection, side: Side) -> Close | None:
     """A FIN that the capture does not hold, but the other side acknowledges: one number beyond the octets of `side`
     (RFC 9293 section 3.4), whose own later segments stand there, too, and bring nothing more. Without those, nothing
     tells whether `side` would deny it (see `denials`)."""
+    for fin in connection.closing.fins:
+        if fin.side is side:
+            return None
     end = connection.half(side).octets
-    if any(fin.side is side for fin in connection.closing.fins) or not connection.half(side.other).packets:
+    if not connection.half(side.other).packets:
         return None
     acks = [seg for seg in connection.segments if seg.side is side.other and seg.ack is not None and not seg.is_rst]
     beyond = [seg for seg in acks if seg.ack is not None and seg.ack > end]
@@ -110,14 +132,20 @@ def _half_close(session: Session, fin: Fin) -> bool:
     """
     if fin.side is not Side.CLIENT:
         return False
-    ahead = [each for each in session.dialogue.exchanges if each.command.offset < fin.offset]
-    if not ahead or ahead[-1].command.verb != b"QUIT":
+    exchanges = session.dialogue.exchanges
+    ahead = len(exchanges)
+    while ahead and exchanges[ahead - 1].command.offset >= fin.offset:
+        ahead -= 1
+    if not ahead or exchanges[ahead - 1].command.verb != b"QUIT":
         return False
-    waiting = [each for each in ahead[:-1] if each.reply is None or each.reply.at > fin.at]
-    content = [each for each in waiting if each.command.verb in (DOT, b"BDAT")]
-    if not content:
+    waiting = [
+        reply
+        for command, reply, _ in exchanges[: ahead - 1]
+        if command.verb in CONTENT and (reply is None or reply.at > fin.at)
+    ]
+    if not waiting:
         return False
-    if fin.at.time_ns - ahead[-1].command.at.time_ns < AT_ONCE_NS:
+    if fin.at.time_ns - exchanges[ahead - 1].command.at.time_ns < AT_ONCE_NS:
         return True
-    acked = session.connection.half(Side.SERVER).acked
-    return all(each.reply is not None and each.reply.end <= acked for each in content)
+    acked = session.connection.halves[1].acked
+    return all(reply is not None and reply.end <= acked for reply in waiting)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
+from pcapdiag.diagnosis.answers import all_acknowledged
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.model import How, Impact, Party, Says, Side, Stage, Wire
 from pcapdiag.smtp.dialogue import MailTransaction, OddKind, Reply
@@ -25,19 +24,16 @@ BEFORE_THE_MESSAGE = frozenset(
 )
 
 
-@lru_cache(maxsize=2)
 def impact_of(see: Observation, party: Party, how: How, stage: Stage, benign: bool) -> Impact:
-    """The worst of what happened to each message and recipient. (Both a rule and the judge ask about the same session.)"""
+    """The worst of what happened to each message and recipient."""
     if stage is Stage.ENCRYPTED or (see.dialogue.tls is not None and see.dialogue.tls.finished is not None):
         return Impact.UNKNOWN
-    if not see.half(Side.SERVER).packets and see.dialogue.transactions:
-        return Impact.UNKNOWN  # what the server answered was not captured
-    found = [_of_message(see, each, party, how) for each in see.dialogue.transactions]
-    if see.scanner:
-        return Impact.NONE
-    if not found:
+    messages = see.dialogue.transactions
+    if not messages:
         return _without_message(see, party, how, stage, benign)
-    return min(found, key=ORDER.index)
+    if not see.connection.halves[1].packets:
+        return Impact.UNKNOWN  # what the server answered was not captured
+    return min([_of_message(see, each, party, how) for each in messages], key=ORDER.index)
 
 
 def refusal(see: Observation, party: Party, how: How, *, benign: bool) -> Says:
@@ -46,8 +42,10 @@ def refusal(see: Observation, party: Party, how: How, *, benign: bool) -> Says:
     Who reads that nobody dropped the connection thinks that the mail went through. A refused DATA says only that no
     recipient was left; the refusal before it says why.
     """
+    if not see.refusals:
+        return ()
     worst = {Impact.REJECTED: 500, Impact.DELAYED: 400}.get(impact_of(see, party, how, see.stage, benign))
-    refused = [reply for reply in see.replies if worst is not None and reply.code >= worst]
+    refused = [reply for reply in see.refusals if worst is not None and reply.code >= worst]
     if not refused:
         return ()
     data = [each.reply for each in see.dialogue.exchanges if each.stage is Stage.DATA]
@@ -55,19 +53,14 @@ def refusal(see: Observation, party: Party, how: How, *, benign: bool) -> Says:
     return (f"a refusal: {says_why[-1].code} ", Wire(says_why[-1].text))
 
 
-def answered(see: Observation, reply: Reply | None) -> bool:
-    """The reply was seen, all of it, and the client's TCP acknowledged it."""
-    return reply is not None and reply.complete and reply.end <= see.half(Side.SERVER).acked
-
-
 def _of_message(see: Observation, message: MailTransaction, party: Party, how: How) -> Impact:
     refused = [each.reply for each in message.recipients if each.reply is not None and each.reply.code >= 400]
     if message.complete:
-        cut = message.terminator is not None and message.terminator.cut
-        if (how is How.QUIT or (cut and party is Party.UNDETERMINED)) and not answered(see, message.reply):
-            return Impact.UNKNOWN  # it was answered, by a QUIT that counts or by octets that were cut: no more is known
-        if not answered(see, message.reply) or message.reply is None:
-            return Impact.DUPLICATE_RISK
+        if message.reply is None or not all_acknowledged(see.connection, (message.reply,)):
+            # It was answered where a QUIT counts, or the answer is among the octets that were cut: no more is known.
+            cut = message.terminator is not None and message.terminator.cut
+            hidden = how is How.QUIT or (cut and party is Party.UNDETERMINED)
+            return Impact.UNKNOWN if hidden else Impact.DUPLICATE_RISK
         if see.dialogue.lmtp and any(each.accepted and each.final is None for each in message.recipients):
             return Impact.DUPLICATE_RISK
         finals = [each.final for each in message.recipients if each.final is not None]
@@ -76,10 +69,14 @@ def _of_message(see: Observation, message: MailTransaction, party: Party, how: H
     if message.reset and not answers:
         return Impact.NONE
     if not refused or len(refused) < message.recipients_total:  # else DATA was refused for want of recipients: no news
-        answers += [reply for reply in _replies_to_content(see, message) if reply.code >= 400 and answered(see, reply)]
+        answers += [
+            reply
+            for reply in _replies_to_content(see, message)
+            if reply.code >= 400 and all_acknowledged(see.connection, (reply,))
+        ]
     client = see.half(Side.CLIENT)
-    hidden = client.cut or client.missing or not client.packets  # the end of the message may stand there
-    if how is How.OPEN or (party is Party.UNDETERMINED and hidden):
+    unseen = client.cut or client.missing or not client.packets  # the end of the message may stand there
+    if how is How.OPEN or (party is Party.UNDETERMINED and unseen):
         return _worst(answers) if answers else Impact.UNKNOWN
     if party is not Party.NOBODY and (not answers or any(each.accepted for each in message.recipients)):
         return min(Impact.DELAYED, _worst(answers), key=ORDER.index)
@@ -87,10 +84,8 @@ def _of_message(see: Observation, message: MailTransaction, party: Party, how: H
 
 
 def _worst(replies: list[Reply]) -> Impact:
-    codes = [reply.code for reply in replies]
-    if any(code >= 500 for code in codes):
-        return Impact.REJECTED
-    return Impact.DELAYED if any(code >= 400 for code in codes) else Impact.NONE
+    code = max([reply.code for reply in replies], default=0)
+    return Impact.REJECTED if code >= 500 else Impact.DELAYED if code >= 400 else Impact.NONE
 
 
 def _replies_to_content(see: Observation, message: MailTransaction) -> list[Reply]:
@@ -107,6 +102,8 @@ def _replies_to_content(see: Observation, message: MailTransaction) -> list[Repl
 
 
 def _without_message(see: Observation, party: Party, how: How, stage: Stage, benign: bool) -> Impact:
+    if see.scanner:
+        return Impact.NONE
     greeting = see.dialogue.greeting
     if greeting is not None and greeting.complete and greeting.code >= 400:
         return Impact.REJECTED if greeting.code >= 500 else Impact.DELAYED
@@ -126,5 +123,4 @@ def _without_message(see: Observation, party: Party, how: How, stage: Stage, ben
         )
     if how is How.OPEN:
         return Impact.UNKNOWN
-    refusals = [reply for reply in see.replies if reply.code >= 400]
-    return _worst(refusals[-1:])
+    return _worst(see.refusals[-1:])

@@ -37,17 +37,19 @@ class Observation:
         self.around = around
         self.connection: Connection = session.connection
         self.dialogue: Dialogue = session.dialogue
+        # What every verdict needs; the rest is found when a rule asks.
+        self.ending: Ending = find_ending(session)
+        self.place: Place = infer(session, around)
+        self.position: tuple[Stage, Side | None] = self._position()
+        """Stage and whose turn it was when the session ended (docs/reference/verdict.md, section 2)."""
+        self.stage, self.owing = self.position
+        self.replies: tuple[Reply, ...] = self._replies()
+        """Replies seen up to the end, in order; of those that its FIN overtook on the way, too."""
+        self.waited_ns: int | None = self._waited_ns()
+        """From the last news to the end; of an open session to the end of the capture."""
 
     def half(self, side: Side) -> Half:
         return self.connection.half(side)
-
-    @cached_property
-    def ending(self) -> Ending:
-        return find_ending(self.session)
-
-    @cached_property
-    def place(self) -> Place:
-        return infer(self.session, self.around)
 
     @property
     def vantage(self) -> Vantage | None:
@@ -77,9 +79,7 @@ class Observation:
 
     # --- Where the dialogue stood ---
 
-    @cached_property
-    def position(self) -> tuple[Stage, Side | None]:
-        """Stage and whose turn it was when the session ended (docs/reference/verdict.md, section 2)."""
+    def _position(self) -> tuple[Stage, Side | None]:
         ending = self.ending
         if ending.kind is Kind.CONNECT or (self.connection.handshake.complete is None and ending.kind is Kind.RST):
             return Stage.CONNECT, (Side.CLIENT if self.connection.handshake.synacks else Side.SERVER)
@@ -87,14 +87,13 @@ class Observation:
             return Stage.QUIT, None
         if ending.kind is Kind.ENCRYPTED_QUIT:
             return Stage.ENCRYPTED, None
-        stage, owing = self._position
+        stage, owing = self._position_at_end()
         tls = self.dialogue.tls
         if stage is Stage.ENCRYPTED and tls is not None and tls.implicit and not tls.application[0]:
             return stage, Side.SERVER  # the greeting is due inside TLS
         return stage, owing
 
-    @property
-    def _position(self) -> tuple[Stage, Side | None]:
+    def _position_at_end(self) -> tuple[Stage, Side | None]:
         ending = self.ending
         if ending.unread is not None:
             return self.position_at(ending.unread, before=True)
@@ -126,14 +125,6 @@ class Observation:
         return (Stage.GREETING, Side.SERVER) if self.connection.handshake.syns else (Stage.OTHER, None)
 
     @property
-    def stage(self) -> Stage:
-        return self.position[0]
-
-    @property
-    def owing(self) -> Side | None:
-        return self.position[1]
-
-    @property
     def step(self) -> str:
         """The position in words."""
         command, messages = self.last_command, self.dialogue.transactions
@@ -154,7 +145,7 @@ class Observation:
 
     # --- Time ---
 
-    @cached_property
+    @property
     def last_news(self) -> Moment | None:
         """The last frame before the end with new octets or control flags (no pure ACK, repeat or keep-alive)."""
         ending = self.ending
@@ -169,9 +160,7 @@ class Observation:
                 return seg.at
         return None
 
-    @cached_property
-    def waited_ns(self) -> int | None:
-        """From the last news to the end; of an open session to the end of the capture."""
+    def _waited_ns(self) -> int | None:
         last = self.last_news
         if last is None:
             return None
@@ -219,15 +208,18 @@ class Observation:
 
     # --- What was said ---
 
-    @cached_property
-    def replies(self) -> tuple[Reply, ...]:
-        """Replies seen up to the end, in order; of those that its FIN overtook on the way, too."""
+    def _replies(self) -> tuple[Reply, ...]:
         until, fin = self.ending.at, self.ending.fin
         sent = fin.offset if fin is not None and fin.side is Side.SERVER else 0
         entries = self.dialogue.entries
         return tuple(
-            entry for entry in entries if isinstance(entry, Reply) and (entry.at <= until or entry.end <= sent)
+            [entry for entry in entries if isinstance(entry, Reply) and (entry.at <= until or entry.end <= sent)]
         )
+
+    @cached_property
+    def refusals(self) -> list[Reply]:
+        """Of these, those with which the server refused something (4xx, 5xx)."""
+        return [reply for reply in self.replies if reply.code >= 400]
 
     @property
     def last_reply(self) -> Reply | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pcapdiag.diagnosis.answers import (
-    acknowledged,
+    all_acknowledged,
     all_answered,
     goodbye_heard,
     sent_after_unseen_fin,
@@ -98,7 +98,7 @@ def _goodbye_alone(session: Session) -> Quit | None:
     if client.packets and client.octets and not (client.missing or client.cut):
         return None
     replies = [each.reply for each in session.dialogue.exchanges]
-    if client.packets and not all(each is not None and acknowledged(session.connection, each) for each in replies):
+    if client.packets and not all_acknowledged(session.connection, replies):
         return None
     for entry in reversed(session.dialogue.entries):
         if isinstance(entry, Reply):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -139,6 +140,18 @@ class TestAttempts:
     def test_ipv6_then_ipv4_by_the_name_in_ehlo(self) -> None:
         six = make_try(1, client="2001:db8::a", server="2001:db8:1::25")
         (found,) = deliveries(six, make_try(2, 5, **TAKEN))
+        assert found.sessions == (1, 2)
+
+    @pytest.mark.parametrize("order", list(permutations(range(3))))
+    def test_the_order_in_which_sessions_ended_tells_nothing(self, order: tuple[int, ...]) -> None:
+        """A host that names itself differently later is known by the name it began with."""
+        other = dict(helo=b"other.example.org", envelope=Envelope(b"x@example.org", (), None))
+        tries = [
+            make_try(1),
+            make_try(2, 5, server=OTHER, client="192.0.2.77", **TAKEN),
+            make_try(3, 100, server=OTHER, **other),
+        ]
+        (found,) = deliveries(*[tries[at] for at in order])
         assert found.sessions == (1, 2)
 
     def test_broken_off_between_the_recipients(self) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
-from pcapdiag.model import Side
 from pcapdiag.smtp.dialogue import Missing
 
 
@@ -37,16 +36,15 @@ def capture_gaps(see: Observation) -> Iterator[Claim]:
         Wireshark's tcp.analysis.ack_lost_segment ("ACKed unseen segment") is the same observation. pcapng: isb_ifdrop
         and isb_osdrop of the interface statistics block; tcpdump(1), option -B.
     """
-    for side in Side:
-        missing = see.half(side).missing
-        if missing:
+    for half in see.connection.halves:
+        if half.missing:
             shown = tuple(
                 each.at
                 for each in see.dialogue.entries
-                if isinstance(each, Missing) and each.side is side and each.reason == "capture"
+                if isinstance(each, Missing) and each.side is half.side and each.reason == "capture"
             )
             yield Claim(
-                (f"The capture missed {missing} octets of the {side.value} that were acknowledged",),
+                (f"The capture missed {half.missing} octets of the {half.side.value} that were acknowledged",),
                 (Evidence(("settled there",), shown[:50]),),
             )
     if see.around.capture_drops:

@@ -6,7 +6,6 @@ from pcapdiag.diagnosis import words
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
-from pcapdiag.model import Side
 from pcapdiag.tcp.connection import Odd
 
 
@@ -35,9 +34,9 @@ def closed_windows(see: Observation) -> Iterator[Claim]:
         RFC 9293 section 3.8.6.1: "When the receiving TCP peer has a zero window and a segment arrives, it must still
         send an acknowledgment showing its next expected sequence number and current window (zero)."
     """
-    for side in Side:
-        half = see.half(side)
+    for half in see.connection.halves:
         if half.zero_windows:
+            side = half.side
             shown = tuple(seg.at for seg in see.connection.segments if seg.side is side and seg.odd & Odd.ZERO_WINDOW)
             often = words.times(half.zero_windows)
             yield Claim(

@@ -42,7 +42,7 @@ def line_ends(see: Observation) -> Iterator[Claim]:
         RFC 5321 sections 2.3.8 (lines), 4.1.1.4 ("<LF>.<LF>" is no end of mail data), 4.5.2 (transparency) and
         4.5.3.1.4 (command line: 512 octets); RFC 3207 section 4.2 (what came before the TLS handshake is discarded).
     """
-    if not see.dialogue.recognised:
+    if not see.dialogue.oddities or not see.dialogue.recognised:
         return
     for kind, says in FAULTS.items():
         found = tuple(odd.at for odd in see.dialogue.oddities if odd.kind is kind and odd.side is Side.CLIENT)

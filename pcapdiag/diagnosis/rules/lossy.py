@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
-from pcapdiag.model import Side
 from pcapdiag.tcp.connection import Odd
 
 LEAST = 5
@@ -37,9 +36,9 @@ def lossy(see: Observation) -> Iterator[Claim]:
     Sources:
         RFC 6298 (retransmission timer), RFC 5681 (fast retransmit).
     """
-    for side in Side:
-        half = see.half(side)
+    for half in see.connection.halves:
         if half.retransmissions >= LEAST and half.retransmissions > SHARE * half.packets:
+            side = half.side
             shown = tuple(
                 seg.at for seg in see.connection.segments if seg.side is side and seg.odd & Odd.RETRANSMISSION
             )

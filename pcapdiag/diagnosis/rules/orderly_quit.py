@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-from pcapdiag.diagnosis import words
-from pcapdiag.diagnosis.answers import fin_unseen
+from pcapdiag.diagnosis.answers import all_acknowledged, fin_unseen
 from pcapdiag.diagnosis.ending import Kind
-from pcapdiag.diagnosis.impact import answered, refusal
+from pcapdiag.diagnosis.impact import refusal
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
@@ -49,47 +48,35 @@ def orderly_quit(see: Observation) -> Iterator[Claim]:
     ending = see.ending
     if ending.quit is None:
         return
-    quit_ = ending.quit
-    reply = quit_.reply
-    rough = any(reset.at >= quit_.at for reset in see.connection.closing.resets)
-    said = Evidence(("the client sent QUIT when everything before it had been answered",), words.frames(quit_.at))
-    if quit_.command is None:
-        said = Evidence(
-            ("the server said goodbye with 221; the client's octets were not captured",), words.frames(quit_.at)
-        )
-    elif quit_.command.cut:
-        said = Evidence(
-            ("six octets, the length of a QUIT, when everything before had had an answer; the words were cut off",),
-            words.frames(quit_.at),
-        )
-    told = (
-        Evidence(("the server answered it with ", str(reply.code)), words.frames(reply.at))
-        if reply and quit_.command
-        else None
-    )
-    closed = Evidence(
-        ("the close that followed" + (", roughly: resets after QUIT are harmless" if rough else ""),),
-        words.frames(ending.at),
-    )
-    whole = (
-        bool(see.connection.handshake.syns)
-        and quit_.command is not None
-        and not quit_.command.cut
-        and not any(half.missing for half in see.connection.halves)
-        and not fin_unseen(see.connection)
-        and _all_seen(see)
-    )
+    at, command, reply = ending.quit
+    if command is None:
+        says = "the server said goodbye with 221; the client's octets were not captured"
+    elif command.cut:
+        says = "six octets, the length of a QUIT, when everything before had had an answer; the words were cut off"
+    else:
+        says = "the client sent QUIT when everything before it had been answered"
+    evidence = [Evidence((says,), (at,))]
+    if command is not None and reply is not None:
+        evidence.append(Evidence(("the server answered it with ", str(reply.code)), (reply.at,)))
+    resets = see.connection.closing.resets
+    rough = ", roughly: resets after QUIT are harmless" if resets and resets[-1].at >= at else ""
+    evidence.append(Evidence((f"the close that followed{rough}",), (ending.at,)))
+    whole = command is not None and not command.cut and _all_captured(see)
     refused = refusal(see, Party.NOBODY, How.QUIT, benign=False)
     yield Claim(
         ("Nobody dropped this connection: it ended with QUIT", *((", after ", *refused) if refused else ())),
-        tuple(each for each in (said, told, closed) if each is not None),
+        tuple(evidence),
         how=How.QUIT,
         strength=Strength.PROVEN if whole else Strength.LIKELY,
         end=ending.at,
     )
 
 
-def _all_seen(see: Observation) -> bool:
-    """Every reply before the QUIT was captured, and its acknowledgement too."""
-    ahead = [each for each in see.dialogue.exchanges if each.command.verb != b"QUIT"]
-    return all(answered(see, each.reply) for each in ahead)
+def _all_captured(see: Observation) -> bool:
+    """The SYN, every octet and FIN, and every reply before the QUIT with its acknowledgement."""
+    client, server = see.connection.halves
+    if not see.connection.handshake.syns or client.missing or server.missing or fin_unseen(see.connection):
+        return False
+    return all_acknowledged(
+        see.connection, [reply for command, reply, _ in see.dialogue.exchanges if command.verb != b"QUIT"]
+    )

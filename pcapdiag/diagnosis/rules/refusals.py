@@ -37,7 +37,7 @@ def refusals(see: Observation) -> Iterator[Claim]:
         RFC 5321 section 4.2.1: 4yz "The command was not accepted, and the requested action did not occur. However, the
         error condition is temporary"; section 4.2.2; RFC 3463 (enhanced codes).
     """
-    refused = [reply for reply in see.replies if reply.code >= 400]
+    refused = see.refusals
     if not refused:
         return
     quoted = tuple(Evidence((f"{reply.code} ", Wire(reply.text)), (reply.at,)) for reply in refused[-SHOWN:])

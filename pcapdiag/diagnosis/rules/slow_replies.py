@@ -36,6 +36,8 @@ def slow_replies(see: Observation) -> Iterator[Claim]:
         RFC 5321 section 4.5.3.2 (how long a client should wait); section 6.1: the server should minimise the time to
         answer the final dot.
     """
+    if see.connection.last.time_ns - see.connection.first.time_ns < SLOW_NS:
+        return
     slow = []
     free = None  # when the server had answered what stood before in the pipeline
     for command, reply, _ in see.dialogue.exchanges:

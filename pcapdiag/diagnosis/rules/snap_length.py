@@ -26,7 +26,8 @@ def snap_length(see: Observation) -> Iterator[Claim]:
     Sources:
         pcap: captured length against original length of each packet record.
     """
-    cut = sum(half.cut for half in see.connection.halves)
+    client, server = see.connection.halves
+    cut = client.cut + server.cut
     if cut:
         yield Claim(
             (
