@@ -22,8 +22,7 @@ from pcapdiag.spool import BUDGET, Spool
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """A session with its verdict."""
 
     id: int
@@ -101,8 +100,7 @@ def digest_of(judged: Judged) -> Digest:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """Sessions that ended alike on one server."""
 
     server: str
@@ -119,8 +117,7 @@ class Group:
     """Id of the first of them by id."""
 
 
-@dataclass(frozen=True, slots=True)
-class InputError:
+class InputError(NamedTuple):
     """An input that could not be read."""
 
     path: str

@@ -6,7 +6,7 @@ the session's end, and never anything later, so that live and offline analysis a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pcapdiag.model import Endpoint, Vantage
 from pcapdiag.smtp.dialogue import Dialogue
@@ -14,8 +14,7 @@ from pcapdiag.tcp.connection import Connection
 from pcapdiag.tcp.hosts import Hosts
 
 
-@dataclass(frozen=True)
-class Session:
+class Session(NamedTuple):
     """One SMTP session: what the TCP connection did, and what was said over it."""
 
     connection: Connection
@@ -30,8 +29,7 @@ class Session:
         return self.connection.server
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What else the capture knows, from frames up to the session's end."""
 
     hosts: Hosts

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import tracemalloc
-from dataclasses import replace
 
 import pytest
 
@@ -62,7 +61,7 @@ class TestGroups:
     def test_sessions_that_ended_alike_on_one_server(self) -> None:
         later = make_connection(first=at(30, 60), server=Endpoint("203.0.113.9", 25))
         found = make_analysis(
-            make_judged(2, verdict=replace(RESET, end=at(50, 9))),
+            make_judged(2, verdict=RESET._replace(end=at(50, 9))),
             make_judged(1, verdict=RESET),
             make_judged(3, verdict=SILENT),
             make_judged(4, verdict=RESET, connection=later),
@@ -126,7 +125,7 @@ def test_last_command_is_one_with_a_verb() -> None:
 def test_5000_orderly_sessions_are_put_away_quickly_and_small() -> None:
     """Generous limits: this holds the order of magnitude; `benchmarks/` measures."""
     session = make_judged()
-    judged = [replace(session, id=id) for id in range(1, 5001)]
+    judged = [session._replace(id=id) for id in range(1, 5001)]
     builder = AnalysisBuilder()
     began = time.process_time()
     for one in judged:

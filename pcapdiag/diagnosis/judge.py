@@ -7,8 +7,6 @@ confident accusation.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pcapdiag.diagnosis.advice import next_capture
 from pcapdiag.diagnosis.doubts import doubt_about, quit_may_be_hidden
 from pcapdiag.diagnosis.ending import Kind
@@ -109,8 +107,7 @@ def _tempered(see: Observation, finding: Finding) -> Finding:
         return finding
     others = ((Party.NOBODY,) if doubt.orderly else ()) + (Party.CLIENT, Party.SERVER)
     could = finding.could_also_be or tuple(each for each in others if each is not finding.party)
-    return replace(
-        finding,
+    return finding._replace(
         strength=lower,
         against=(*finding.against, Evidence((doubt.says,))),
         could_also_be=could if lower is Strength.POSSIBLE else finding.could_also_be,

@@ -12,7 +12,6 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -47,8 +46,7 @@ class Claim(NamedTuple):
 Check = Callable[["Observation"], Iterator[Claim]]
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """One rule: its check, and what `pcapdiag explain` says about it."""
 
     id: str
@@ -69,8 +67,7 @@ class Rule:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class RuleDoc:
+class RuleDoc(NamedTuple):
     """A rule's story: the text under each of the five headings of its docstring."""
 
     id: str

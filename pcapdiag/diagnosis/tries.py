@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from pcapdiag.diagnosis.verdict import Verdict
@@ -14,8 +13,7 @@ MOST_IDS = 50
 MOST_PATTERNS = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(NamedTuple):
     """What only several sessions together show."""
 
     kind: str

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pcapdiag.model import How, Impact, Moment, Party, Says, Side, Stage, Strength, Vantage
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """One sentence and the frames that show it."""
 
     says: Says
@@ -18,8 +17,7 @@ class Evidence:
     """How many there are in all; None: as many as `frames` holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One claim of one rule about one party, or (rules 6xx and 9xx) a fact that accompanies a verdict."""
 
     rule: str
@@ -48,8 +46,7 @@ class Finding:
     """In order; each an action on a named machine."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Who ended the session, how, at which stage, and what that did to the mail (docs/reference/verdict.md)."""
 
     dropped_by: Party

@@ -37,7 +37,7 @@ def redact(analysis: Analysis, names: Pseudonyms) -> Analysis:
         errors=tuple([_error(error) for error in analysis.errors]),
         sessions=Redacted(analysis.sessions, names),
         groups=tuple([_group(group, names) for group in analysis.groups]),
-        patterns=tuple([replace(each, summary=sentences.says(each.summary)) for each in analysis.patterns]),
+        patterns=tuple([each._replace(summary=sentences.says(each.summary)) for each in analysis.patterns]),
         redaction=names.level.value,
     )
 
@@ -87,7 +87,7 @@ def _last(path: str) -> str:
 
 
 def _group(group: Group, names: Pseudonyms) -> Group:
-    return group if group.server == OTHER_SERVERS else replace(group, server=names.address(group.server))
+    return group if group.server == OTHER_SERVERS else group._replace(server=names.address(group.server))
 
 
 __all__ = ["Redacted", "redact"]

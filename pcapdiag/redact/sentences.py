@@ -6,7 +6,7 @@ Our own words stay as they are: a rule that quotes the network marks the part (`
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pcapdiag.diagnosis.verdict import Evidence, Finding, Verdict
 from pcapdiag.model import Address, Mailbox, Part, Says, Wire
@@ -36,8 +36,7 @@ class Sentences:
 
     def verdict(self, verdict: Verdict, server: str) -> Verdict:
         """A verdict about a session with that server (its address as captured)."""
-        return replace(
-            verdict,
+        return verdict._replace(
             summary=self.says(verdict.summary),
             evidence=self._evidence(verdict.evidence),
             against=self._evidence(verdict.against),
@@ -51,7 +50,7 @@ class Sentences:
         )
 
     def _evidence(self, evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
-        return tuple([replace(each, says=self.says(each.says)) for each in evidence])
+        return tuple([each._replace(says=self.says(each.says)) for each in evidence])
 
     def _steps(self, steps: tuple[Says, ...]) -> tuple[Says, ...]:
         return tuple([self.says(step) for step in steps])
@@ -59,8 +58,7 @@ class Sentences:
     def _findings(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
         return tuple(
             [
-                replace(
-                    finding,
+                finding._replace(
                     summary=self.says(finding.summary),
                     evidence=self._evidence(finding.evidence),
                     against=self._evidence(finding.against),

@@ -25,12 +25,12 @@ _ORDERLY = judged("delivery")
 
 def dropped(number: int, *, final: bool = True) -> Ended:
     """The server aborts at DATA."""
-    return Ended(replace(_DROPPED, id=number), final)
+    return Ended(_DROPPED._replace(id=number), final)
 
 
 def orderly(number: int) -> Ended:
     """A delivery."""
-    return Ended(replace(_ORDERLY, id=number), final=True)
+    return Ended(_ORDERLY._replace(id=number), final=True)
 
 
 def opened(number: int, client: str = "192.0.2.1", server: str = "198.51.100.25") -> Opened:

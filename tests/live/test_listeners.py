@@ -39,19 +39,19 @@ class TestTally:
         for event in Ended(delivered, False), Ended(delivered, True), Ended(delivered, True, again=True), PULSE:
             tally.hear(event)
         assert (tally.sessions, tally.dropped, tally.enough) == (1, 0, False)
-        tally.hear(Ended(replace(dropped, id=delivered.id + 1), True))
+        tally.hear(Ended(dropped._replace(id=delivered.id + 1), True))
         assert (tally.sessions, tally.dropped, tally.enough) == (2, 1, True)
 
     def test_the_first_drop_may_be_enough(self, dropped: Judged, delivered: Judged) -> None:
         tally = Tally(count=None, until_drop=True)
         tally.hear(Ended(delivered, True))
         assert not tally.enough
-        tally.hear(Ended(replace(dropped, id=delivered.id + 1), True))
+        tally.hear(Ended(dropped._replace(id=delivered.id + 1), True))
         assert tally.enough
 
     def test_one_that_was_told_as_open_may_be_dropped_later(self, dropped: Judged, delivered: Judged) -> None:
         tally = Tally(count=None, until_drop=True)
-        tally.hear(Ended(replace(delivered, id=dropped.id), True))
+        tally.hear(Ended(delivered._replace(id=dropped.id), True))
         tally.hear(Ended(dropped, True, again=True))
         assert (tally.sessions, tally.dropped, tally.enough) == (1, 1, True)
 

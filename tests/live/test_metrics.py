@@ -96,8 +96,8 @@ def test_servers_are_told_apart_up_to_a_number_and_a_scan_fills_no_place(port: E
     for count, (one, address) in enumerate(
         [(silent, f"198.51.100.{last}") for last in range(50)] + [(spoke, f"192.0.2.{last}") for last in range(50)]
     ):
-        session = replace(one.session, connection=replace(one.session.connection, server=Endpoint(address, 25)))
-        metrics.hear(Ended(replace(one, id=count, session=session), final=True))
+        session = one.session._replace(connection=replace(one.session.connection, server=Endpoint(address, 25)))
+        metrics.hear(Ended(one._replace(id=count, session=session), final=True))
     drops = {
         dict(labels)["server"]: value
         for (name, labels), value in asked(port, metrics).items()
@@ -112,7 +112,7 @@ def test_spoofed_connections_make_no_series(port: Exposition) -> None:
     for count in range(2000):
         metrics.hear(opened(count, f"10.0.{count // 250}.{count % 250}", f"10.1.{count // 250}.{count % 250}"))
         connection = replace(silent.session.connection, server=Endpoint(f"10.1.{count // 250}.{count % 250}", 25))
-        metrics.hear(Ended(replace(silent, id=count, session=replace(silent.session, connection=connection)), True))
+        metrics.hear(Ended(silent._replace(id=count, session=silent.session._replace(connection=connection)), True))
     assert len(asked(port, metrics)) < 100
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +135,7 @@ def test_a_later_verdict_takes_the_place_of_the_first(tmp_path: Path) -> None:
     recorder.hear(Ended(judged, final=False))
     assert slices(tmp_path) == []
     for stage in Stage.RCPT, Stage.DATA:
-        changed = replace(judged, verdict=replace(judged.verdict, stage=stage))
+        changed = judged._replace(verdict=judged.verdict._replace(stage=stage))
         recorder.hear(Ended(changed, final=True, again=stage is Stage.DATA))
     assert [path.name.split("_")[3] for path in slices(tmp_path)] == ["data"]
     assert recorder.count == 1
@@ -185,7 +184,7 @@ def test_a_storm_is_not_written_out_whole(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path, DEFAULT_PORTS, lambda ended: "{}", lambda: INFO, said.append)
     (judged,) = analyze([str(path)]).sessions
     for number in range(MOST_A_MINUTE + 20):
-        recorder.hear(Ended(replace(judged, id=number + 1), final=True))
+        recorder.hear(Ended(judged._replace(id=number + 1), final=True))
     assert recorder.count == MOST_A_MINUTE
     assert said == [f"more than {MOST_A_MINUTE} sessions a minute: some are not saved"]
 

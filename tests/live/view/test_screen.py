@@ -98,8 +98,8 @@ def hostile() -> Row:
     assert greeting is not None
     said = greeting._replace(lines=(HOSTILE,))
     entries = tuple(said if entry == greeting else entry for entry in dialogue.entries)
-    session = replace(one.session, dialogue=dialogue._replace(greeting=said, helo=HOSTILE, entries=entries))
-    return Row(2, 0, session.client, session.server, replace(one, session=session), ended=True, final=True)
+    session = one.session._replace(dialogue=dialogue._replace(greeting=said, helo=HOSTILE, entries=entries))
+    return Row(2, 0, session.client, session.server, one._replace(session=session), ended=True, final=True)
 
 
 @pytest.mark.parametrize("colour", [False, True])

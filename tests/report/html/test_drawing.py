@@ -77,11 +77,11 @@ def test_no_lane_for_a_device_that_is_not_there() -> None:
 def test_a_host_that_sends_the_error_itself_has_its_own_lane() -> None:
     (judged,) = black_hole().sessions
     (moment, error), *_ = judged.session.connection.icmp
-    own = replace(error, sender=judged.session.server.address)
+    own = error._replace(sender=judged.session.server.address)
     connection = replace(judged.session.connection, icmp=((moment, own),), segments=())
     line = next(
         line
-        for line in lines(replace(judged, session=replace(judged.session, connection=connection)))
+        for line in lines(judged._replace(session=judged.session._replace(connection=connection)))
         if "ICMP" in line.text
     )
     assert (line.source, line.target) == (Lane.SERVER, Lane.CLIENT)
@@ -89,7 +89,7 @@ def test_a_host_that_sends_the_error_itself_has_its_own_lane() -> None:
 
 def test_a_close_that_a_device_made_is_said_to_bear_anothers_name() -> None:
     judged = gateway_reset()
-    forged = replace(judged, verdict=replace(judged.verdict, dropped_by=Party.MIDDLEBOX))
+    forged = judged._replace(verdict=judged.verdict._replace(dropped_by=Party.MIDDLEBOX))
     assert ended(forged).source is Lane.MIDDLE
     assert ended(forged).text.endswith("in the name of the server")
 

@@ -84,8 +84,8 @@ def test_it_says_the_same_in_words() -> None:
 
 def test_a_sample_is_called_one() -> None:
     judged = transfer(5)
-    sampled = replace(
-        judged, session=replace(judged.session, connection=replace(judged.session.connection, sampled=True))
+    sampled = judged._replace(
+        session=judged.session._replace(connection=replace(judged.session.connection, sampled=True))
     )
     assert plot(sampled).sampled
     assert not plot(judged).sampled
