@@ -30,10 +30,9 @@ def impact_of(see: Observation, party: Party, how: How, stage: Stage, benign: bo
     """The worst of what happened to each message and recipient. (Both a rule and the judge ask about the same session.)"""
     if stage is Stage.ENCRYPTED or (see.dialogue.tls is not None and see.dialogue.tls.finished is not None):
         return Impact.UNKNOWN
-    dropped = party is not Party.NOBODY
     if not see.half(Side.SERVER).packets and see.dialogue.transactions:
         return Impact.UNKNOWN  # what the server answered was not captured
-    found = [_of_message(see, each, dropped, how) for each in see.dialogue.transactions]
+    found = [_of_message(see, each, party, how) for each in see.dialogue.transactions]
     if see.scanner:
         return Impact.NONE
     if not found:
@@ -61,11 +60,12 @@ def answered(see: Observation, reply: Reply | None) -> bool:
     return reply is not None and reply.complete and reply.end <= see.half(Side.SERVER).acked
 
 
-def _of_message(see: Observation, message: MailTransaction, dropped: bool, how: How) -> Impact:
+def _of_message(see: Observation, message: MailTransaction, party: Party, how: How) -> Impact:
     refused = [each.reply for each in message.recipients if each.reply is not None and each.reply.code >= 400]
     if message.complete:
-        if how is How.QUIT and not answered(see, message.reply):
-            return Impact.UNKNOWN  # a QUIT that counts: it was answered, and the capture holds no more than that
+        cut = message.terminator is not None and message.terminator.cut
+        if (how is How.QUIT or (cut and party is Party.UNDETERMINED)) and not answered(see, message.reply):
+            return Impact.UNKNOWN  # it was answered, by a QUIT that counts or by octets that were cut: no more is known
         if not answered(see, message.reply) or message.reply is None:
             return Impact.DUPLICATE_RISK
         if see.dialogue.lmtp and any(each.accepted and each.final is None for each in message.recipients):
@@ -77,9 +77,11 @@ def _of_message(see: Observation, message: MailTransaction, dropped: bool, how: 
         return Impact.NONE
     if not refused or len(refused) < message.recipients_total:  # else DATA was refused for want of recipients: no news
         answers += [reply for reply in _replies_to_content(see, message) if reply.code >= 400 and answered(see, reply)]
-    if how is How.OPEN:
+    client = see.half(Side.CLIENT)
+    hidden = client.cut or client.missing or not client.packets  # the end of the message may stand there
+    if how is How.OPEN or (party is Party.UNDETERMINED and hidden):
         return _worst(answers) if answers else Impact.UNKNOWN
-    if dropped and (not answers or any(each.accepted for each in message.recipients)):
+    if party is not Party.NOBODY and (not answers or any(each.accepted for each in message.recipients)):
         return min(Impact.DELAYED, _worst(answers), key=ORDER.index)
     return _worst(answers)
 

@@ -14,7 +14,7 @@ from pcapdiag.smtp import grammar, orderly, proxy
 from pcapdiag.smtp.clock import Clock
 from pcapdiag.smtp.content import Content
 from pcapdiag.smtp.conversation import Conversation
-from pcapdiag.smtp.dialogue import Command, OddKind, Reply
+from pcapdiag.smtp.dialogue import Command, OddKind
 from pcapdiag.smtp.handler import Handler
 from pcapdiag.smtp.lines import Line
 from pcapdiag.smtp.linewise import Linewise
@@ -103,9 +103,9 @@ class ClientStream(Linewise):
             self.content.refused(data)
             self._after_content()
 
-    def content_ends_with(self, reply: Reply) -> bool:
-        """A reply came while content was open: had it ended?"""
-        ended = self.content.ends_with(reply)
+    def content_ends_with(self, code: int | None) -> bool:
+        """A reply (None: one that was not captured) came while content was open: had it ended?"""
+        ended = self.content.ends_with(code)
         self._after_content()
         return ended
 
@@ -243,7 +243,7 @@ class ClientStream(Linewise):
 
     def _known(self, line: Line, words: grammar.Words) -> None:
         if self.unsure is not None:
-            if self.unsure and not grammar.is_plausible(words):
+            if not self._conversation.greeted and not grammar.is_plausible(words):
                 self._keep_back(line)
                 return
             self.commit()
@@ -321,12 +321,16 @@ class ClientStream(Linewise):
         conversation.settle(unsure[0].start)
 
     def commit(self) -> None:
-        """The lines kept back are what they seem: lines that are no commands."""
+        """The lines kept back are what they seem: lines that are no commands, but for a first one that begins like one."""
         if self.unsure is None:
             return
         kept, self.unsure = self.unsure, None
         for line in kept:
-            self._unknown(line, grammar.command_line(line.octets))
+            words = grammar.command_line(line.octets)
+            if words.known and line is kept[0]:
+                self._known(line, words)
+            else:
+                self._unknown(line, words)
 
     # --- Holes and the end -------------------------------------------------------------------------------------------
 

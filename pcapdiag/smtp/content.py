@@ -12,7 +12,7 @@ from pcapdiag.smtp import grammar
 from pcapdiag.smtp.body import DataScanner
 from pcapdiag.smtp.clock import Clock
 from pcapdiag.smtp.conversation import Conversation
-from pcapdiag.smtp.dialogue import DOT, Body, Command, OddKind, Reply
+from pcapdiag.smtp.dialogue import DOT, Body, Command, OddKind
 from pcapdiag.smtp.lines import Line
 from pcapdiag.smtp.makers import make_body, make_command
 from pcapdiag.smtp.stages import LAST_CHUNK, STEPS, Kind
@@ -104,10 +104,13 @@ class Content:
             self._conversation.secrets.forgotten = True
             self._conversation.oddities.once(OddKind.UNSTUFFED_TEXT, self._at or data.command.at, Side.CLIENT, b"")
 
-    def ends_with(self, reply: Reply) -> bool:
-        """A reply came while content was open: had it ended, at a place that was not sure to be its end?"""
+    def ends_with(self, code: int | None) -> bool:
+        """A reply came while content was open: had it ended, at a place that was not sure to be its end?
+
+        `code` is None for a reply that was not captured.
+        """
         scanner = self.scanner
-        if scanner is None or reply.code == 421:
+        if scanner is None or code == 421:
             return False
         bare = scanner.bare_end()
         if bare is not None and self._commands_behind(scanner, bare.end):
@@ -120,7 +123,7 @@ class Content:
         if self._commands_behind(scanner, scanner.gap_end):
             self._end(max(scanner.start, scanner.gap_end - 3), scanner.gap_end, cut=True)
             return True
-        if reply.code < 300:
+        if code is not None and code < 300:
             # More followed than commands, but a message that is accepted has ended: in an earlier hole.
             self.rest = None
             self._end(scanner.offset, scanner.offset, cut=True)

@@ -164,6 +164,8 @@ class Conversation:
         """The capture began after the greeting."""
         self.greeted = True
         self.client_lost = True
+        for sent in self.outstanding:
+            sent.early = False
         if self.positions.stage is None:
             self._done = _OTHER
 
@@ -209,6 +211,8 @@ class Conversation:
             return self._without_command(reply), None
         sent = outstanding[0]
         kind = sent.kind
+        if kind is _ALONE and sent.command.cut and not sent.command.verb:
+            kind = self._answered(reply) or kind
         self.entries.append(reply)
         stage, owing, reading = OUTCOMES[kind][code // 100]
         if (kind is _CHUNK or kind is _LAST) and not sent.sent:
@@ -308,7 +312,7 @@ class Conversation:
             self.oddities.add(OddKind.UNASKED_REPLY, reply.at, _SERVER, reply.text)
             self.settle(reply.at)
             return _AS_BEFORE
-        kind = guess.answered(reply)
+        kind = self._answered(reply)
         if kind is None:
             self._turn = _CLIENT
             self.settle(reply.at)
@@ -322,6 +326,13 @@ class Conversation:
             self.content_open = True
         self.settle(reply.at)
         return outcome.reading
+
+    def _answered(self, reply: Reply) -> Kind | None:
+        """The kind of a step that was not captured, or not so that it could be read, by its reply."""
+        kind = guess.answered(reply)
+        if kind is None and reply.code == 250 and self._done is Stage.GREETING:
+            return _HELLO  # nothing else is asked first (RFC 5321 4.1.4)
+        return kind
 
     def early_reply(self, reply: Reply) -> None:
         """A reply came while the content was still being sent; the client goes on sending."""

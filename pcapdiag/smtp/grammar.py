@@ -85,6 +85,16 @@ def reply_line(line: bytes) -> ReplyLine | None:
     return None
 
 
+def begun_code(begun: bytes) -> int | None:
+    """The reply code of which one or two digits were captured, good enough to tell what kind it is; None: no digits.
+
+    RFC 5321 4.2.3 lists one code that begins with 42: 421.
+    """
+    if len(begun) > 2 or not begun.isdigit():
+        return None
+    return 421 if begun == b"42" else int(begun.ljust(3, b"0"))
+
+
 def enhanced_code(text: bytes) -> bytes | None:
     """The RFC 3463 code in front of a reply's text."""
     if text[1:2] == b"." and (found := _ENHANCED.match(text)):

@@ -15,6 +15,7 @@ from pcapdiag.smtp.client import ClientStream
 from pcapdiag.smtp.clock import Clock, Marks
 from pcapdiag.smtp.conversation import Conversation
 from pcapdiag.smtp.dialogue import Dialogue, OddKind, Reply
+from pcapdiag.smtp.grammar import begun_code
 from pcapdiag.smtp.server import ServerStream
 from pcapdiag.smtp.stages import Reading
 from pcapdiag.smtp.tls import TlsTalk
@@ -100,7 +101,7 @@ class SmtpObserver:
         conversation, client = self._conversation, self._client
         client.unknown_run = 0
         if conversation.content_open and not conversation.outstanding:
-            ended = client.content_ends_with(reply)
+            ended = client.content_ends_with(reply.code)
             if not ended:
                 client.content_so_far()
             # A hole may have come behind what is told of the content only now.
@@ -120,6 +121,14 @@ class SmtpObserver:
         elif reading is Reading.RECORDS:
             client.expect_records()
             self._server.expect_records()
+
+    def unread(self, begun: bytes, at: Moment) -> None:
+        """A hole in the server's octets, of which nothing but `begun` was captured."""
+        conversation = self._conversation
+        if conversation.content_open and not conversation.outstanding:
+            self._client.content_ends_with(begun_code(begun))
+            conversation.entries.sort(key=attrgetter("at"))
+        conversation.server_gap(at)
 
     def client_records(self, offset: int, after_starttls: bool) -> bool:
         """The client's octets look like TLS from `offset` on: are they?"""

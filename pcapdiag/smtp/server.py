@@ -154,14 +154,15 @@ class ServerStream(Linewise):
         self._peeked = b""
         self._mode = ServerStream._lines
         self._skipping = not segment_end
-        seen = self._open is not None or self._partial is not None
+        begun = b"" if self._partial is None else self._partial.octets
+        seen = self._open is not None or bool(begun)
         reply = self._unfinished(at)
         if reply is not None:
             # The code tells what was decided; the client has read all of it.
             self._continued = reply.code
             self._handler.replied(reply._replace(complete=True, cut=True, end=offset + length))
         if not seen or reply is None:
-            self._conversation.server_gap(at)
+            self._handler.unread(begun, at)
 
     def _unfinished(self, at: Moment) -> Reply | None:
         """The reply that has begun, as far as it came."""
@@ -191,6 +192,8 @@ class ServerStream(Linewise):
             reply = conversation.cleaned(reply._replace(complete=False))
             shown = reply.text
             conversation.entries.append(reply)
-            if not conversation.greeted:
+            if not conversation.greeted and not can_greet(reply.code):
+                conversation.begin_midway()
+            elif not conversation.greeted:
                 conversation.greeting = reply
         conversation.oddities.add(OddKind.PARTIAL_REPLY, at, Side.SERVER, shown)

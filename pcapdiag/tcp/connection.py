@@ -125,8 +125,7 @@ class Effect(Enum):
     """Out of place; the session went on as if it had not come (RFC 5961 section 3)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reset:
+class Reset(NamedTuple):
     """One RST as it stands in the capture, and what can be compared with the other packets of its claimed sender."""
 
     at: Moment

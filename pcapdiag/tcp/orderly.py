@@ -181,7 +181,7 @@ def _acknowledge(conversation: Conversation, flow: Flow, other: Flow, side: RunS
 def _largest(flow: Flow, side: RunSide, run: Run, runs: Runs) -> None:
     """Which of its segments were acknowledged within the run, and which wait for it."""
     flow.largest_acked = max(flow.largest_acked, side.acked)
-    if not side.waiting:
+    if not side.waiting or side.largest <= flow.largest_acked:
         return
     payload, ours = runs.payload, runs.columns.forward[side.first_row]
     waiting: list[int] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from pcapdiag.analysis import Analysis, Groups, InputError, Judged, digest_of
@@ -96,7 +95,7 @@ def gateway_reset(number: int = 1, late: float = 0.0) -> Judged:
     whole = make_dialogue()
     entries = tuple(entry._replace(at=moved(entry.at)) for entry in whole.entries[:9])
     go, reset = moved(at(12, 0.55)), make_reset(14, seconds=1.55)
-    reset = replace(reset, at=moved(reset.at))
+    reset = reset._replace(at=moved(reset.at))
     connection = make_connection(
         serial=number,
         first=moved(at(1)),
@@ -248,8 +247,8 @@ def tls_refused() -> Analysis:
     )
     ended = make_reset(2, Side.SERVER, 0.41)
     ended, echo = (
-        replace(ended, at=at(2, 0.41, 1)),
-        replace(ended, at=at(3, 0.42, 1), claimed=Side.CLIENT, effect=Effect.ECHO),
+        ended._replace(at=at(2, 0.41, 1)),
+        ended._replace(at=at(3, 0.42, 1), claimed=Side.CLIENT, effect=Effect.ECHO),
     )
     connection = make_connection(
         client=Endpoint("2001:db8:1234:5678:9abc:def0:1234:5678", 49152),
