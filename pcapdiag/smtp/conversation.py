@@ -11,7 +11,7 @@ from pcapdiag.model import Moment, Side, Stage
 from pcapdiag.smtp import auth, guess
 from pcapdiag.smtp.bounded import Bounded, trim
 from pcapdiag.smtp.dialogue import Body, Command, Dialogue, Missing, OddKind, Reply, Tls
-from pcapdiag.smtp.grammar import is_masked_banner, is_masked_verb, keywords
+from pcapdiag.smtp.grammar import is_masked_banner, is_masked_verb, keywords, masked
 from pcapdiag.smtp.history import Entries, Oddities, Positions
 from pcapdiag.smtp.makers import make_dialogue, make_exchange
 from pcapdiag.smtp.secrets import Secrets
@@ -296,7 +296,7 @@ class Conversation:
     def _extend(self, reply: Reply) -> None:
         """A reply to EHLO."""
         self._extensions = keywords(reply.lines)
-        for keyword in filter(is_masked_verb, self._extensions):
+        for keyword in masked(self._extensions):
             self.oddities.add(OddKind.MASKED_VERB, reply.at, _SERVER, keyword)
 
     def _without_command(self, reply: Reply) -> Reading:

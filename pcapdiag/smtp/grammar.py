@@ -135,9 +135,15 @@ def is_masked_verb(verb: bytes) -> bool:
     return verb.startswith(b"XXXX") and _MASKED.match(verb) is not None
 
 
+@lru_cache(maxsize=256)
+def masked(keywords: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Those of the extensions that are masked."""
+    return tuple([keyword for keyword in keywords if is_masked_verb(keyword)])
+
+
 def is_masked_banner(text: bytes) -> bool:
     """The 220 line of a PIX or ASA: every character but 2, 0 and space became an asterisk."""
-    return b"**" in text and not text.strip(b"*20 -\t")
+    return not text.strip(b"*20 -\t") and b"**" in text
 
 
 def is_http(line: bytes) -> bool:

@@ -43,11 +43,11 @@ class SmtpObserver:
 
     # --- What the tracker calls --------------------------------------------------------------------------------------
 
-    def data(self, side: Side, offset: int, octets: bytes, marks: Marks) -> None:
-        """The next octets of a side's stream, each once."""
+    def data(self, side: Side, offset: int, octets: bytes, frames: Moment | Marks) -> None:
+        """The next octets of a side's stream, each once; `frames`: the one that brought them all, or which brought which."""
         if not octets:
             return
-        self._clock.set(marks)
+        self._clock.set(frames)
         if side is _CLIENT:
             self._client.feed(octets, offset)
         else:
@@ -61,7 +61,7 @@ class SmtpObserver:
         """Octets of a side's stream that will never come. `reason` is a `pcapdiag.tcp.connection.GapReason`."""
         if length <= 0:
             return
-        self._clock.set_moment(at)
+        self._clock.set(at)
         if side is not _CLIENT or self._client.unsure:
             self._client.commit()
         self._conversation.entries.missing(side, length, str(reason.value), at)

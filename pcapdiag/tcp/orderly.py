@@ -124,13 +124,12 @@ def _hand_out(
         if end - begin == 1:
             joined = bytes(octets[starts[begin] : stops[begin]])
             tops[which] = offset + lengths[begin]
-            marks = _marks(((offset,), (times[begin],), (frames[begin],), capture))
+            data(sides[which], offset, joined, _moment((times[begin], capture, frames[begin])))
         else:
             joined = b"".join(map(cut, map(slice, starts[begin:end], stops[begin:end])))
             offsets = list(accumulate(lengths[begin:end], initial=offset))
             tops[which] = offsets.pop()
-            marks = _marks((offsets, times[begin:end], frames[begin:end], capture))
-        data(sides[which], offset, joined, marks)
+            data(sides[which], offset, joined, _marks((offsets, times[begin:end], frames[begin:end], capture)))
         passed[which].append(joined)
         begin = end
     for flow, top, pieces in zip((higher, lower), tops, passed, strict=True):

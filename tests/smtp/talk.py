@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from pcapdiag.model import Moment, Side
 from pcapdiag.smtp.dialogue import Dialogue
 from pcapdiag.smtp.observer import SmtpObserver
-from pcapdiag.tcp.connection import GapReason, Marks
+from pcapdiag.tcp.connection import GapReason
 
 C, S = Side.CLIENT, Side.SERVER
 
@@ -60,7 +60,7 @@ class Feeder:
     def data(self, side: Side, octets: bytes) -> None:
         self.frame += 1
         offset = self.offsets[side]
-        self.observer.data(side, offset, octets, Marks([offset], [self.frame * 1000], [self.frame], 0))
+        self.observer.data(side, offset, octets, Moment(self.frame * 1000, 0, self.frame))
         self.offsets[side] += len(octets)
 
     def gap(self, gap: Gap) -> None:
