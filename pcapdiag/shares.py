@@ -16,7 +16,6 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from itertools import count, islice
 from multiprocessing.connection import Connection, wait
@@ -155,15 +154,15 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-@dataclass
 class _Question:
     """A question that is open."""
 
-    answers: Iterator[Any]
-    wanted: int = AHEAD
-    """How many handfuls may be found now."""
-    size: int = 1
-    """How many answers go into the next one, judged by the octets of the last."""
+    def __init__(self, answers: Iterator[Any]) -> None:
+        self.answers = answers
+        self.wanted = AHEAD
+        """How many handfuls may be found now."""
+        self.size = 1
+        """How many answers go into the next one, judged by the octets of the last."""
 
 
 class _Answers:
