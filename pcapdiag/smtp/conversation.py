@@ -212,7 +212,7 @@ class Conversation:
         sent = outstanding[0]
         kind = sent.kind
         if kind is _ALONE and sent.command.cut and not sent.command.verb:
-            kind = self._answered(reply) or kind
+            kind = guess.answered(reply, greeted_only=self._done is _GREETING) or kind
         self.entries.append(reply)
         stage, owing, reading = OUTCOMES[kind][code // 100]
         if (kind is _CHUNK or kind is _LAST) and not sent.sent:
@@ -312,7 +312,7 @@ class Conversation:
             self.oddities.add(OddKind.UNASKED_REPLY, reply.at, _SERVER, reply.text)
             self.settle(reply.at)
             return _AS_BEFORE
-        kind = self._answered(reply)
+        kind = guess.answered(reply, greeted_only=self._done is _GREETING)
         if kind is None:
             self._turn = _CLIENT
             self.settle(reply.at)
@@ -326,13 +326,6 @@ class Conversation:
             self.content_open = True
         self.settle(reply.at)
         return outcome.reading
-
-    def _answered(self, reply: Reply) -> Kind | None:
-        """The kind of a step that was not captured, or not so that it could be read, by its reply."""
-        kind = guess.answered(reply)
-        if kind is None and reply.code == 250 and self._done is Stage.GREETING:
-            return _HELLO  # nothing else is asked first (RFC 5321 4.1.4)
-        return kind
 
     def early_reply(self, reply: Reply) -> None:
         """A reply came while the content was still being sent; the client goes on sending."""
@@ -398,22 +391,10 @@ class Conversation:
     def dialogue(self, tls: Tls | None) -> Dialogue:
         """Freeze."""
         self.trim()
-        entries = self.entries
-        return make_dialogue(
-            (
-                tuple(entries),
-                entries.total,
-                tuple([make_exchange((sent.command, sent.reply, sent.stage or _OTHER)) for sent in self._exchanges]),
-                self.greeting,
-                self._helo,
-                self._extensions,
-                tuple([message.frozen() for message in self._transactions]),
-                self._transactions.total,
-                tuple(self.positions.changes),
-                tls,
-                tuple(self.oddities),
-                self.smtp or tls is not None,
-                self.lmtp,
-                tuple([sent.command for sent in self.outstanding]),
-            )
-        )
+        exchanges = [make_exchange((sent.command, sent.reply, sent.stage or _OTHER)) for sent in self._exchanges]
+        messages = [message.frozen() for message in self._transactions]
+        return make_dialogue((
+            tuple(self.entries), self.entries.total, tuple(exchanges), self.greeting, self._helo, self._extensions,
+            tuple(messages), self._transactions.total, tuple(self.positions.changes), tls, tuple(self.oddities),
+            self.smtp or tls is not None, self.lmtp, tuple([sent.command for sent in self.outstanding]),
+        ))  # fmt: skip
