@@ -36,9 +36,11 @@ _CODES = {b"%d" % code: code for code in range(100, 600)}
 
 def take_commands(conversation: Conversation, octets: bytes, offset: int, at: Moment) -> Sent | None:
     """Hand on the commands at the beginning of a chunk, as far as they are by the book, to DATA: the latest of them."""
+    if len(octets) > CHUNK_LIMIT:
+        return None
     sent = None
     lines = octets.split(b"\r\n")
-    if len(octets) > CHUNK_LIMIT or lines.pop():
+    if lines.pop():
         return None
     for line in lines:
         step = _STEPS.get(line[:5])
