@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 from contextlib import suppress
@@ -19,8 +18,9 @@ def run() -> NoReturn:
         main()
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
-    for helper in multiprocessing.active_children():
-        helper.kill()
+    if "multiprocessing" in sys.modules:  # else there are no helpers, and no need to import it
+        for helper in sys.modules["multiprocessing"].active_children():
+            helper.kill()
     for stream in filter(None, (sys.stdout, sys.stderr)):  # None: it was closed before we began
         with suppress(OSError, ValueError):  # closed, or nobody reads any more: the report has said so
             stream.flush()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pcapdiag.diagnosis.patterns import Pattern, PatternFinder, Try, try_of
 from pcapdiag.diagnosis.verdict import Verdict
@@ -69,9 +69,20 @@ class Digest(NamedTuple):
     def id(self) -> int:
         return self.attempt.id
 
-    def numbered(self, id: int) -> Digest:
-        """The same of a session whose id was given later."""
-        return Digest(*self[:-1], Try(id, *self.attempt[1:]))
+    @property
+    def bare(self) -> BareDigest:
+        """Without its id, and in plain tuples: to hand these to another process costs half."""
+        return self[:-1], self.attempt[1:]
+
+
+BareDigest = tuple[tuple[Any, ...], tuple[Any, ...]]
+"""A `Digest` without the attempt, and the attempt without the id."""
+
+
+def numbered(id: int, bare: BareDigest) -> Digest:
+    """The digest of a session whose id was given later."""
+    rest, attempt = bare
+    return Digest._make((*rest, Try._make((id, *attempt))))
 
 
 def digest_of(judged: Judged) -> Digest:
@@ -242,12 +253,11 @@ def stripped(judged: Judged) -> Judged:
     session = judged.session
     dialogue = session.dialogue
     tls = dialogue.tls
-    small = replace(
-        dialogue,
+    small = dialogue._replace(
         entries=_last_words(dialogue),
         exchanges=(),
         positions=dialogue.positions[-1:],
-        tls=None if tls is None else replace(tls, records=()),
+        tls=None if tls is None else tls._replace(records=()),
     )
     connection = replace(session.connection, segments=())
     return Judged(judged.id, Session(connection, small), judged.verdict, with_dialogue=False)
@@ -302,6 +312,7 @@ __all__ = [
     "digest_of",
     "last_command",
     "last_reply",
+    "numbered",
     "put_away",
     "stripped",
 ]

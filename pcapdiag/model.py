@@ -7,7 +7,6 @@ their values are the words of the JSON output and never change.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
@@ -155,8 +154,7 @@ Part = str | Wire | Mailbox | Address | Duration | Moment
 Says = tuple[Part, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(NamedTuple):
     """Something about a capture that a reader of the verdict must know, such as that it is cut at the end.
 
     `code` is one word for scripts: ``truncated``, ``damaged``, ``dropped``, ``snaplen``, ``unknown-link``, ``disorder``...
@@ -167,8 +165,7 @@ class Note:
     frame: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CaptureInfo:
+class CaptureInfo(NamedTuple):
     """One capture file as read to its end (or to its damage)."""
 
     path: str

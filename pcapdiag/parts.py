@@ -15,7 +15,19 @@ from heapq import merge
 from itertools import compress, count
 from typing import Protocol, TypeVar
 
-from pcapdiag.analysis import Analysis, Counts, Digest, InputError, Judged, KeepDialogue, digest_of, itself, put_away
+from pcapdiag.analysis import (
+    Analysis,
+    BareDigest,
+    Counts,
+    Digest,
+    InputError,
+    Judged,
+    KeepDialogue,
+    digest_of,
+    itself,
+    numbered,
+    put_away,
+)
 from pcapdiag.model import CaptureInfo
 from pcapdiag.spool import BUDGET, Spool
 
@@ -57,17 +69,11 @@ class Part:
             put_away(judged, self._sessions, keep_dialogue)
         self._keys = sorted(keys)
         self._ids = array("q")
-        self.packets = 0
-        """How many the captures held, of whichever share."""
 
-    def read(self) -> Iterator[int]:
-        """How many packets there were."""
-        yield self.packets
-
-    def digests(self) -> Iterator[tuple[Key, Digest]]:
+    def digests(self) -> Iterator[tuple[Key, BareDigest]]:
         """Of all its sessions, in the order of their keys."""
-        numbers = (number for _, number in self._keys)
-        return zip((key for key, _ in self._keys), self._digests.pick(numbers), strict=True)
+        digests = self._digests.pick(number for _, number in self._keys)
+        return ((key, digest.bare) for (key, _), digest in zip(self._keys, digests, strict=True))
 
     def numbered(self, ids: array[int]) -> Iterator[None]:
         """From now on its sessions have these ids, given in the order of their keys."""
@@ -137,11 +143,12 @@ def weave(parts: Sequence[Asked], captures: Iterable[CaptureInfo], errors: Itera
     """The analysis of all that the parts hold."""
     counts, owners = Counts(), array("H")
     of_parts = [_of_part(which, part) for which, part in enumerate(parts)]
-    for id, (_, which, digest) in enumerate(merge(*of_parts, key=lambda each: each[:2]), 1):
+    for id, (_, which, digest) in enumerate(merge(*of_parts), 1):
         owners.append(which)
-        counts.add(digest.numbered(id))
+        counts.add(numbered(id, digest))
     return counts.analysis(Woven(parts, owners), captures, errors)
 
 
-def _of_part(which: int, part: Asked) -> Iterator[tuple[Key, int, Digest]]:
+def _of_part(which: int, part: Asked) -> Iterator[tuple[Key, int, BareDigest]]:
+    """In the order of the keys, of which no two are the same."""
     return ((key, which, digest) for key, digest in part.ask(Part.digests))

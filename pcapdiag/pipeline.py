@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import count
+from typing import TYPE_CHECKING, NamedTuple
 
 from pcapdiag.analysis import Analysis, AnalysisBuilder, InputError, Judged, KeepDialogue
-from pcapdiag.capture import CaptureSet, Trace, open_captures
+from pcapdiag.capture import Captures, CaptureSet, Trace, open_captures
 from pcapdiag.capture.checksum import sha256_of
 from pcapdiag.diagnosis import judge
 from pcapdiag.errors import UsageError
@@ -24,11 +25,13 @@ from pcapdiag.garbage import collected_rarely
 from pcapdiag.model import Endpoint, Vantage
 from pcapdiag.parts import Here, Part, numbers_by_batch, weave
 from pcapdiag.session import Session, Surroundings
-from pcapdiag.shares import Elsewhere
 from pcapdiag.smtp.dialogue import Dialogue
 from pcapdiag.smtp.observer import SmtpObserver
 from pcapdiag.tcp.connection import Connection
 from pcapdiag.tcp.tracker import Tracker
+
+if TYPE_CHECKING:
+    from pcapdiag.relay import Relay
 
 DEFAULT_PORTS = frozenset({25, 465, 587, 2525})
 SMTPS_PORT = 465
@@ -37,11 +40,10 @@ SMTPS_PORT = 465
 WORTH_SHARING = 64 << 20
 """Octets of input: with less, another process takes longer to start than it saves."""
 MOST_PROCESSES = 4
-"""Unless more are asked for: each reads the whole input and holds up to 150 MB."""
+"""Unless more are asked for: each holds up to 150 MB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """What is to be analysed, and how: all that another process has to know."""
 
     paths: tuple[str, ...]
@@ -78,8 +80,8 @@ def analyze(
         engine: ``own``, ``tshark``, or ``auto``: tshark only for packets that ours does not know.
         captured_at: Where the captures were taken, when the user knows.
         keep_dialogue: Whose dialogue is kept.
-        processes: How many share the connections among them; None: as many as pay. The result is the same; each needs
-            its own memory. With several, `Analysis.sessions.each` takes functions that can be pickled.
+        processes: How many share the connections among them; None: as many as pay. The result is the same; one
+            more reads for all. With several, `Analysis.sessions.each` takes functions that can be pickled.
         progress: Called with octets read and octets in all.
 
     Raises:
@@ -101,27 +103,15 @@ def analyze(
             builder.add(judged)
         return builder.finish(captures.infos(), _errors(captures))
     # In shares, or on any port, it is known at the end only which connections are sessions, and so their numbers.
-    others = [Elsewhere(partial(part_of, job, share, shares)) for share in range(1, shares)]
-    own = part_of(job, 0, shares, captures)
-    if any(packets != own.packets for other in others for packets in other.ask(Part.read)):
-        for other in others:
-            other.close()
-        # A file that is still being written has no end on which several processes agree.
-        return analyze(
-            paths,
-            ports=ports,
-            merge=merge,
-            engine=engine,
-            captured_at=captured_at,
-            keep_dialogue=keep_dialogue,
-            progress=progress,
-        )
-    return weave([Here(own), *others], captures.infos(), _errors(captures))
+    if shares == 1:
+        own = part_of(job, (0, 1), captures)
+        return weave([Here(own)], captures.infos(), _errors(captures))
+    return _shared(job, shares, progress)
 
 
 def with_checksums(analysis: Analysis) -> Analysis:
     """The analysis with the SHA-256 of every capture file, which are read once more for it."""
-    captures = [replace(info, sha256=sha256_of(info.path)) for info in analysis.captures]
+    captures = [info._replace(sha256=sha256_of(info.path)) for info in analysis.captures]
     return replace(analysis, captures=tuple(captures))
 
 
@@ -133,24 +123,38 @@ def worthwhile(octets: int | None) -> int:
     return min(len(mine(0)) if mine else os.cpu_count() or 1, MOST_PROCESSES)
 
 
-@collected_rarely()
-def part_of(job: Job, share: int, shares: int, captures: CaptureSet | None = None) -> Part:
-    """What one process of several does: it reads all files, and follows its share of the connections."""
-    captures = captures or job.open()
-    part = Part(judged_in(captures, job, (share, shares)), job.keep_dialogue, shares)
-    part.packets = sum(info.packets for info in captures.infos())
-    return part
+def _shared(job: Job, shares: int, progress: Callable[[int, int | None], None] | None) -> Analysis:
+    """The analysis by several processes, which share the connections among them, and one more that reads for all."""
+    from pcapdiag.relay import Relay  # noqa: PLC0415 - to import multiprocessing takes longer than a small capture
+    from pcapdiag.shares import Elsewhere, helping  # noqa: PLC0415 - the same
+
+    relay = Relay(shares)
+    helping(partial(relay.read, job.open))
+    others = [Elsewhere(partial(_part_elsewhere, job, (share, shares), relay)) for share in range(1, shares)]
+    with relay.seen(0, progress) as captures:
+        own = part_of(job, (0, shares), captures)
+    return weave([Here(own), *others], captures.infos(), _errors(captures))
 
 
-def _errors(captures: CaptureSet) -> Iterator[InputError]:
+def _part_elsewhere(job: Job, share: tuple[int, int], relay: Relay) -> Part:
+    with relay.seen(share[0]) as captures:
+        return part_of(job, share, captures)
+
+
+def part_of(job: Job, share: tuple[int, int], captures: Captures) -> Part:
+    """What one process of several does: it looks at everything, and follows its share of the connections."""
+    return Part(judged_in(captures, job, share), job.keep_dialogue, share[1])
+
+
+def _errors(captures: Captures) -> Iterator[InputError]:
     return (InputError(path, says) for path, says in captures.errors)
 
 
-def judged_in(captures: CaptureSet, job: Job, share: tuple[int, int]) -> Iterator[Judged]:
+def judged_in(captures: Captures, job: Job, share: tuple[int, int]) -> Iterator[Judged]:
     """The sessions of all traces as they end (of this share of the connections), judged."""
     numbering = numbers_by_batch() if job.ports is None or share[1] > 1 else partial(_next_number, count(1))
     for trace in captures.traces:
-        for session, around in sessions_of(trace, captures, job.ports, job.captured_at, numbering, share):
+        for session, around in sessions_of(trace, job.ports, job.captured_at, numbering, share):
             yield Judged(session.connection.serial, session, judge(session, around))
 
 
@@ -161,7 +165,6 @@ def _next_number(counted: Iterator[int], batch: int) -> int:
 
 def sessions_of(
     trace: Trace,
-    captures: CaptureSet,
     ports: frozenset[int] | None,
     captured_at: Vantage | None,
     numbering: Callable[[int], int],
@@ -179,12 +182,7 @@ def sessions_of(
     )
 
     def drain() -> Iterator[tuple[Session, Surroundings]]:
-        drops = (
-            [info.dropped_by_capture for info in captures.infos() if info.dropped_by_capture is not None]
-            if ended
-            else []
-        )
-        around = Surroundings(tracker.hosts, captured_at, ports or DEFAULT_PORTS, sum(drops) if drops else None)
+        around = Surroundings(tracker.hosts, captured_at, ports or DEFAULT_PORTS, trace.dropped)
         for connection, observer in ended:
             session = session_of(connection, observer, ports)
             if session is not None:

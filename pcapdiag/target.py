@@ -9,9 +9,7 @@ itself, once all is known that goes into it.
 from __future__ import annotations
 
 import os
-import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -27,22 +25,26 @@ class Draft:
         self.name = self._made(existing=mode is not None)
 
     def _made(self, *, existing: bool) -> str:
+        from tempfile import mkstemp  # noqa: PLC0415 - late: few runs write a file
+
         try:
             folder = None if self._itself else os.path.dirname(self._path) or "."
-            handle, name = tempfile.mkstemp(prefix=".pcapdiag-", dir=folder)
+            handle, name = mkstemp(prefix=".pcapdiag-", dir=folder)
         except PermissionError:
             if not existing or not os.access(self._path, os.W_OK):
                 raise
             self._itself = True
-            handle, name = tempfile.mkstemp(prefix=".pcapdiag-")
+            handle, name = mkstemp(prefix=".pcapdiag-")
         os.close(handle)
         return name
 
     def put_in_place(self) -> None:
         """It is whole."""
         if self._itself:
+            from shutil import copyfileobj  # noqa: PLC0415 - late, as above
+
             with open(self.name, "rb") as draft, open(self._path, "wb") as file:
-                shutil.copyfileobj(draft, file)
+                copyfileobj(draft, file)
         else:
             os.chmod(self.name, stat.S_IMODE(self._mode))
             os.replace(self.name, self._path)

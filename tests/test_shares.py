@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count, islice
 from operator import attrgetter
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from scapy.layers.inet import IP, TCP
@@ -19,14 +21,12 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 from scapy.utils import rdpcap, wrpcap
 
-import pcapdiag.pipeline
 from pcapdiag.analysis import KeepDialogue
 from pcapdiag.errors import CaptureError, PcapdiagError, UsageError
-from pcapdiag.parts import Part
 from pcapdiag.pipeline import DEFAULT_PORTS, MOST_PROCESSES, WORTH_SHARING, analyze, worthwhile
 from pcapdiag.report import json as json_report
 from pcapdiag.selection import Filter, select
-from pcapdiag.shares import HANDFUL, Elsewhere, HelperFailed
+from pcapdiag.shares import AHEAD, HANDFUL, OCTETS, Elsewhere, HelperFailed
 
 CAPTURES = [str(path) for path in sorted(Path("captures").glob("*/capture.pcap"))]
 
@@ -78,13 +78,27 @@ class Odd(Exception):
         super().__init__(f"{one} and {two}")
 
 
+found: list[int] = []
+"""What `counting` found, in the process in which it runs."""
+
+
+def counting(octets: int, _: object) -> Iterator[bytes]:
+    for number in count():
+        found.append(number)
+        yield bytes(octets)
+
+
+def how_far(_: object) -> Iterator[int]:
+    yield len(found)
+
+
 def fails_oddly(_: object) -> Iterator[int]:
     raise Odd(1, 2)
     yield 0
 
 
-def one_packet_more(part: Part) -> Iterator[int]:
-    yield part.packets + 1
+def interrupted(_: int) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def takes_an_hour() -> range:
@@ -111,14 +125,30 @@ class TestElsewhere:
             assert list(islice(numbers.ask(endless), 2 * HANDFUL + 1)) == list(range(2 * HANDFUL + 1))
         assert list(numbers.ask(partial(times, 1))) == list(range(1000))
 
+    @pytest.mark.parametrize(("octets", "most"), [(1, (AHEAD + 1) * HANDFUL), (OCTETS, AHEAD + 1)])
+    def test_so_many_are_found_ahead_and_no_more(self, numbers: Elsewhere[range], octets: int, most: int) -> None:
+        next(answers := numbers.ask(partial(counting, octets)))
+        far = [next(numbers.ask(how_far)) for _ in range(200)]
+        assert far == sorted(far)
+        assert most - HANDFUL <= far[-1] == far[-2] <= most
+        next(answers)
+
     @pytest.mark.parametrize("place", [0, 5, 400])
     def test_what_fails_there_is_raised_here_where_it_failed(self, numbers: Elsewhere[range], place: int) -> None:
         answers = numbers.ask(partial(fails_at, place))
-        whole_handfuls = place // HANDFUL * HANDFUL
-        assert list(islice(answers, whole_handfuls)) == list(range(whole_handfuls))
+        assert list(islice(answers, place)) == list(range(place))
         with pytest.raises(PcapdiagError, match=f"no {place}"):
-            list(answers)
+            next(answers)
         assert next(numbers.ask(partial(times, 1))) == 0
+
+    def test_one_that_is_interrupted_while_it_is_asked(
+        self, numbers: Elsewhere[range], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(numbers, "_next", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                next(numbers.ask(endless))
+        assert list(numbers.ask(partial(times, 1))) == list(range(1000))
 
     def test_long_questions_and_long_answers_do_not_wait_for_one_another(self, numbers: Elsewhere[range]) -> None:
         dropped, kept = numbers.ask(partial(heavy, 200)), numbers.ask(partial(heavy, 200))
@@ -135,11 +165,26 @@ class TestElsewhere:
         assert "in fails_oddly" in failed.value.__notes__[0]
         assert next(numbers.ask(partial(times, 1))) == 0
 
-    def test_a_thing_that_could_not_be_made(self) -> None:
-        there = Elsewhere(unreadable)
+    @pytest.mark.parametrize(
+        ("make", "error", "says"),
+        [
+            (unreadable, PcapdiagError, r"^a\.pcap: cannot be read$"),
+            (partial(range, "ten"), HelperFailed, "^TypeError: 'str' object cannot be interpreted as an integer"),
+        ],
+    )
+    def test_a_thing_that_could_not_be_made(self, make: Callable[[], range], error: type[Exception], says: str) -> None:
+        there = Elsewhere(make)
         for _ in range(2):
-            with pytest.raises(PcapdiagError, match=r"a\.pcap: cannot be read"):
+            with pytest.raises(error, match=says):
                 list(there.ask(endless))
+        there.close()
+
+    @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+    def test_however_processes_are_started(self, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        context = multiprocessing.get_context(method)
+        monkeypatch.setattr(multiprocessing, "Process", context.Process)  # type: ignore[attr-defined]
+        there = Elsewhere(partial(range, 1000))
+        assert list(there.ask(partial(times, 2))) == list(range(0, 2000, 2))
         there.close()
 
     def test_a_process_that_was_killed_is_said_and_not_waited_for(self, numbers: Elsewhere[range]) -> None:
@@ -208,11 +253,6 @@ class TestTheSameAnalysis:
             for processes in (1, 2, 3)
         ]
         assert servers[0] == servers[1] == servers[2]
-
-    def test_a_file_that_grows_meanwhile_is_read_once_more_by_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(pcapdiag.pipeline.Part, "read", one_packet_more)
-        alone, shared = (analyze(CAPTURES, processes=processes) for processes in (1, 2))
-        assert "".join(json_report.render(shared)) == "".join(json_report.render(alone))
 
     @pytest.mark.parametrize("processes", [1, 2])
     def test_each_gives_those_that_exist(self, processes: int) -> None:

@@ -79,7 +79,7 @@ def test_a_directory_that_takes_no_new_files(tmp_path: Path, monkeypatch: pytest
         made: tuple[int, str] = make(prefix=prefix)
         return made
 
-    monkeypatch.setattr("pcapdiag.target.tempfile.mkstemp", refuse)
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
     write(path)
     assert path.read_text() == "new"
     with pytest.raises(PermissionError):

@@ -15,6 +15,6 @@
 from __future__ import annotations
 
 from pcapdiag.capture.engine import open_captures
-from pcapdiag.capture.traces import CaptureSet, Trace
+from pcapdiag.capture.traces import Captures, CaptureSet, Trace
 
-__all__ = ["CaptureSet", "Trace", "open_captures"]
+__all__ = ["CaptureSet", "Captures", "Trace", "open_captures"]

@@ -23,8 +23,9 @@ TCP_HEADER = 20
 LARGEST = 0x7FFFFFFF
 """What a column of 32 bits holds; a hostile frame may claim more."""
 UNSTEADY = 4
-"""When one step of the time in so many (and at least so many of them) goes back, the times do not tell the order at all:
-traces put together by scripts have one constant time for each direction."""
+"""When one step of the time in so many (and at least so many of them) goes back, and the frames share few times, the times
+do not tell the order at all: traces put together by scripts have one constant time for each direction. A clock that runs gives
+nearly every frame a time of its own, however much disorder several queues or interfaces bring."""
 NESTED = 4
 """Fragmented packets inside fragmented packets, at most."""
 STEP_NS = 1_000_000_000
@@ -118,7 +119,7 @@ class Columns:
         if order is not None:
             segments = segments[order]
         icmp = sorted(zip(before.tolist(), (error for _, error in errors), strict=True), key=itemgetter(0))
-        return self._table(block, cursor, segments, tuple(replace(error, row=row) for row, error in icmp))
+        return self._table(block, cursor, segments, tuple(error._replace(row=row) for row, error in icmp))
 
     def _peel(self, block: FrameBlock) -> Cursor:
         cursor = Cursor.over(block)
@@ -228,7 +229,8 @@ class Columns:
 def _unsteady(times_ns: I64) -> bool:
     """The time goes back so often that the order in the file is the better witness."""
     back = int(np.count_nonzero(np.diff(times_ns) < 0))
-    return back >= UNSTEADY and back * UNSTEADY >= len(times_ns)
+    often = back >= UNSTEADY and back * UNSTEADY >= len(times_ns)
+    return often and len(np.unique(times_ns)) * 2 <= len(times_ns)
 
 
 def _order_in_time(times_ns: I64) -> I64 | None:
@@ -264,14 +266,14 @@ def _timestamps(
     cursor: Cursor, header: npt.NDArray[np.void], at: I64, payload_at: I64, captured_end: I64
 ) -> tuple[I64, I64]:
     """TSval and TSecr: the usual layouts at once, any other by hand."""
-    tsval, tsecr = np.full(len(at), -1, np.int64), np.full(len(at), -1, np.int64)
     captured = np.minimum(payload_at, captured_end)
-    words = np.ascontiguousarray(header["options"]).view(">u4")
+    words = np.ascontiguousarray(header["options"]).view(">u4").astype(np.uint32)
     # NOP NOP TS (RFC 7323 appendix A); MSS, SACK permitted and TS, as in the SYN of many systems.
     usual = (words[:, 0] == 0x0101080A) & (at + TCP_HEADER + 12 <= captured)
     opening = (words[:, 1] == 0x0402080A) & (words[:, 0] >> 16 == 0x0204) & (at + TCP_HEADER + 16 <= captured)
-    for rows, value in (usual, 1), (opening, 2):
-        tsval[rows], tsecr[rows] = words[rows, value], words[rows, value + 1]
+    tsval, tsecr = (
+        np.where(usual, words[:, place], np.where(opening, words[:, place + 1], np.int64(-1))) for place in (1, 2)
+    )
     octets = cursor.buffer.data
     odd = np.flatnonzero(~(usual | opening) & (captured >= at + TCP_HEADER + 10))
     starts, ends = (at[odd] + TCP_HEADER).tolist(), captured[odd].tolist()

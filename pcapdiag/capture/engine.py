@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,6 +125,7 @@ class TsharkFile:
         self.first_ns, self.last_ns = info.first_time_ns, info.last_time_ns
         self.kind = info.link_types
         self.total: int | None = Path(path).stat().st_size
+        self.dropped: int | None = None  # tshark does not tell
 
     @property
     def packets(self) -> int | None:
@@ -141,7 +141,7 @@ class TsharkFile:
         info = self._source.info()
         if self._why is None:
             return info
-        return replace(info, notes=(*info.notes, Note("tshark", f"was read through tshark, because it {self._why}")))
+        return info._replace(notes=(*info.notes, Note("tshark", f"was read through tshark, because it {self._why}")))
 
     def nothing_understood(self) -> str | None:
         return None

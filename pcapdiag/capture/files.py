@@ -37,6 +37,10 @@ class Member(Protocol):
     def batches(self, wanted: Wanted, advance: Advance, block: int) -> Iterator[PacketTable]:
         """All of them, once. `advance` hears how many octets were read."""
 
+    @property
+    def dropped(self) -> int | None:
+        """Packets that the capturing system says it lost, as far as the file was read; None when it says nothing."""
+
     def info(self) -> CaptureInfo: ...
 
     def nothing_understood(self) -> str | None:
@@ -72,6 +76,10 @@ class CaptureFile:
     @property
     def links(self) -> tuple[int, ...]:
         return tuple(self._reader.facts.links)
+
+    @property
+    def dropped(self) -> int | None:
+        return self._reader.facts.dropped
 
     def batches(self, wanted: Wanted, advance: Advance, block: int = BLOCK) -> Iterator[PacketTable]:
         if not self._source.live:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -92,6 +92,6 @@ def _joined(parts: list[PacketTable], until_ns: int) -> PacketTable:
     return PacketTable(
         octets=b"".join(part.octets for part in parts),
         until_ns=until_ns,
-        icmp=tuple(replace(error, row=int(row)) for error, row in zip(errors, before, strict=True)),
+        icmp=tuple(error._replace(row=int(row)) for error, row in zip(errors, before, strict=True)),
         **columns,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field as default
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -119,8 +119,7 @@ def statistics(body: bytes, order: str, interfaces: list[Interface]) -> None:
             interface.end_ns = int(interface.nanoseconds(np.array([ticks], np.uint64))[0])
 
 
-@dataclass(frozen=True, slots=True)
-class Packets:
+class Packets(NamedTuple):
     """Packet blocks of one section as columns, in file order."""
 
     kind: I64

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +29,7 @@ MAPPED = 0x0000FFFF00000000
 """Low 64 bits of ::ffff:0:0, the prefix under which IPv4 addresses stand in the address columns."""
 
 
-@dataclass(frozen=True, slots=True)
-class IcmpError:
+class IcmpError(NamedTuple):
     """An ICMP or ICMPv6 error that quotes a TCP segment (RFC 792, RFC 4443 section 3)."""
 
     row: int
@@ -165,6 +164,8 @@ def address_text(high: int, low: int) -> str:
 
 def distinct(column: npt.NDArray[np.integer]) -> list[int]:
     """The values of a column, ascending. Nearly always there is one, and no need to sort."""
-    values = column[:1] if len(column) and (column == column[0]).all() else np.unique(column)
-    found: list[int] = values.tolist()
+    if len(column) and (column == column[0]).all():
+        return [int(column[0])]
+    ordered = np.sort(column)  # np.unique would import numpy.ma, for longer than a small capture takes
+    found: list[int] = ordered[np.append(ordered[1:] != ordered[:-1], True)[: len(ordered)]].tolist()
     return found

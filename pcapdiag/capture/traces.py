@@ -6,10 +6,11 @@ Files are grouped while they are read, because the time at which a file ends is 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from functools import partial
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import Protocol
 
 from pcapdiag.capture.columns import Wanted
 from pcapdiag.capture.files import Member
@@ -32,20 +33,40 @@ SMALLEST_BLOCK = 1 << 20
 NAMED = 5
 
 
+class Captures(Protocol):
+    """All inputs of one analysis, whoever reads them."""
+
+    errors: list[tuple[str, str]]
+    """(path, what is wrong with it); complete after the batches were iterated."""
+
+    @property
+    def traces(self) -> Iterator[Trace]:
+        """One after the other; the next one is known when the batches of the last one were iterated."""
+
+    def infos(self) -> tuple[CaptureInfo, ...]:
+        """By index of the capture; complete after the batches were iterated."""
+
+
 class Trace:
     """Batches of one trace, in time order but for the disorder of its files."""
 
-    def __init__(self, index: int, batches: Iterator[PacketTable]) -> None:
+    def __init__(self, index: int, batches: Iterator[PacketTable], dropped: Callable[[], int | None]) -> None:
         self.index = index
         self._batches = batches
+        self._dropped = dropped
 
     def batches(self) -> Iterator[PacketTable]:
         """Once only."""
         return self._batches
 
+    @property
+    def dropped(self) -> int | None:
+        """Packets that its files, as far as they were read, say were lost; None when none of them says anything."""
+        return self._dropped()
+
 
 class CaptureSet:
-    """All inputs of one analysis."""
+    """All inputs of one analysis, read here (`Captures`)."""
 
     def __init__(
         self, files: list[Member], errors: list[tuple[str, str]], wanted: Wanted, merge: bool, progress: Progress | None
@@ -60,19 +81,18 @@ class CaptureSet:
         self.total = None if None in totals else sum(total or 0 for total in totals)
         """Octets of all inputs as stored; None where one is a pipe."""
         self.errors = errors
-        """(path, what is wrong with it); complete after the batches were iterated."""
         self.says: list[str] = []
         """Which files are one trace and which are not; complete after the batches were iterated."""
 
     @property
     def traces(self) -> Iterator[Trace]:
-        """One after the other; the next one is known when the batches of the last one were iterated."""
+        """See `Captures`."""
         waiting = sorted(self._files, key=_first)
         index = 0
         while waiting:
             members: list[Member] = []
             batches = (self._together if self._merge else self._chain)(waiting, members)
-            yield Trace(index, batches)
+            yield Trace(index, batches, partial(_dropped, members))
             for _ in batches:  # whatever was left: the end of this trace decides which files belong to it
                 pass
             self._trace_of |= {id(file): index for file in members}
@@ -85,8 +105,8 @@ class CaptureSet:
             self.says.append(f"{index} traces {says} (--merge reads them as one)")
 
     def infos(self) -> tuple[CaptureInfo, ...]:
-        """By index of the capture; complete after the batches were iterated."""
-        return tuple(replace(file.info(), trace=self._trace_of.get(id(file), 0)) for file in self._files)
+        """See `Captures`."""
+        return tuple(file.info()._replace(trace=self._trace_of.get(id(file), 0)) for file in self._files)
 
     def _chain(self, waiting: list[Member], members: list[Member]) -> Iterator[PacketTable]:
         file: Member | None = waiting[0]
@@ -117,30 +137,42 @@ class CaptureSet:
             self._progress(sum(self._read.values()), self.total)
 
 
+def _dropped(files: Sequence[Member]) -> int | None:
+    said = [file.dropped for file in files if file.dropped is not None]
+    return sum(said) if said else None
+
+
 def _first(file: Member) -> int:
     """Files without packets come first: they hold nothing up."""
     return -(1 << 63) if file.first_ns is None else file.first_ns
 
 
 def _following(file: Member, waiting: list[Member]) -> Member | None:
-    """The file that goes on where this one ended: the same link types, no overlap, no long pause; a ring's name first."""
+    """The file that goes on where this one ended: the same link types, no overlap, no long pause; a ring's name first.
+
+    `waiting` is in the order of first times.
+    """
     end = file.last_ns
     if end is None:
         return None
-    candidates: list[tuple[bool, int, Member]] = []
-    for other in waiting:
-        if other.first_ns is None or other.kind != file.kind:
-            continue
-        ring = _ring(other) == _ring(file)
-        if -OVERLAP_NS <= other.first_ns - end <= (RING_PAUSE_NS if ring else PAUSE_NS):
-            candidates.append((not ring, other.first_ns, other))
-    return min(candidates, key=lambda candidate: candidate[:2], default=(True, 0, None))[2]
+    kind, ring = file.kind, _ring(file.path)
+    stranger: Member | None = None
+    for other in waiting[bisect_left(waiting, end - OVERLAP_NS, key=_first) :]:
+        pause = _first(other) - end
+        if pause > RING_PAUSE_NS:
+            break
+        if _ring(other.path) == ring:
+            if other.kind == kind:
+                return other
+        elif stranger is None and pause <= PAUSE_NS and other.kind == kind:
+            stranger = other
+    return stranger
 
 
-def _ring(file: Member) -> tuple[str, str]:
+@lru_cache(maxsize=1 << 16)
+def _ring(path: str) -> tuple[str, str]:
     """What the files of a ring have in common: the directory, and the name but for its digits."""
-    path = Path(file.path)
-    return str(path.parent), re.sub(r"\d+", "0", path.name)
+    return str(Path(path).parent), re.sub(r"\d+", "0", Path(path).name)
 
 
 def _names(files: list[Member]) -> str:

@@ -14,7 +14,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +144,7 @@ class TsharkSource:
             if isinstance(one, Row):
                 rows.append(one)
             else:
-                errors.append(replace(one, row=len(rows)))
+                errors.append(one._replace(row=len(rows)))
         until = max((one.time_ns for one in taken), default=0)
         if last:
             until = max(until, self._facts.last_time_ns or 0, self._last_time_ns or 0)

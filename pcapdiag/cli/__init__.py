@@ -16,7 +16,6 @@ import importlib
 import os
 import pkgutil
 import sys
-import traceback
 from typing import Any
 
 import click
@@ -102,6 +101,8 @@ def complain(text: str) -> None:
 def _own_up(error: Exception, *, debug: bool) -> None:
     """Say that we failed, and what a report of it needs."""
     if debug:
+        import traceback
+
         traceback.print_exception(error)
     what = f"{type(error).__name__}: {error}".rstrip(": ")
     more = "the traceback above" if debug else "what the same command prints with --debug"

@@ -23,11 +23,11 @@ class Log(Output):
     def _file(self, path: str) -> TextIO:
         return open(path, "a", encoding="utf-8", newline="\n")
 
-    def pieces(self, pieces: Iterable[str] | Iterable[bytes]) -> None:
+    def _write(self, pieces: Iterable[str | bytes]) -> None:
         if self._reopen and self.path is not None:
             self._reopen = False
             self._open_again()
-        super().pieces(pieces)
+        super()._write(pieces)
 
     def _open_again(self) -> None:
         """The old file is better than none: whoever opened it first may have had more privileges than we have now."""

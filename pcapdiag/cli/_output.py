@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Any, Self, TextIO
 
 import click
 
@@ -21,6 +20,10 @@ colour_option = click.option(
     default=None,
     help="Colour even in a pipe, or not even on a terminal. By default a terminal decides, and NO_COLOR.",
 )
+
+
+ENOUGH = 64 << 10
+"""Characters or octets that are written at once."""
 
 
 class Output:
@@ -63,7 +66,9 @@ class Output:
     @property
     def width(self) -> int:
         """COLUMNS, or the terminal's width, or 80."""
-        return shutil.get_terminal_size((80, 24)).columns
+        from shutil import get_terminal_size
+
+        return get_terminal_size((80, 24)).columns
 
     @property
     def unicode(self) -> bool:
@@ -73,11 +78,14 @@ class Output:
         return can_draw(self._stream.encoding)
 
     def lines(self, lines: Iterable[str]) -> None:
-        """Write lines."""
-        self.pieces(line + "\n" for line in lines)
+        """Write lines as they come."""
+        self._write(line + "\n" for line in lines)
 
     def pieces(self, pieces: Iterable[str] | Iterable[bytes]) -> None:
-        """Write text, or octets, as they come."""
+        """Write a text, or octets: on a terminal as they come, else many pieces at once."""
+        self._write(pieces if self.terminal else _gathered(pieces))
+
+    def _write(self, pieces: Iterable[str | bytes]) -> None:
         for piece in pieces:
             if not self._put(piece):
                 return
@@ -121,3 +129,21 @@ class Output:
                     self._draft.put_in_place()
             except OSError as error:
                 raise UsageError(f"cannot write {self.path}: {error.strerror or error}") from error
+
+
+def _gathered(pieces: Iterable[str] | Iterable[bytes]) -> Iterator[str | bytes]:
+    """The same in larger pieces: a report has thousands of them, and each writing costs."""
+    held: list[Any] = []
+    size = 0
+    try:
+        for piece in pieces:
+            held.append(piece)
+            size += len(piece)
+            if size >= ENOUGH:
+                yield held[0][:0].join(held)
+                held.clear()
+                size = 0
+    except Exception:  # what was said before stays said
+        yield from held
+        raise
+    yield from held

@@ -9,11 +9,16 @@ from collections.abc import Iterable
 
 from pcapdiag.model import Side
 from pcapdiag.session import Session
-from pcapdiag.smtp.dialogue import Command, Entry, Exchange, Missing, Reply
+from pcapdiag.smtp.dialogue import Body, Command, Entry, Exchange, Missing, Reply
 from pcapdiag.tcp.connection import Connection, Effect, Fin, GapReason, Odd
 
 ACKNOWLEDGED = (GapReason.CAPTURE.value, GapReason.SNAPLEN.value)
 """Reasons of holes whose octets the other side had."""
+
+
+def ends_in_hole(entries: tuple[Entry, ...], body: Body) -> bool:
+    """The last octets of this stretch of content were not captured, though the other side had them."""
+    return any(isinstance(each, Missing) and each.at == body.at and each.reason in ACKNOWLEDGED for each in entries)
 
 
 def server_fin(connection: Connection) -> Fin | None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from pcapdiag.diagnosis.answers import ends_in_hole
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.model import Party, Side
-from pcapdiag.smtp.dialogue import Body, Command, Entry, Missing, Reply, TlsEntry
+from pcapdiag.smtp.dialogue import DOT, Body, Command, Entry, Missing, Reply, TlsEntry
 from pcapdiag.tcp.connection import GapReason
 
 ALERT = 21
 """TLS record type (RFC 8446 section 5.1): a farewell in TLS is no word of the dialogue."""
 
 SHORTEST_QUIT = len(b"QUIT\n")
+
+LONGEST_LINE = 64
+"""A segment that is longer, and of which nothing was captured, holds more than a command: content, or a pipeline."""
 
 
 class Doubt(NamedTuple):
@@ -52,21 +56,47 @@ def doubt_about(see: Observation, party: Party | None) -> Doubt | None:
     return None
 
 
+def quit_may_be_hidden(see: Observation) -> bool:
+    """A QUIT may be among the client's last octets, and its 221 in what the server said behind them: both were cut off.
+
+    QUIT stands alone or is pipelined behind the end of a message; a command of which the verb was captured hides none. What
+    follows STARTTLS and could not be read is TLS, whose last records are QUIT, 221 or alerts.
+    """
+    if not see.half(Side.CLIENT).cut or see.dialogue.tls is not None:
+        return False
+    hidden = False
+    for entry in reversed(see.dialogue.entries):
+        if isinstance(entry, Missing):
+            hidden |= entry.side is Side.SERVER
+        elif isinstance(entry, Reply):
+            if entry.code == 421:
+                return False
+        elif isinstance(entry, Command):
+            length = entry.end - entry.offset
+            if not entry.verb and any(each.command.verb == b"STARTTLS" for each in see.dialogue.exchanges):
+                return entry.cut
+            unread = not entry.verb and (length == len(b"QUIT\r\n") or length > LONGEST_LINE)
+            return hidden and entry.cut and (entry.verb == DOT or unread)
+        else:
+            return hidden and isinstance(entry, Body) and ends_in_hole(see.dialogue.entries, entry)
+    return False
+
+
 def _missing_at_the_end(see: Observation, side: Side) -> bool:
-    """Octets of this side were acknowledged and not captured, and it said nothing after them that could be read."""
+    """Octets of this side were acknowledged and not captured, and it said nothing after them that could be read; or its FIN
+    stands behind octets that were not captured."""
+    fins = [fin for fin in see.connection.closing.fins if fin.side is side and fin.accepted]
+    if any(fin.offset > see.half(side).octets for fin in fins):
+        return True
     if not see.half(side).missing:
         return False
     for entry in reversed(see.dialogue.entries):
         if isinstance(entry, Missing):
             if entry.side is side and entry.reason == GapReason.CAPTURE.value:
                 return True
-        elif _speaker(entry) is side and not (isinstance(entry, Body) and _ends_in_hole(see, entry)):
+        elif _speaker(entry) is side and not (isinstance(entry, Body) and ends_in_hole(see.dialogue.entries, entry)):
             return False
     return True
-
-
-def _ends_in_hole(see: Observation, body: Body) -> bool:
-    return any(isinstance(entry, Missing) and entry.at == body.at for entry in see.dialogue.entries)
 
 
 def _speaker(entry: Entry) -> Side | None:

@@ -288,8 +288,9 @@ def _fatal_alert(session: Session, first: Close) -> tuple[Moment, Side, str, str
         at, side, level, _, end = alert
         if level != "fatal":
             continue
-        crossed = first.side is not side and first.fin is not None and first.fin.ack is not None and first.fin.ack < end
-        if at <= first.at or (crossed and not _answers(session.connection, at, first.fin)):
+        fin = first.fin if first.side is not side else None
+        crossed = fin is not None and fin.ack is not None and fin.ack < end
+        if (at <= first.at or crossed) and not _answers(session.connection, at, fin):
             return alert
     return None
 

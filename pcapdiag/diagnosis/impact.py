@@ -28,13 +28,12 @@ def impact_of(see: Observation, party: Party, how: How, stage: Stage, benign: bo
     """The worst of what happened to each message and recipient."""
     if stage is Stage.ENCRYPTED or (see.dialogue.tls is not None and see.dialogue.tls.finished is not None):
         return Impact.UNKNOWN
-    dropped = party is not Party.NOBODY
     messages = see.dialogue.transactions
     if not messages:
         return _without_message(see, party, how, stage, benign)
     if not see.connection.halves[1].packets:
         return Impact.UNKNOWN  # what the server answered was not captured
-    return min([_of_message(see, each, dropped, how) for each in messages], key=ORDER.index)
+    return min([_of_message(see, each, party, how) for each in messages], key=ORDER.index)
 
 
 def refusal(see: Observation, party: Party, how: How, *, benign: bool) -> Says:
@@ -54,12 +53,14 @@ def refusal(see: Observation, party: Party, how: How, *, benign: bool) -> Says:
     return (f"a refusal: {says_why[-1].code} ", Wire(says_why[-1].text))
 
 
-def _of_message(see: Observation, message: MailTransaction, dropped: bool, how: How) -> Impact:
+def _of_message(see: Observation, message: MailTransaction, party: Party, how: How) -> Impact:
     refused = [each.reply for each in message.recipients if each.reply is not None and each.reply.code >= 400]
     if message.complete:
         if message.reply is None or not all_acknowledged(see.connection, (message.reply,)):
-            # a QUIT that counts: it was answered, and the capture holds no more than that
-            return Impact.UNKNOWN if how is How.QUIT else Impact.DUPLICATE_RISK
+            # It was answered where a QUIT counts, or the answer is among the octets that were cut: no more is known.
+            cut = message.terminator is not None and message.terminator.cut
+            hidden = how is How.QUIT or (cut and party is Party.UNDETERMINED)
+            return Impact.UNKNOWN if hidden else Impact.DUPLICATE_RISK
         if see.dialogue.lmtp and any(each.accepted and each.final is None for each in message.recipients):
             return Impact.DUPLICATE_RISK
         finals = [each.final for each in message.recipients if each.final is not None]
@@ -73,9 +74,11 @@ def _of_message(see: Observation, message: MailTransaction, dropped: bool, how: 
             for reply in _replies_to_content(see, message)
             if reply.code >= 400 and all_acknowledged(see.connection, (reply,))
         ]
-    if how is How.OPEN:
+    client = see.half(Side.CLIENT)
+    unseen = client.cut or client.missing or not client.packets  # the end of the message may stand there
+    if how is How.OPEN or (party is Party.UNDETERMINED and unseen):
         return _worst(answers) if answers else Impact.UNKNOWN
-    if dropped and (not answers or any(each.accepted for each in message.recipients)):
+    if party is not Party.NOBODY and (not answers or any(each.accepted for each in message.recipients)):
         return min(Impact.DELAYED, _worst(answers), key=ORDER.index)
     return _worst(answers)
 

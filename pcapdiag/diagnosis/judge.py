@@ -8,7 +8,7 @@ confident accusation.
 from __future__ import annotations
 
 from pcapdiag.diagnosis.advice import next_capture
-from pcapdiag.diagnosis.doubts import doubt_about
+from pcapdiag.diagnosis.doubts import doubt_about, quit_may_be_hidden
 from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.impact import impact_of
 from pcapdiag.diagnosis.observe import Observation
@@ -81,8 +81,27 @@ def _nothing(see: Observation, others: tuple[Finding, ...]) -> Finding:
     )
 
 
+def _taken_back(finding: Finding) -> Finding:
+    """A close that is more likely than not the end of an orderly session is held against nobody."""
+    says = "the client's last octets were cut off, and so was what the server answered: QUIT and 221 may be among them"
+    could = (Party.NOBODY, finding.party, *finding.could_also_be)
+    return Finding(
+        undetermined.id,
+        undetermined.title,
+        ("Nobody can be named: ", says),
+        finding.evidence,
+        (*finding.against, Evidence((says,))),
+        party=Party.UNDETERMINED,
+        how=finding.how,
+        could_also_be=tuple(dict.fromkeys(each for each in could if each is not None)),
+        end=finding.end,
+    )
+
+
 def _tempered(see: Observation, finding: Finding) -> Finding:
-    """Lower a claim about somebody by one step when the capture itself is suspect."""
+    """Lower a claim about somebody by one step, or take it back, when the capture itself is suspect."""
+    if finding.how is How.FIN and finding.party in (Party.CLIENT, Party.SERVER) and quit_may_be_hidden(see):
+        return _taken_back(finding)
     doubt = doubt_about(see, finding.party) if finding.strength in (Strength.PROVEN, Strength.LIKELY) else None
     if doubt is None:
         return finding

@@ -137,18 +137,18 @@ def _seen_before(session: Session, around: Surroundings, address: str) -> bool:
 
 
 def _with_words(session: Session, reset: Reset) -> bool:
-    """The last segment before it refused (4xx, 5xx) with its TTL, which no other has; the others, three and more, have one."""
+    """The last segments before it hold a refusal (4xx, 5xx) and have its TTL, which no other has; the others, three and more,
+    have one."""
     if len(reset.ttl_before) != 2 or reset.claimed is not Side.SERVER:
         return False
-    (_, usual), odd = reset.ttl_before
-    if usual < BASELINE or odd != (reset.ttl, 1):
+    (_, usual), (odd, count) = reset.ttl_before
+    if usual < BASELINE or odd != reset.ttl:
         return False
     segments = session.connection.segments
-    last = [seg for seg in segments if seg.side is reset.claimed and seg.at < reset.at and not seg.is_rst][-1:]
-    return any(
-        isinstance(entry, Reply) and entry.code >= 400 and entry.at == seg.at and seg.ttl == reset.ttl
-        for seg in last
-        for entry in session.dialogue.entries
+    last = [seg for seg in segments if seg.side is reset.claimed and seg.at < reset.at and not seg.is_rst][-count:]
+    refusals = [entry for entry in session.dialogue.entries if isinstance(entry, Reply) and entry.code >= 400]
+    return len(last) == count and all(
+        seg.ttl == odd and any(each.offset <= seg.offset < each.end for each in refusals) for seg in last
     )
 
 

@@ -62,6 +62,9 @@ def silence(
     for at least 0.9 s: until `before`, or up to the last repeat (None: the end of the capture)."""
     mine, theirs = _split(connection.segments, sender, before)
     last_sign = theirs[-1].at if theirs else None
+    advanced = _advanced(connection, sender.other, before)
+    if advanced is not None and (last_sign is None or advanced > last_sign):
+        last_sign = advanced
     pending = [seg for seg in mine if last_sign is None or seg.at > last_sign]
     needing = [seg for seg in pending if seg.length or seg.is_syn or seg.is_fin or _repeated(seg)]
     if not needing:
@@ -98,6 +101,8 @@ def hole(
     if not acks:
         return None
     stuck_at = max(seg.ack for seg in acks if seg.ack is not None)
+    if _advanced(connection, sender.other, before) is not None:
+        stuck_at = max(stuck_at, connection.half(sender).acked)
     sent = max([connection.half(sender).octets, *(seg.offset for seg in mine if seg.is_fin)])
     if acks[-1].window == 0 or stuck_at >= sent:
         return None
@@ -113,6 +118,13 @@ def hole(
         return None
     lengths = tuple({seg.length for seg in repeats})
     return Hole(sender, stuck_at, tuple(seg.at for seg in repeats), tuple(answers), lengths, bool(beyond), True, span)
+
+
+def _advanced(connection: Connection, side: Side, before: Moment | None) -> Moment | None:
+    """When `side` acknowledged something new for the last time, where not all segments were kept: the one that did so stands
+    in front of a whole window of the other side, and is not among the last."""
+    advance = connection.half(side).last_advance if connection.sampled else None
+    return None if advance is None or (before is not None and advance >= before) else advance
 
 
 def _stuck(seg: Segment, offset: int) -> bool:

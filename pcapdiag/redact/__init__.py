@@ -66,16 +66,16 @@ def _told(judged: Judged, tell: Callable[[Judged], T], names: Pseudonyms) -> T:
 
 def _capture(info: CaptureInfo) -> CaptureInfo:
     """Of a path its last component is left: the others are the business of whoever keeps the file."""
-    return replace(info, path=_last(info.path), notes=tuple([_note(note, info.path) for note in info.notes]))
+    return info._replace(path=_last(info.path), notes=tuple([_note(note, info.path) for note in info.notes]))
 
 
 def _note(note: Note, path: str) -> Note:
     if note.code == "comment":
         # Somebody wrote it into the file, about anything.
-        return replace(
-            note, says=f"comment in the capture, of {len(note.says.partition(': ')[2])} characters: not told"
+        return note._replace(
+            says=f"comment in the capture, of {len(note.says.partition(': ')[2])} characters: not told"
         )
-    return replace(note, says=note.says.replace(path, _last(path)))
+    return note._replace(says=note.says.replace(path, _last(path)))
 
 
 def _error(error: InputError) -> InputError:

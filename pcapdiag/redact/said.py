@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from pcapdiag.pseudonym import Level, Masker, Pseudonyms
 from pcapdiag.pseudonym.commands import HELLOS, names_said
@@ -121,9 +120,8 @@ class Said:
         said = self._dialogue
         tls = said.tls
         if tls is not None and tls.server_name is not None:
-            tls = replace(tls, server_name=self._names.host(tls.server_name))
-        return replace(
-            said,
+            tls = tls._replace(server_name=self._names.host(tls.server_name))
+        return said._replace(
             entries=tuple([self._entry(entry) for entry in said.entries]),
             exchanges=tuple([self._exchange(each) for each in said.exchanges]),
             greeting=self._answer(said.greeting),

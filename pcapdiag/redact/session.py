@@ -31,8 +31,8 @@ def _connection(connection: Connection, names: Pseudonyms) -> Connection:
     errors = [
         (
             at,
-            replace(
-                error, sender=names.address(error.sender), src=names.address(error.src), dst=names.address(error.dst)
+            error._replace(
+                sender=names.address(error.sender), src=names.address(error.src), dst=names.address(error.dst)
             ),
         )
         for at, error in connection.icmp

@@ -71,11 +71,16 @@ def plain(says: Says, captures: Sequence[str] = ()) -> str:
     `captures` are the paths of the analysis: where there are several, a frame is named with its file. The lines of a
     reply that is quoted in a sentence are separated by a space.
     """
-    return "".join([part if isinstance(part, str) and part.isprintable() else _part(part, captures) for part in says])
+    told = ""
+    for part in says:
+        told += part if isinstance(part, str) and part.isprintable() else _part(part, captures)
+    return told
 
 
 def _part(part: Part, captures: Sequence[str]) -> str:
     match part:
+        case Duration(ns):
+            return duration_text(ns)
         case str():
             return safe_text(part)
         case Wire(octets):
@@ -84,8 +89,6 @@ def _part(part: Part, captures: Sequence[str]) -> str:
             return wire_line(octets)
         case Address(text):
             return safe_text(text)
-        case Duration(ns):
-            return duration_text(ns)
         case Moment():
             return frame_text(part, captures)
 

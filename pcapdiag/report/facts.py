@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from base64 import b64encode
 from collections.abc import Iterator
+from functools import lru_cache
 from hashlib import blake2b, sha1
 from struct import pack
 
@@ -30,6 +31,7 @@ def community_id(one: Endpoint, other: Endpoint) -> str:
     return "1:" + b64encode(digest.digest()).decode("ascii")
 
 
+@lru_cache(maxsize=4096)
 def _packed(address: str) -> bytes:
     return ipaddress.IPv6Address(address).packed if ":" in address else bytes(map(int, address.split(".")))
 
@@ -52,7 +54,7 @@ def wireshark_filters(connection: Connection) -> Iterator[tuple[int, str]]:
         f"{ip}.addr == {client.address} && {ip}.addr == {server.address} && "
         f"tcp.port == {client.port} && tcp.port == {server.port}"
     )
-    first, last = connection.first, max([connection.last, *(at for at, _ in connection.icmp)])
+    first, last = connection.first, max([connection.last, *[at for at, _ in connection.icmp]])
     if first.capture == last.capture:
         yield first.capture, f"{flow} && frame.number >= {first.frame} && frame.number <= {last.frame}"
         return
@@ -69,8 +71,7 @@ def accepted(transaction: MailTransaction, unfinished: bool | None = False) -> b
     `unfinished` is the answer for a message whose terminator was not seen: None where the session is still open or the
     capture missed octets of the client, because it may have been sent.
     """
-    finals = [recipient.final for recipient in transaction.recipients if recipient.final is not None]
-    if any(200 <= final.code < 300 for final in finals):
+    if any([one.final is not None and 200 <= one.final.code < 300 for one in transaction.recipients]):
         return True  # LMTP: taken for at least one of its recipients (RFC 2033 4.2)
     if transaction.reply is not None and not 300 <= transaction.reply.code < 400:
         return 200 <= transaction.reply.code < 300

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum
+from operator import attrgetter
 from typing import NamedTuple
 
 from pcapdiag.analysis import Judged
@@ -80,13 +81,14 @@ def _merged(judged: Judged) -> list[Row]:
         rows.append(Row(reset.at, reset.claimed, RowKind.RST, says))
     rows += [Row(at, None, RowKind.ICMP, icmp_says(error), sender=error.sender) for at, error in connection.icmp]
     for segment in connection.segments:
-        if segment.odd & Odd.RETRANSMISSION:
+        if segment.odd is not _ORDINARY and segment.odd & Odd.RETRANSMISSION:
             says = "+".join([name for bit, name in _SENT_AGAIN if segment.flags & bit])
             rows.append(Row(segment.at, segment.side, RowKind.RETRANSMISSION, says, octets=segment.length))
-    rows.sort(key=lambda row: row.at)
+    rows.sort(key=attrgetter("at"))
     return list(_runs(rows))
 
 
+_ORDINARY = Odd.NONE  # most segments are: to ask for a flag costs more than all the rest of this
 _SENT_AGAIN = ((SYN, "SYN"), (FIN, "FIN"))
 
 

@@ -96,8 +96,9 @@ def _counts(analysis: Analysis) -> str:
 def _fates(analysis: Analysis) -> Iterator[tuple[int, str]]:
     """How many sessions ended how, in words."""
     by = analysis.dropped_by
-    for party in sorted(set(by) - set(NOT_DROPPED), key=lambda party: -by[party]):
-        yield by[party], f"dropped by {PARTY[party]}"
+    for party in sorted(Party, key=lambda party: -by.get(party, 0)):
+        if party not in NOT_DROPPED:
+            yield by.get(party, 0), f"dropped by {PARTY[party]}"
     yield by.get(Party.UNDETERMINED, 0), "undetermined"
     nobody = by.get(Party.NOBODY, 0)
     if sum(group.sessions for group in analysis.groups) != analysis.total:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from pcapdiag.analysis import Analysis, Judged, itself
@@ -136,7 +136,7 @@ def _write(
             wanted.setdefault(capture, set()).update(numbers)
     redacted = redact(analysis, names)
     captures = [
-        replace(info, sha256=sha256_of(analysis.captures[number].path) if number in wanted else None)
+        info._replace(sha256=sha256_of(analysis.captures[number].path) if number in wanted else None)
         for number, info in enumerate(redacted.captures)
     ]
     told = list(redacted.sessions.each(itself, [judged.id for judged in chosen]))

@@ -113,13 +113,13 @@ class MaskingObserver(SmtpObserver):
         self._stray: int | None = None
         """Where the client began to speak TLS to a server that did not."""
 
-    def data(self, side: Side, offset: int, octets: bytes, marks: Marks) -> None:
+    def data(self, side: Side, offset: int, octets: bytes, frames: Moment | Marks) -> None:
         self._recent[side].add(offset, octets)
         self.masks[side].passed(offset, octets)
         if side is Side.CLIENT and self._first is not None:
             self._look_for_proxy(offset, octets)
         strayed = self._stray
-        super().data(side, offset, octets, marks)
+        super().data(side, offset, octets, frames)
         if side is Side.CLIENT and self._stray is not None:
             begin = self._stray if strayed is None else offset
             self._talk.feed(side, begin, self._recent[side].octets(begin, offset + len(octets)))

@@ -17,6 +17,7 @@ LOOKED_AT = 4096
 """Octets at the beginning of a message in which line feeds without CR are looked for: who sends such does so all along, and
 to look at every line would cost more than all else."""
 _BARE = re.compile(rb"\n(?<!\r\n)")
+_LF = ord("\n")
 _COMMANDS = re.compile(rb"\Z|[A-Za-z]{4}[ \r]")
 """What may stand behind a terminator in the same write: nothing, or the next command."""
 _BLOCK = 4096
@@ -27,18 +28,13 @@ _HOP = 512
 def find_terminator(octets: bytes, at: int) -> int:
     """Where the terminator begins, from place `at` on; -1 where there is none.
 
-    Where dots are rare, as in all that is encoded in base64, it is many times faster to look at each dot only; where they
-    are not, the search for all five octets goes on for a block, and for twice as much the next time.
+    Where dots are rare, as in all that is encoded in base64, it is many times faster to look at each dot only, the third
+    octet of a terminator; where they are not, all five are searched for in a block, and in twice as much the next time.
     """
     find, size, block = octets.find, len(octets), _BLOCK
     while True:
-        found = find(TERMINATOR, at, at + block)
-        at += block - 4
-        if found >= 0 or at >= size:
-            return found
-        block *= 2
         begin, credit = at, _HOP
-        while (dot := find(b".", at)) - begin >= credit:
+        while (dot := find(b".", at + 2)) - begin >= credit:
             if octets[dot - 2 : dot + 3] == TERMINATOR:
                 return dot - 2
             at = dot + 1
@@ -46,6 +42,11 @@ def find_terminator(octets: bytes, at: int) -> int:
         if dot < 0:
             return -1
         at = dot - 2
+        found = find(TERMINATOR, at, at + block)
+        at += block - 4
+        if found >= 0 or at >= size:
+            return found
+        block *= 2
 
 
 class End(NamedTuple):
@@ -92,7 +93,7 @@ class DataScanner:
             found = find_terminator(octets, at)
             behind = found + 5 if found >= 0 else size
         if self.bare is None and offset + at < self.start + LOOKED_AT:
-            self._look_for_bare(octets[at:behind], offset + at)
+            self._look_for_bare(octets, offset, at, behind)
         self.offset = offset + behind
         if found >= 0:
             return behind
@@ -107,11 +108,13 @@ class DataScanner:
         self._tail = octets[-4:] if size - at >= 4 else (tail + octets[at:])[-4:]
         return -1
 
-    def _look_for_bare(self, octets: bytes, offset: int) -> None:
-        before = b"\r" if self.gap_end == offset or self._tail.endswith(b"\r") else b""
-        found = _BARE.search(before + octets[: self.start + LOOKED_AT - offset])
+    def _look_for_bare(self, octets: bytes, offset: int, at: int, end: int) -> None:
+        """Look through `octets` (at stream offset `offset`) from place `at` to place `end`."""
+        if octets[at] == _LF and (self.gap_end == offset + at or self._tail.endswith(b"\r")):
+            at += 1  # its CR came before, or was in the hole
+        found = _BARE.search(octets, at, min(end, self.start + LOOKED_AT - offset))
         if found is not None:
-            self.bare = offset + found.start() - len(before)
+            self.bare = offset + found.start()
 
     def gap(self, offset: int, length: int) -> None:
         """A hole of `length` octets: it counts, and may have held the terminator."""

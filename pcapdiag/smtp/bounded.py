@@ -1,10 +1,19 @@
-"""`Bounded`: a list that is cut down to its first and its last items, and counts the others."""
+"""Lists that are cut down to their first and their last items."""
 
 from __future__ import annotations
 
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 T = TypeVar("T")
+
+
+def trim(items: list[Any], first: int, last: int) -> int:
+    """Drop what lies between the first and the last items: how many."""
+    excess = len(items) - first - last
+    if excess <= 0:
+        return 0
+    del items[first : first + excess]
+    return excess
 
 
 class Bounded(list[T]):
@@ -18,11 +27,10 @@ class Bounded(list[T]):
     dropped = 0
 
     def trim(self) -> None:
-        """Drop what lies between the first and the last items."""
-        excess = len(self) - self.first - self.last
-        if excess > 0:
-            del self[self.first : self.first + excess]
-            self.dropped += excess
+        """Drop what lies between the first and the last items, and count it."""
+        dropped = trim(self, self.first, self.last)
+        if dropped:
+            self.dropped += dropped
 
     @property
     def total(self) -> int:

@@ -14,9 +14,9 @@ from pcapdiag.smtp import grammar, orderly, proxy
 from pcapdiag.smtp.clock import Clock
 from pcapdiag.smtp.content import Content
 from pcapdiag.smtp.conversation import Conversation
-from pcapdiag.smtp.dialogue import Command, OddKind, Reply
+from pcapdiag.smtp.dialogue import Command, OddKind
 from pcapdiag.smtp.handler import Handler
-from pcapdiag.smtp.lines import Line, Partial
+from pcapdiag.smtp.lines import Line
 from pcapdiag.smtp.linewise import Linewise
 from pcapdiag.smtp.stages import SASL_LINE, STEPS, UNKNOWN, Kind
 from pcapdiag.smtp.tls_records import RECORD_TYPES, looks_like_record
@@ -37,17 +37,17 @@ class ClientStream(Linewise):
     """Octets of a PROXY header still to come."""
     unknown_run = 0
     """Lines in a row that were no commands, since the server last spoke."""
+    _end = 0
+    """Behind the last octet read."""
     _six: Sent | None = None
     """A line of six octets that was not captured: DATA or QUIT."""
-    _end = 0
-    """Behind the last octet seen."""
 
     def __init__(self, handler: Handler, conversation: Conversation, clock: Clock) -> None:
         self._handler = handler
         self._conversation = conversation
         self._clock = clock
         self.content = Content(conversation, clock)
-        self._partial = Partial()
+        self._partial = None
         # A function and not a method: bound to its object it would be a circle that only the collector can free.
         self._mode = ClientStream._peek
         self._starttls: Sent | None = None
@@ -58,22 +58,18 @@ class ClientStream(Linewise):
         """Lines kept back at the beginning of a capture; None once it is clear what they are."""
 
     def feed(self, octets: bytes, offset: int) -> None:
+        """The next octets of the stream, or again some of it that were held back."""
         at, size = 0, len(octets)
-        self._end = offset + size
         while at < size:
-            at = self._mode(self, octets, offset, at)
-
-    def _read_again(self, octets: bytes, offset: int) -> None:
-        """Read octets that were held back."""
-        at = 0
-        while at < len(octets):
-            at = self._mode(self, octets, offset, at)
+            read_on = self._mode
+            at = read_on(self, octets, offset, at)
+        self._end = offset + size
 
     @property
     def unfinished(self) -> tuple[int, bytes] | None:
         """Stream offset and octets of a command line that has begun."""
         partial = self._partial
-        if self._mode is not ClientStream._lines or not partial or self._secret_next:
+        if self._mode is not ClientStream._lines or partial is None or self._secret_next:
             return None
         return partial.offset, partial.octets
 
@@ -87,7 +83,7 @@ class ClientStream(Linewise):
         """STARTTLS was accepted."""
         self._starttls = None
         if self._mode is ClientStream._lines:
-            self._partial.clear()
+            self._partial = None
             self._mode = ClientStream._peek
 
     def ignore_rest(self) -> None:
@@ -98,17 +94,18 @@ class ClientStream(Linewise):
         """354. `data` is None when the DATA was not captured."""
         self.content.wanted(data, self._end)
         if self.content.inside:
-            self._partial.clear()
+            self._partial = None
             self._mode = ClientStream._content
 
-    def content_refused(self, data: Sent) -> None:
-        """DATA was refused."""
-        self.content.refused(data)
-        self._after_content()
+    def content_refused(self, data: Sent | None) -> None:
+        """DATA was refused; `data` is None when it was not captured."""
+        if data is not None:
+            self.content.refused(data)
+            self._after_content()
 
-    def content_ends_with(self, reply: Reply) -> bool:
-        """A reply came while content was open: had it ended?"""
-        ended = self.content.ends_with(reply)
+    def content_ends_with(self, code: int | None) -> bool:
+        """A reply (None: one that was not captured) came while content was open: had it ended?"""
+        ended = self.content.ends_with(code)
         self._after_content()
         return ended
 
@@ -140,7 +137,7 @@ class ClientStream(Linewise):
         else:
             self._stray_hello(begins)
         if begins < offset + at:
-            self._read_again(held[: offset + at - begins], begins)
+            self.feed(held[: offset + at - begins], begins)
         return at
 
     def _skip_header(self, header: proxy.Header, held: bytes, octets: bytes, offset: int, at: int) -> int:
@@ -194,24 +191,25 @@ class ClientStream(Linewise):
         self._mode = ClientStream._lines
         if reader.rest is not None:
             (offset, octets), reader.rest = reader.rest, None
-            self._read_again(octets, offset)
+            self.feed(octets, offset)
 
     # --- Lines -------------------------------------------------------------------------------------------------------
 
-    def _orderly(self, octets: bytes, offset: int) -> int:
-        """The commands by the book at the beginning of a chunk: how many octets they were."""
-        conversation, at = self._conversation, self._clock.only
-        odd = self._partial.length or self._secret_next or self._skipping or self._starttls or self.unsure is not None
-        if at is None or odd or not conversation.greeted or conversation.lost_replies:
-            return 0
-        sent = orderly.take_commands(conversation, octets, offset, at)
-        if sent is None:
-            return 0
-        self.unknown_run = 0
-        if sent.kind is _DATA:
-            self.content.expect(sent)
-            self._mode = ClientStream._content
-        return sent.command.end - offset
+    def _lines(self, octets: bytes, offset: int, at: int) -> int:
+        """Commands: those by the book at the beginning of a chunk, then the others one by one."""
+        moment, conversation = self._clock.only, self._conversation
+        odd = self._partial or self._secret_next or self._skipping or self._starttls or self.unsure is not None
+        if at or moment is None or odd or not conversation.greeted or conversation.lost_replies:
+            return self._one_by_one(octets, offset, at)
+        sent = orderly.take_commands(conversation, octets, offset, moment)
+        if sent is not None:
+            self.unknown_run = 0
+            at = sent.command.end - offset
+            if sent.kind is _DATA:
+                self.content.expect(sent)
+                self._mode = ClientStream._content
+                return at
+        return at if at == len(octets) else self._one_by_one(octets, offset, at)
 
     def _line(self, line: Line) -> None:
         if self._secret_next:
@@ -245,7 +243,7 @@ class ClientStream(Linewise):
 
     def _known(self, line: Line, words: grammar.Words) -> None:
         if self.unsure is not None:
-            if self.unsure and not grammar.is_plausible(words):
+            if not self._conversation.greeted and not grammar.is_plausible(words):
                 self._keep_back(line)
                 return
             self.commit()
@@ -323,12 +321,16 @@ class ClientStream(Linewise):
         conversation.settle(unsure[0].start)
 
     def commit(self) -> None:
-        """The lines kept back are what they seem: lines that are no commands."""
+        """The lines kept back are what they seem: lines that are no commands, but for a first one that begins like one."""
         if self.unsure is None:
             return
         kept, self.unsure = self.unsure, None
         for line in kept:
-            self._unknown(line, grammar.command_line(line.octets))
+            words = grammar.command_line(line.octets)
+            if words.known and line is kept[0]:
+                self._known(line, words)
+            else:
+                self._unknown(line, words)
 
     # --- Holes and the end -------------------------------------------------------------------------------------------
 
@@ -351,9 +353,9 @@ class ClientStream(Linewise):
         self._mode = ClientStream._lines
         self._skipping = False
         self._conversation.client_gap(at)
-        if self._partial:
+        if self._partial is not None:
             # Its beginning was seen, so it was sent; perhaps others with it, which only the replies can tell.
-            line = self._partial.cut(at, end)
+            line, self._partial = self._partial.cut(at, end), None
             whole = grammar.begun_verb(line.octets, end - line.offset) if segment_end and not self._secret_next else b""
             self._line(line._replace(octets=whole) if whole else line)
         elif self._secret_next:
@@ -384,7 +386,7 @@ class ClientStream(Linewise):
         """No more octets will come."""
         self.content.finish()
         partial, conversation = self._partial, self._conversation
-        if self._mode is not ClientStream._lines or not partial:
+        if self._mode is not ClientStream._lines or partial is None:
             return
         if grammar.is_binary(partial.octets) and not conversation.auth_seen:
             conversation.oddities.once(OddKind.NOT_SMTP, partial.start, Side.CLIENT, partial.octets[:32])

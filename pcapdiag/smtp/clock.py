@@ -11,7 +11,7 @@ from pcapdiag.smtp.makers import make_moment
 
 
 class Marks(Protocol):
-    """Which frame brought which octets of one call (by structure `pcapdiag.tcp.connection.Marks`)."""
+    """Which of several frames brought which octets of one call (by structure `pcapdiag.tcp.connection.Marks`)."""
 
     @property
     def offsets(self) -> Sequence[int]: ...
@@ -33,15 +33,12 @@ class Clock:
         self.only: Moment | None = None
         """The frame of all octets of the call, when one frame brought them: spares the question."""
 
-    def set(self, marks: Marks) -> None:
-        times = marks.times_ns
-        if len(times) == 1:
-            self.only = make_moment((times[0], marks.capture, marks.frames[0]))
+    def set(self, frames: Moment | Marks) -> None:
+        """Octets came, or will never come: the frame of all of them, or their frames."""
+        if isinstance(frames, Moment):
+            self.only = frames
         else:
-            self._marks, self.only = marks, None
-
-    def set_moment(self, moment: Moment) -> None:
-        self.only = moment
+            self._marks, self.only = frames, None
 
     @property
     def latest(self) -> Moment | None:

@@ -12,11 +12,14 @@ from pcapdiag.smtp import grammar
 from pcapdiag.smtp.body import DataScanner
 from pcapdiag.smtp.clock import Clock
 from pcapdiag.smtp.conversation import Conversation
-from pcapdiag.smtp.dialogue import DOT, Body, Command, OddKind, Reply
+from pcapdiag.smtp.dialogue import DOT, Body, Command, OddKind
 from pcapdiag.smtp.lines import Line
+from pcapdiag.smtp.makers import make_body, make_command
 from pcapdiag.smtp.stages import LAST_CHUNK, STEPS, Kind
 from pcapdiag.smtp.transactions import Sent
 
+# Looked up once: members of an enumeration are slow to reach.
+_DOT, _END_OF_DATA = Kind.DOT, Stage.END_OF_DATA
 _DOTS = (b".\r\n", b"\r\n.\r\n")
 _ENOUGH = 64
 """Octets without a line end that no command would begin with."""
@@ -89,7 +92,8 @@ class Content:
         """DATA was refused: what the client had sent behind it meanwhile is commands."""
         scanner = self.scanner
         # Text that was never to be sent, of which nothing is kept: the server may quote it line by line.
-        self._conversation.secrets.forgotten |= data.over
+        if data.over:
+            self._conversation.secrets.forgotten = True
         if self._data is not data or scanner is None:
             return
         self._data = self.scanner = None
@@ -100,10 +104,13 @@ class Content:
             self._conversation.secrets.forgotten = True
             self._conversation.oddities.once(OddKind.UNSTUFFED_TEXT, self._at or data.command.at, Side.CLIENT, b"")
 
-    def ends_with(self, reply: Reply) -> bool:
-        """A reply came while content was open: had it ended, at a place that was not sure to be its end?"""
+    def ends_with(self, code: int | None) -> bool:
+        """A reply came while content was open: had it ended, at a place that was not sure to be its end?
+
+        `code` is None for a reply that was not captured.
+        """
         scanner = self.scanner
-        if scanner is None or reply.code == 421:
+        if scanner is None or code == 421:
             return False
         bare = scanner.bare_end()
         if bare is not None and self._commands_behind(scanner, bare.end):
@@ -116,7 +123,7 @@ class Content:
         if self._commands_behind(scanner, scanner.gap_end):
             self._end(max(scanner.start, scanner.gap_end - 3), scanner.gap_end, cut=True)
             return True
-        if reply.code < 300:
+        if code is not None and code < 300:
             # More followed than commands, but a message that is accepted has ended: in an earlier hole.
             self.rest = None
             self._end(scanner.offset, scanner.offset, cut=True)
@@ -180,7 +187,7 @@ class Content:
         octets = max(0, scanner.octets_to(content_end) - self._counted)
         at = self._at or self._clock(content_end)
         missing, scanner.missing = scanner.missing, 0
-        self._conversation.content(Body(at, self._start or at, octets, complete, False, min(missing, octets)))
+        self._conversation.content(make_body((at, self._start or at, octets, complete, False, min(missing, octets))))
         self._counted += octets
         self._start = None
 
@@ -194,8 +201,8 @@ class Content:
         if self._data is not None:
             self._data.over = True
             self._data = None
-        dot = Command(DOT, b"", at, at, content_end, end, True, cut)
-        sent = conversation.command(dot, Kind.DOT, Stage.END_OF_DATA)
+        dot = make_command((DOT, b"", at, at, content_end, end, True, cut))
+        sent = conversation.command(dot, _DOT, _END_OF_DATA)
         conversation.terminated(sent)
         conversation.settle(at)
 

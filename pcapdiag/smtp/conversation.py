@@ -7,21 +7,18 @@ into a `Dialogue`. It sees whole commands and whole replies only; octets are the
 
 from __future__ import annotations
 
-from collections import deque
-
 from pcapdiag.model import Moment, Side, Stage
 from pcapdiag.smtp import auth, guess
-from pcapdiag.smtp.bounded import Bounded
+from pcapdiag.smtp.bounded import Bounded, trim
 from pcapdiag.smtp.dialogue import Body, Command, Dialogue, Missing, OddKind, Reply, Tls
-from pcapdiag.smtp.grammar import is_masked_banner, is_masked_verb, keywords
+from pcapdiag.smtp.grammar import is_masked_banner, is_masked_verb, keywords, masked
 from pcapdiag.smtp.history import Entries, Oddities, Positions
-from pcapdiag.smtp.makers import make_exchange
+from pcapdiag.smtp.makers import make_dialogue, make_exchange
 from pcapdiag.smtp.secrets import Secrets
 from pcapdiag.smtp.stages import OUTCOMES, Kind, Reading
 from pcapdiag.smtp.transactions import Message, Sent
 
 _OUTSTANDING = 500
-_TRANSACTIONS = 200
 
 _BEGINS_MIDWAY = frozenset(
     (Kind.MAIL, Kind.RCPT, Kind.DATA, Kind.DOT, Kind.CHUNK, Kind.LAST, Kind.RESET, Kind.AUTH, Kind.TLS, Kind.SASL)
@@ -32,7 +29,13 @@ _BEGINS_MIDWAY = frozenset(
 _CLIENT, _SERVER, _BODY, _OTHER = Side.CLIENT, Side.SERVER, Stage.BODY, Stage.OTHER
 _HELLO, _MAIL, _RCPT, _RESET = Kind.HELLO, Kind.MAIL, Kind.RCPT, Kind.RESET
 _DOT, _CHUNK, _LAST, _ALONE = Kind.DOT, Kind.CHUNK, Kind.LAST, Kind.ALONE
-_CONTENT = Reading.CONTENT
+_AS_BEFORE, _CONTENT = Reading.AS_BEFORE, Reading.CONTENT
+_GREETING, _END_OF_DATA = Stage.GREETING, Stage.END_OF_DATA
+
+
+class _Transactions(Bounded[Message]):
+    first = 0
+    last = 200
 
 
 class Conversation:
@@ -46,7 +49,6 @@ class Conversation:
     lmtp = False
     _beyond = 0
     """Commands that are outstanding beyond the limit."""
-    _transactions_total = 0
     _helo: bytes | None = None
     _extensions: tuple[bytes, ...] = ()
 
@@ -54,8 +56,8 @@ class Conversation:
         self.entries = Entries()
         self.positions = Positions()
         self.oddities = Oddities()
-        self.outstanding: deque[Sent] = deque()
-        self.secrets = Secrets()
+        self.outstanding: list[Sent] = []
+        self._secrets: Secrets | None = None
         self.greeted = False
         """The greeting is complete, or must have been before the capture began."""
         self.content_open = False
@@ -66,12 +68,19 @@ class Conversation:
         """How many of the oldest outstanding commands were sent before a hole in the server's octets."""
         self.smtp = False
         self.message: Message | None = None
-        self._done = Stage.GREETING
+        self._done = _GREETING
         """The step completed last."""
         self._turn: Side | None = _CLIENT
         """Who owes when nothing is outstanding."""
-        self._exchanges: Bounded[Sent] = Bounded()
-        self._transactions: deque[Message] = deque(maxlen=_TRANSACTIONS)
+        self._exchanges: list[Sent] = []
+        self._transactions = _Transactions()
+
+    @property
+    def secrets(self) -> Secrets:
+        """What was withheld so far."""
+        if self._secrets is None:
+            self._secrets = Secrets()
+        return self._secrets
 
     @property
     def anything_said(self) -> bool:
@@ -90,7 +99,7 @@ class Conversation:
         stage: Stage
         owing: Side | None = _SERVER
         if not self.greeted:
-            stage, owing = (_OTHER, None) if self.alien else (Stage.GREETING, owing)
+            stage, owing = (_OTHER, None) if self.alien else (_GREETING, owing)
         elif self.outstanding:
             head = self.outstanding[0]
             if head.plain:
@@ -109,10 +118,10 @@ class Conversation:
             return _BODY, _CLIENT
         if head.early and self.outstanding[-1].early:
             # RFC 5321 4.3.1: the sender "SHOULD wait for this greeting message before sending any commands".
-            return Stage.GREETING, _SERVER
+            return _GREETING, _SERVER
         if head.kind is _CHUNK and any(s.kind is _LAST and s.sent for s in self.outstanding):
             # A terminator that was sent makes it end-of-data, whichever chunk's reply is awaited.
-            return Stage.END_OF_DATA, _SERVER
+            return _END_OF_DATA, _SERVER
         return head.stage or self._done, _SERVER
 
     # --- The client --------------------------------------------------------------------------------------------------
@@ -143,7 +152,7 @@ class Conversation:
 
     def _before_greeting(self, sent: Sent) -> None:
         command = sent.command
-        if sent.kind in _BEGINS_MIDWAY and not self._exchanges.total:
+        if sent.kind in _BEGINS_MIDWAY and not self._exchanges:
             self.begin_midway()
         elif self.client_lost or self.lost_replies:
             self.greeted = True
@@ -155,8 +164,10 @@ class Conversation:
         """The capture began after the greeting."""
         self.greeted = True
         self.client_lost = True
+        for sent in self.outstanding:
+            sent.early = False
         if self.positions.stage is None:
-            self._done = Stage.OTHER
+            self._done = _OTHER
 
     def _consequences(self, sent: Sent) -> None:
         before = self.message
@@ -165,7 +176,6 @@ class Conversation:
             if before is not None and before.mail.reply is not None and before.mail.reply.positive:
                 self.message.previous = before
             self._transactions.append(self.message)
-            self._transactions_total += 1
             return
         sent.message = before
         if sent.kind is _HELLO:
@@ -190,24 +200,28 @@ class Conversation:
 
     def reply(self, reply: Reply) -> tuple[Reading, Sent | None]:
         """The server said something complete: how the client's octets behind it are to be read, and what it answered."""
-        greeted = self.greeted
-        if not greeted or self.client_lost or reply.code == 334 or self.secrets or not self.outstanding:
+        greeted, outstanding, code = self.greeted, self.outstanding, reply.code
+        if not greeted or self.client_lost or code == 334 or self._secrets or not outstanding:
             reply = self.cleaned(reply)
             if not greeted and self._greets(reply):
-                return Reading.AS_BEFORE, None
+                return _AS_BEFORE, None
         if self.lost_replies:
             self._resynchronise(reply)
-        if not self.outstanding:
+        if not outstanding:
             return self._without_command(reply), None
-        sent = self.outstanding[0]
+        sent = outstanding[0]
         kind = sent.kind
+        if kind is _ALONE and sent.command.cut and not sent.command.verb:
+            kind = guess.answered(reply, greeted_only=self._done is _GREETING) or kind
         self.entries.append(reply)
-        stage, owing, reading = OUTCOMES[kind][reply.code // 100]
+        stage, owing, reading = OUTCOMES[kind][code // 100]
+        if (kind is _CHUNK or kind is _LAST) and not sent.sent:
+            self.oddities.add(OddKind.EARLY_REPLY_IN_BODY, reply.at, _SERVER, reply.text)
         if (kind is _DOT or kind is _LAST) and self._more_due(sent, reply):
             # LMTP: the reply of one recipient; the others are still owed.
-            return Reading.AS_BEFORE, sent
+            return _AS_BEFORE, sent
         sent.reply = reply
-        self.outstanding.popleft()
+        del outstanding[0]
         if self.lost_replies:
             self.lost_replies -= 1
         if stage is not None:
@@ -226,8 +240,8 @@ class Conversation:
             reply = reply._replace(lines=tuple([auth.challenge(line) for line in reply.lines]))
         if reply.code in auth.REFUSALS and (self.client_lost or not self.greeted or not self.outstanding):
             reply = reply._replace(lines=tuple([auth.refusal(reply.code, line) for line in reply.lines]))
-        if self.secrets:
-            reply = reply._replace(lines=tuple([self.secrets.cleaned(reply.code, line) for line in reply.lines]))
+        if self._secrets is not None:
+            reply = reply._replace(lines=tuple([self._secrets.cleaned(reply.code, line) for line in reply.lines]))
         return reply
 
     def _greets(self, reply: Reply) -> bool:
@@ -282,7 +296,7 @@ class Conversation:
     def _extend(self, reply: Reply) -> None:
         """A reply to EHLO."""
         self._extensions = keywords(reply.lines)
-        for keyword in filter(is_masked_verb, self._extensions):
+        for keyword in masked(self._extensions):
             self.oddities.add(OddKind.MASKED_VERB, reply.at, _SERVER, keyword)
 
     def _without_command(self, reply: Reply) -> Reading:
@@ -290,25 +304,25 @@ class Conversation:
         if self._beyond:
             self._beyond -= 1
             self.entries.append(reply)
-            return Reading.AS_BEFORE
+            return _AS_BEFORE
         unasked = not self.client_lost
         reply = reply._replace(unasked=unasked)
         self.entries.append(reply)
         if unasked:
             self.oddities.add(OddKind.UNASKED_REPLY, reply.at, _SERVER, reply.text)
             self.settle(reply.at)
-            return Reading.AS_BEFORE
-        kind = guess.answered(reply)
+            return _AS_BEFORE
+        kind = guess.answered(reply, greeted_only=self._done is _GREETING)
         if kind is None:
             self._turn = _CLIENT
             self.settle(reply.at)
-            return Reading.AS_BEFORE
+            return _AS_BEFORE
         self.smtp = True
         outcome = OUTCOMES[kind][reply.code // 100]
         self._done, self._turn = outcome.stage or self._done, outcome.owing
         if kind is _HELLO:
             self._extend(reply)
-        if outcome.reading is Reading.CONTENT:
+        if outcome.reading is _CONTENT:
             self.content_open = True
         self.settle(reply.at)
         return outcome.reading
@@ -342,7 +356,7 @@ class Conversation:
         """The client went on after a hole in the server's octets: what it waited for has come."""
         self.greeted = True
         for _ in range(min(self.lost_replies, len(self.outstanding))):
-            sent = self.outstanding.popleft()
+            sent = self.outstanding.pop(0)
             outcome = OUTCOMES[sent.kind][2]
             self._done, self._turn = outcome.stage or self._done, outcome.owing
         self.lost_replies = 0
@@ -352,7 +366,7 @@ class Conversation:
         kind = guess.answered(reply)
         if kind is not None and any(sent.kind is kind for sent in self.outstanding):
             while self.outstanding[0].kind is not kind:
-                self.outstanding.popleft()
+                del self.outstanding[0]
                 self.lost_replies = max(0, self.lost_replies - 1)
         if not self.outstanding:
             self.lost_replies = 0
@@ -362,35 +376,25 @@ class Conversation:
     def answer_unseen(self, sent: Sent) -> None:
         """The client's octets show that DATA was answered by 354 inside a hole."""
         while self.outstanding and self.outstanding[0] is not sent:
-            self.outstanding.popleft()
-        if self.outstanding:
-            self.outstanding.popleft()
+            del self.outstanding[0]
+        del self.outstanding[:1]
         self.lost_replies = 0
         self.content_open = True
 
     def trim(self) -> None:
         """Forget the middle of a very long conversation."""
         self.entries.trim()
-        self._exchanges.trim()
+        trim(self._exchanges, Entries.first, Entries.last)
+        self._transactions.trim()
         self.positions.trim()
 
     def dialogue(self, tls: Tls | None) -> Dialogue:
         """Freeze."""
         self.trim()
-        entries = self.entries
-        return Dialogue(
-            tuple(entries),
-            entries.total,
-            tuple([make_exchange((sent.command, sent.reply, sent.stage or _OTHER)) for sent in self._exchanges]),
-            self.greeting,
-            self._helo,
-            self._extensions,
-            tuple([message.frozen() for message in self._transactions]),
-            self._transactions_total,
-            tuple(self.positions),
-            tls,
-            tuple(self.oddities),
-            self.smtp or tls is not None,
-            self.lmtp,
-            tuple([sent.command for sent in self.outstanding]),
-        )
+        exchanges = [make_exchange((sent.command, sent.reply, sent.stage or _OTHER)) for sent in self._exchanges]
+        messages = [message.frozen() for message in self._transactions]
+        return make_dialogue((
+            tuple(self.entries), self.entries.total, tuple(exchanges), self.greeting, self._helo, self._extensions,
+            tuple(messages), self._transactions.total, tuple(self.positions.changes), tls, tuple(self.oddities),
+            self.smtp or tls is not None, self.lmtp, tuple([sent.command for sent in self.outstanding]),
+        ))  # fmt: skip

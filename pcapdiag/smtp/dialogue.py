@@ -6,7 +6,6 @@ in which it began. Message content is counted and never kept; the arguments of A
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
@@ -198,8 +197,7 @@ class MailTransaction(NamedTuple):
     """Given up by RSET, EHLO or HELO before its end of data."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tls:
+class Tls(NamedTuple):
     """What can be seen of TLS without keys."""
 
     start: Moment
@@ -225,8 +223,7 @@ class Tls:
     """Cipher suite chosen by the server, as numbered by IANA."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dialogue:
+class Dialogue(NamedTuple):
     """One SMTP conversation."""
 
     entries: tuple[Entry, ...]

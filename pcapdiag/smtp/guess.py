@@ -69,8 +69,8 @@ def can_greet(code: int) -> bool:
     return code == 220 or (code >= 400 and code not in _NO_GREETING)
 
 
-def answered(reply: Reply) -> Kind | None:
-    """The kind of step that this reply answers."""
+def answered(reply: Reply, *, greeted_only: bool = False) -> Kind | None:
+    """The kind of step that this reply answers; `greeted_only`: nothing but the greeting came before it."""
     if (kind := _BY_CODE.get(reply.code)) is not None:
         return kind
     if reply.code == 250 and any(line.upper().startswith(_KEYWORDS) for line in reply.lines[1:]):
@@ -80,4 +80,7 @@ def answered(reply: Reply) -> Kind | None:
     if reply.enhanced is not None and (kind := _BY_DETAIL.get(reply.enhanced[2:])) is not None:
         return kind
     text = reply.text.lower()
-    return next((kind for words, kind in _BY_WORDS if words in text), None)
+    kind = next((kind for words, kind in _BY_WORDS if words in text), None)
+    if kind is None and greeted_only and reply.code == 250:
+        return Kind.HELLO  # nothing else is asked first (RFC 5321 4.1.4)
+    return kind

@@ -14,6 +14,9 @@ class Handler(Protocol):
     def replied(self, reply: Reply) -> None:
         """A whole reply of the server."""
 
+    def unread(self, begun: bytes, at: Moment) -> None:
+        """A hole that may hold replies; `begun` is what was captured of the first: less than its code."""
+
     def client_records(self, offset: int, after_starttls: bool) -> bool:
         """The client's octets look like TLS from `offset` on: are they?"""
 

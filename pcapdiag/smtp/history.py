@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pcapdiag.model import Moment, Position, Side, Stage
-from pcapdiag.smtp.bounded import Bounded
+from pcapdiag.smtp.bounded import Bounded, trim
 from pcapdiag.smtp.dialogue import Entry, Missing, Oddity, OddKind
 from pcapdiag.smtp.makers import make_position
 
 _ODDITIES = 50
 _OCTETS = 200
+_FIRST, _LAST = 100, 300
+"""Changes that are kept of a long history."""
 _MANY = 800
+"""Changes from which on it is cut down to these."""
 
 
 class Entries(Bounded[Entry]):
@@ -24,21 +27,27 @@ class Entries(Bounded[Entry]):
             self.append(Missing(at, side, octets, reason))
 
 
-class Positions(Bounded[Position]):
-    """The history of (stage, owing): one item for every change."""
+class Positions:
+    """Where the dialogue stands, and how it came there: an item for every change of (stage, owing)."""
 
-    first = 100
-    last = 300
-    stage: Stage | None = None
-    owing: Side | None = None
+    __slots__ = ("changes", "owing", "stage")
+
+    def __init__(self) -> None:
+        self.stage: Stage | None = None
+        self.owing: Side | None = None
+        self.changes: list[Position] = []
 
     def stand(self, stage: Stage, owing: Side | None, at: Moment) -> None:
         """From `at` on the dialogue stands there."""
         if stage is not self.stage or owing is not self.owing:
             self.stage, self.owing = stage, owing
-            self.append(make_position((stage, owing, at)))
-            if len(self) > _MANY:
+            self.changes.append(make_position((stage, owing, at)))
+            if len(self.changes) > _MANY:
                 self.trim()
+
+    def trim(self) -> None:
+        """Forget the middle of the history."""
+        trim(self.changes, _FIRST, _LAST)
 
 
 class Oddities(list[Oddity]):

@@ -10,6 +10,8 @@ from typing import NamedTuple
 from pcapdiag.model import Moment
 from pcapdiag.smtp.grammar import LINE_LIMIT
 
+_KEPT = LINE_LIMIT + 1
+
 
 class Line(NamedTuple):
     """One line of a stream."""
@@ -41,37 +43,25 @@ def line_of(octets: bytes, start: Moment, at: Moment, offset: int, end: int) -> 
 class Partial:
     """The beginning of a line whose end has not come."""
 
-    octets = b""
-    """At most one more than `LINE_LIMIT`, which shows that it is too long."""
-    length = 0
-    """Octets of it so far, those beyond the limit included."""
-    offset = 0
-    start = Moment(0, 0, 0)
+    __slots__ = ("length", "octets", "offset", "start")
 
-    def __bool__(self) -> bool:
-        return self.length > 0
+    def __init__(self, octets: bytes, offset: int, start: Moment) -> None:
+        self.octets = octets[:_KEPT]
+        """As far as `LINE_LIMIT`, and one more, which shows that it is too long."""
+        self.length = len(octets)
+        """Octets of it so far, those beyond the limit included."""
+        self.offset = offset
+        self.start = start
 
-    def add(self, octets: bytes, offset: int, at: Moment) -> None:
-        if not self.length:
-            self.offset, self.start = offset, at
+    def add(self, octets: bytes) -> None:
         self.length += len(octets)
-        room = LINE_LIMIT + 1 - len(self.octets)
-        if room > 0:
-            self.octets += octets[:room]
+        self.octets += octets[: _KEPT - len(self.octets)]
 
-    def take(self, octets: bytes, at: Moment, end: int) -> Line:
+    def whole(self, octets: bytes, at: Moment, end: int) -> Line:
         """The line that `octets` complete."""
-        self.add(octets, self.offset, at)
-        line = line_of(self.octets, self.start, at, self.offset, end)
-        self.clear()
-        return line
+        self.add(octets)
+        return line_of(self.octets, self.start, at, self.offset, end)
 
     def cut(self, at: Moment, end: int) -> Line:
         """The line as far as it came before a hole that reaches to `end`."""
-        line = Line(self.octets[:LINE_LIMIT].rstrip(b"\r"), self.start, at, self.offset, end, cut=True)
-        self.clear()
-        return line
-
-    def clear(self) -> None:
-        self.octets = b""
-        self.length = 0
+        return Line(self.octets[:LINE_LIMIT].rstrip(b"\r"), self.start, at, self.offset, end, cut=True)

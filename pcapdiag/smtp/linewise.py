@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from pcapdiag.smtp import orderly
 from pcapdiag.smtp.clock import Clock
 from pcapdiag.smtp.lines import Line, Partial, line_of
 
@@ -14,33 +13,30 @@ class Linewise(ABC):
     """A reader that takes its stream line by line as long as its mode does not change."""
 
     _clock: Clock
-    _partial: Partial
+    _partial: Partial | None
+    """The line that has begun, if one has."""
     _mode: Callable[..., int]
     """Who reads on: called with the reader, octets, stream offset and place; returns how far it came."""
-
-    @abstractmethod
-    def _orderly(self, octets: bytes, offset: int) -> int:
-        """The short way for whole lines by the book: how far it came."""
 
     @abstractmethod
     def _line(self, line: Line) -> None:
         """Take in one line."""
 
-    def _lines(self, octets: bytes, offset: int, at: int) -> int:
+    def _one_by_one(self, octets: bytes, offset: int, at: int) -> int:
+        """Take in lines from place `at` of `octets`: how far it came."""
         size, mode = len(octets), self._mode
-        if not at and octets[-2:] == b"\r\n" and size <= orderly.CHUNK_LIMIT:
-            at = self._orderly(octets, offset)
-            if at == size:
-                return at
-        partial = self._partial
         while at < size and self._mode is mode:
             end = octets.find(b"\n", at)
             if end < 0:
-                partial.add(octets[at:], offset + at, self._clock(offset + at))
+                if self._partial is None:
+                    self._partial = Partial(octets[at:], offset + at, self._clock(offset + at))
+                else:
+                    self._partial.add(octets[at:])
                 return size
             ends = self._clock(offset + end)
-            if partial.length:
-                line = partial.take(octets[at:end], ends, offset + end + 1)
+            if self._partial is not None:
+                line = self._partial.whole(octets[at:end], ends, offset + end + 1)
+                self._partial = None
             else:
                 begins = offset + at
                 line = line_of(octets[at:end], self._clock(begins), ends, begins, offset + end + 1)

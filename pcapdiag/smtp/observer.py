@@ -15,14 +15,14 @@ from pcapdiag.smtp.client import ClientStream
 from pcapdiag.smtp.clock import Clock, Marks
 from pcapdiag.smtp.conversation import Conversation
 from pcapdiag.smtp.dialogue import Dialogue, OddKind, Reply
+from pcapdiag.smtp.grammar import begun_code
 from pcapdiag.smtp.server import ServerStream
-from pcapdiag.smtp.stages import Kind, Reading
+from pcapdiag.smtp.stages import Reading
 from pcapdiag.smtp.tls import TlsTalk
 
 # Looked up once: members of an enumeration are slow to reach.
 _CLIENT = Side.CLIENT
-_AS_BEFORE, _CONTENT = Reading.AS_BEFORE, Reading.CONTENT
-_DATA = Kind.DATA
+_AS_BEFORE, _CONTENT, _NO_CONTENT = Reading.AS_BEFORE, Reading.CONTENT, Reading.NO_CONTENT
 
 _SNAPLEN = "snaplen"
 _MANY = 2000
@@ -43,11 +43,11 @@ class SmtpObserver:
 
     # --- What the tracker calls --------------------------------------------------------------------------------------
 
-    def data(self, side: Side, offset: int, octets: bytes, marks: Marks) -> None:
-        """The next octets of a side's stream, each once."""
+    def data(self, side: Side, offset: int, octets: bytes, frames: Moment | Marks) -> None:
+        """The next octets of a side's stream, each once; `frames`: the one that brought them all, or which brought which."""
         if not octets:
             return
-        self._clock.set(marks)
+        self._clock.set(frames)
         if side is _CLIENT:
             self._client.feed(octets, offset)
         else:
@@ -61,7 +61,7 @@ class SmtpObserver:
         """Octets of a side's stream that will never come. `reason` is a `pcapdiag.tcp.connection.GapReason`."""
         if length <= 0:
             return
-        self._clock.set_moment(at)
+        self._clock.set(at)
         if side is not _CLIENT or self._client.unsure:
             self._client.commit()
         self._conversation.entries.missing(side, length, str(reason.value), at)
@@ -101,7 +101,7 @@ class SmtpObserver:
         conversation, client = self._conversation, self._client
         client.unknown_run = 0
         if conversation.content_open and not conversation.outstanding:
-            ended = client.content_ends_with(reply)
+            ended = client.content_ends_with(reply.code)
             if not ended:
                 client.content_so_far()
             # A hole may have come behind what is told of the content only now.
@@ -109,20 +109,26 @@ class SmtpObserver:
             if not ended:
                 conversation.early_reply(reply)
                 return
-        early = client.content.chunk
         reading, sent = conversation.reply(reply)
-        if early is not None and early is sent:
-            conversation.oddities.add(OddKind.EARLY_REPLY_IN_BODY, reply.at, Side.SERVER, reply.text)
         if reading is _AS_BEFORE:
-            if sent is not None and sent.kind is _DATA:
-                client.content_refused(sent)
-        elif reading is _CONTENT:
+            return
+        if reading is _CONTENT:
             client.content_wanted(sent)
+        elif reading is _NO_CONTENT:
+            client.content_refused(sent)
         elif reading is Reading.SASL:
             client.expect_secret()
         elif reading is Reading.RECORDS:
             client.expect_records()
             self._server.expect_records()
+
+    def unread(self, begun: bytes, at: Moment) -> None:
+        """A hole in the server's octets, of which nothing but `begun` was captured."""
+        conversation = self._conversation
+        if conversation.content_open and not conversation.outstanding:
+            self._client.content_ends_with(begun_code(begun))
+            conversation.entries.sort(key=attrgetter("at"))
+        conversation.server_gap(at)
 
     def client_records(self, offset: int, after_starttls: bool) -> bool:
         """The client's octets look like TLS from `offset` on: are they?"""

@@ -19,30 +19,36 @@ from pcapdiag.smtp.stages import STEPS, Kind
 from pcapdiag.smtp.transactions import Sent
 
 _DATA = Kind.DATA
+_LF = ord("\n")  # to look for a number in octets costs a tenth of looking for octets
 CHUNK_LIMIT = LINE_LIMIT
 """Chunks that end in CRLF and are not longer go the short way: no line can be too long in them."""
 
-_STEPS: dict[bytes, tuple[bytes, Kind, Stage | None]] = {
-    verb + space: (verb, *STEPS[verb])
-    for verbs, space in (((b"EHLO", b"HELO", b"LHLO", b"MAIL", b"RCPT"), b" "), ((b"DATA", b"RSET", b"QUIT"), b""))
-    for verb in verbs
+_ARGUMENTS = {b"EHLO ": b"", b"HELO ": b"", b"LHLO ": b"", b"MAIL ": b"FROM:", b"RCPT ": b"TO:"}
+"""The first five octets of a line -> how the rest begins."""
+_STEPS: dict[bytes, tuple[bytes, Kind, Stage | None, bytes]] = {
+    **{verb: (verb, *STEPS[verb], b"") for verb in (b"DATA", b"RSET", b"QUIT")},
+    **{begins: (begins[:4], *STEPS[begins[:4]], argument) for begins, argument in _ARGUMENTS.items()},
 }
-"""The first five octets of a line -> verb, kind and stage; verbs without argument are the whole line."""
-_BY_THE_BOOK = (b"FROM:", b"TO:<")
+"""The same, and verbs without argument, which are the whole line -> verb, kind, stage, and how the argument begins."""
 
 _CODES = {b"%d" % code: code for code in range(100, 600)}
 
 
 def take_commands(conversation: Conversation, octets: bytes, offset: int, at: Moment) -> Sent | None:
     """Hand on the commands at the beginning of a chunk, as far as they are by the book, to DATA: the latest of them."""
+    if len(octets) > CHUNK_LIMIT:
+        return None
     sent = None
-    for line in octets[:-2].split(b"\r\n"):
+    lines = octets.split(b"\r\n")
+    if lines.pop():
+        return None
+    for line in lines:
         step = _STEPS.get(line[:5])
-        if step is None or b"\n" in line:
+        if step is None or len(line) > TEXT_LIMIT or _LF in line:
             break
-        verb, kind, stage = step
-        argument = line[5:].strip()[:TEXT_LIMIT]
-        if argument[:5] not in _BY_THE_BOOK and argument and not is_argument(verb, argument):
+        verb, kind, stage, begins = step
+        argument = line[5:].strip()
+        if begins and argument[: len(begins)] != begins and not is_argument(verb, argument):
             break
         end = offset + len(line) + 2
         command = make_command((verb, argument, at, at, offset, end, True, False))
@@ -71,9 +77,12 @@ def replies(octets: bytes) -> tuple[Said, ...]:
     found: list[Said] = []
     texts: list[bytes] = []
     first, length = b"", 0
-    for line in octets[:-2].split(b"\r\n"):
+    lines = octets.split(b"\r\n")
+    if lines.pop():
+        return ()
+    for line in lines:
         digits, separator = line[:3], line[3:4]
-        if b"\n" in line or digits not in _CODES or (texts and digits != first) or len(texts) == LINES_LIMIT:
+        if _LF in line or digits not in _CODES or (texts and digits != first) or len(texts) == LINES_LIMIT:
             break
         texts.append(line[4 : 4 + TEXT_LIMIT])
         length += len(line) + 2

@@ -31,6 +31,6 @@ def queue_id(text: bytes) -> bytes | None:
     """The queue id in the text of a reply, or None where its form is not known."""
     lower = text.lower()
     for words, form in _FORMS:
-        if words in lower and (found := form.search(text)):
+        if lower.find(words) >= 0 and (found := form.search(text)):
             return found[1]
     return None

@@ -41,9 +41,6 @@ class Secrets:
         self.forgotten = False
         """More was withheld than is remembered: of a refusal only the codes are shown."""
 
-    def __bool__(self) -> bool:
-        return bool(self._words or self._lines or self.forgotten)
-
     def shown(self, argument: bytes) -> bytes:
         """What of AUTH's argument may be shown; the rest is withheld."""
         name = auth.mechanism(argument)

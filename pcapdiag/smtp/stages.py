@@ -45,6 +45,8 @@ class Reading(Enum):
 
     AS_BEFORE = "as-before"
     CONTENT = "content"
+    NO_CONTENT = "no-content"
+    """DATA was refused: what was sent behind it is commands."""
     SASL = "sasl"
     RECORDS = "records"
 
@@ -137,7 +139,9 @@ OUTCOMES: dict[Kind, tuple[Outcome, ...]] = {
     Kind.MAIL: _row(Outcome(Stage.MAIL, _CLIENT)),
     Kind.RCPT: _row(Outcome(Stage.RCPT, _CLIENT)),
     # RFC 5321 4.1.1.4: the receiver sends 354 and then treats the lines that follow as mail data.
-    Kind.DATA: _row(Outcome(Stage.DATA, _CLIENT), on_3=Outcome(Stage.BODY, _CLIENT, Reading.CONTENT)),
+    Kind.DATA: _row(
+        Outcome(Stage.DATA, _CLIENT, Reading.NO_CONTENT), on_3=Outcome(Stage.BODY, _CLIENT, Reading.CONTENT)
+    ),
     Kind.CHUNK: _row(Outcome(Stage.BODY, _CLIENT)),
     Kind.LAST: _row(Outcome(Stage.END_OF_DATA, _CLIENT)),
     Kind.DOT: _row(Outcome(Stage.END_OF_DATA, _CLIENT)),

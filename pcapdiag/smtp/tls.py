@@ -10,11 +10,16 @@ from collections.abc import Callable
 from typing import Protocol
 
 from pcapdiag.model import Moment, Side, Stage
-from pcapdiag.smtp.bounded import Bounded
+from pcapdiag.smtp.bounded import trim
 from pcapdiag.smtp.dialogue import Tls, TlsEntry
 from pcapdiag.smtp.history import Entries, Positions
+from pcapdiag.smtp.makers import make_tls_entry
 from pcapdiag.smtp.tls_hello import HANDSHAKE_TYPES, alert_words, client_hello, server_hello
 from pcapdiag.smtp.tls_records import ALERT, APPLICATION, CHANGE_CIPHER_SPEC, HANDSHAKE, Record, RecordReader
+
+# Looked up once: members of an enumeration are slow to reach.
+_CLIENT, _SERVER = Side.CLIENT, Side.SERVER
+_TLS, _ENCRYPTED = Stage.TLS, Stage.ENCRYPTED
 
 _TLS13 = "TLS 1.3"
 # RFC 8446 5.2: fragment = content, one octet of type, a tag of 16. Finished is 4 + 32 or 4 + 48 octets (SHA-256, SHA-384).
@@ -24,6 +29,8 @@ _SMALLEST_TICKET = 150
 _ALIKE = 1
 _CERTIFICATE = 300
 _ALERTS_KEPT = 16
+_FIRST, _LAST = 16, 32
+"""Records that are kept of many."""
 
 
 class Log(Protocol):
@@ -33,31 +40,38 @@ class Log(Protocol):
     positions: Positions
 
 
-class _Records(Bounded[TlsEntry]):
-    first = 16
-    last = 32
+class _Half:
+    """What one side has sent."""
+
+    __slots__ = ("application", "ciphered", "message_left", "other", "reader", "side")
+
+    def __init__(self, side: Side) -> None:
+        self.side = side
+        self.other = side.other
+        self.reader = RecordReader()
+        self.message_left = 0
+        """Octets of its latest handshake message that are still to come in other records."""
+        self.ciphered = False
+        self.application = 0
 
 
 class TlsTalk:
     """Both directions of one TLS connection, from its first record."""
 
-    def __init__(self, log: Log, implicit: bool, start: Moment, midway: bool = False) -> None:
+    def __init__(self, log: Log, implicit: bool, start: Moment) -> None:
         self._log = log
         self._implicit = implicit
         self._start = start
-        self._readers = {Side.CLIENT: RecordReader(), Side.SERVER: RecordReader()}
-        self._message_left = {Side.CLIENT: 0, Side.SERVER: 0}
-        self._ciphered = {Side.CLIENT: midway, Side.SERVER: midway}
+        self._client, self._server = _Half(_CLIENT), _Half(_SERVER)
         self._version: str | None = None
         self._suite: int | None = None
         self._cut_hello = False
         """The ServerHello was cut off before it told the version, and the client has sent nothing since."""
         self._offered: tuple[str, ...] = ()
         self._server_name: bytes | None = None
-        self._finished: Moment | None = start if midway else None
+        self._finished: Moment | None = None
         self._alerts: list[tuple[Moment, Side, str, str, int]] = []
-        self._records = _Records()
-        self._application = {Side.CLIENT: 0, Side.SERVER: 0}
+        self._records: list[TlsEntry] = []
         self._tail_records = 0
         self._run = 0
         """Records in the latest entry when that is a run of application data."""
@@ -67,28 +81,24 @@ class TlsTalk:
         self._ticket = 0
         """Length of a ticket that was told by its place."""
 
-    @property
-    def stage(self) -> Stage:
-        return Stage.ENCRYPTED if self._finished else Stage.TLS
-
     def feed(self, side: Side, octets: bytes, offset: int, moment: Callable[[int], Moment]) -> None:
         """The next octets of a side."""
-        self._log.positions.stand(self.stage, side.other, moment(offset))
-        self._cut_hello &= side is Side.SERVER
-        for record in self._readers[side].feed(octets, offset, moment):
-            self._record(side, record)
-            self._log.positions.stand(self.stage, side.other, record.at)
-        self._records.trim()
+        half = self._half(side)
+        self._stand(half, moment(offset))
+        for record in half.reader.feed(octets, offset, moment):
+            self._record(half, record)
+            self._stand(half, record.at)
+        trim(self._records, _FIRST, _LAST)
 
     def gap(self, side: Side, offset: int, length: int, at: Moment) -> None:
-        self._cut_hello &= side is Side.SERVER
-        for record in self._readers[side].gap(offset, length, at):
-            self._record(side, record)
-        if side is Side.CLIENT and self._version == _TLS13 and self._readers[side].lost and self._finished is None:
+        half = self._half(side)
+        for record in half.reader.gap(offset, length, at):
+            self._record(half, record)
+        if side is _CLIENT and self._version == _TLS13 and half.reader.lost and self._finished is None:
             self._finished = at  # after the ServerHello a client has nothing else to send first than its Finished
 
     def result(self) -> Tls:
-        self._records.trim()
+        trim(self._records, _FIRST, _LAST)
         return Tls(
             self._start,
             self._implicit,
@@ -98,95 +108,105 @@ class TlsTalk:
             self._finished,
             tuple(self._alerts),
             tuple(self._records),
-            (self._application[Side.CLIENT], self._application[Side.SERVER]),
+            (self._client.application, self._server.application),
             self._suite,
         )
 
-    def _record(self, side: Side, record: Record) -> None:
+    def _half(self, side: Side) -> _Half:
+        """The side that sends now."""
+        if side is _SERVER:
+            return self._server
+        self._cut_hello = False
+        return self._client
+
+    def _stand(self, half: _Half, at: Moment) -> None:
+        """This side has sent something."""
+        self._log.positions.stand(_ENCRYPTED if self._finished else _TLS, half.other, at)
+
+    def _record(self, half: _Half, record: Record) -> None:
         if record.type == APPLICATION:
-            self._application_record(side, record)
+            self._application_record(half, record)
             return
         if record.type == ALERT:
-            self._alert(side, record)
+            self._alert(half, record)
             return
         if record.type == CHANGE_CIPHER_SPEC:
             # RFC 8446 D.4: in TLS 1.3 it is a decoy, and a second ClientHello may follow it in clear.
-            self._ciphered[side] = self._version != _TLS13
+            half.ciphered = self._version != _TLS13
             says = "change cipher spec"
         elif record.type == HANDSHAKE:
-            says = (
-                "encrypted handshake" if self._ciphered[side] else self._handshake(side, record.fragment, record.length)
-            )
+            says = "encrypted handshake" if half.ciphered else self._handshake(half, record.fragment, record.length)
         else:
             says = f"record of type {record.type}"
-        self._entry(side, record, says)
+        self._entry(half, record, says)
 
-    def _handshake(self, side: Side, fragment: bytes, length: int) -> str:
+    def _handshake(self, half: _Half, fragment: bytes, length: int) -> str:
         """Names of the messages in a clear handshake record (RFC 8446 4: type, length, message)."""
         names: list[str] = []
-        at = min(self._message_left[side], length)
+        at = min(half.message_left, length)
         if at:
             names.append("handshake (continued)")
-        self._message_left[side] -= at
+        half.message_left -= at
         while at + 4 <= len(fragment) and len(names) < 8:
             kind = fragment[at]
             size = int.from_bytes(fragment[at + 1 : at + 4], "big")
             message = fragment[at + 4 : at + 4 + size]
-            names.append(self._message(side, kind, message))
+            names.append(self._message(half.side, kind, message))
             at += 4 + size
-        self._message_left[side] = max(self._message_left[side], at - length, 0)
+        half.message_left = max(half.message_left, at - length, 0)
         return ", ".join(names) or "handshake"
 
     def _message(self, side: Side, kind: int, message: bytes) -> str:
         name = HANDSHAKE_TYPES.get(kind, f"handshake message {kind}")
-        if kind == 1 and side is Side.CLIENT:
+        if kind == 1 and side is _CLIENT:
             hello = client_hello(message)
             self._offered, self._server_name = hello.versions, hello.server_name
-        elif kind == 2 and side is Side.SERVER:
+        elif kind == 2 and side is _SERVER:
             hello = server_hello(message)
             self._version, self._suite = next(iter(hello.versions), None), hello.suite
             self._cut_hello = not hello.versions
             if self._version == _TLS13:
-                self._ciphered = {Side.CLIENT: False, Side.SERVER: False}
+                self._client.ciphered = self._server.ciphered = False
             return "HelloRetryRequest" if hello.retry else name
         return name
 
-    def _alert(self, side: Side, record: Record) -> None:
-        if record.length == 2 and len(record.fragment) == 2 and not self._ciphered[side]:
+    def _alert(self, half: _Half, record: Record) -> None:
+        if record.length == 2 and len(record.fragment) == 2 and not half.ciphered:
             level, description = alert_words(record.fragment)
             if len(self._alerts) < _ALERTS_KEPT:
-                self._alerts.append((record.at, side, level, description, record.end))
+                self._alerts.append((record.at, half.side, level, description, record.end))
             says = f"alert {level} {description}"
         else:
             says = "encrypted alert"
-        self._records.append(self._entry(side, record, says))
+        self._records.append(self._entry(half, record, says))
 
-    def _application_record(self, side: Side, record: Record) -> None:
-        if self._cut_hello and side is Side.SERVER:
+    def _application_record(self, half: _Half, record: Record) -> None:
+        if self._cut_hello and half is self._server:
             # Before TLS 1.3 the server sends none ahead of the client's Finished (RFC 5246 7.3).
             self._version, self._cut_hello = _TLS13, False
-            self._ciphered = {Side.CLIENT: False, Side.SERVER: False}
-        if self._version == _TLS13 and self._in_handshake_tail(side, record):
+            self._client.ciphered = self._server.ciphered = False
+        if self._version == _TLS13 and self._in_handshake_tail(half, record):
             return
         if self._version in (_TLS13, None) and record.length == _ALERT_13:
-            self._records.append(self._entry(side, record, "encrypted alert (by its length)"))
+            self._records.append(self._entry(half, record, "encrypted alert (by its length)"))
             return
         if self._finished is None:
             self._finished = record.at
-        if side is Side.SERVER and self._version == _TLS13 and self._is_ticket(record):
+        if half is self._server and self._version == _TLS13 and self._is_ticket(record):
             return
-        if side is Side.CLIENT:
+        if half is self._client:
             self._tickets_possible = -1
-        self._application[side] += 1
-        self._records.append(self._single(side, record, "application data"))
-        self._append_to_run(side, record)
+        half.application += 1
+        entry = _single(half, record, "application data")
+        self._records.append(entry)
+        self._append_to_run(entry)
 
-    def _in_handshake_tail(self, side: Side, record: Record) -> bool:
+    def _in_handshake_tail(self, half: _Half, record: Record) -> bool:
         """TLS 1.3: the rest of the handshake travels as application data (RFC 8446 4.4)."""
         if self._finished is not None:
             return False
-        if side is Side.SERVER:
-            self._entry(side, record, "encrypted handshake")
+        if half is self._server:
+            self._entry(half, record, "encrypted handshake")
             return True
         if record.length == _ALERT_13:
             return False
@@ -196,7 +216,7 @@ class TlsTalk:
         elif record.length < _CERTIFICATE and self._tail_records > 1:
             # Certificate and Finished shared the record before: this one is the first of the mail.
             return False
-        self._entry(side, record, "encrypted handshake")
+        self._entry(half, record, "encrypted handshake")
         return True
 
     def _is_ticket(self, record: Record) -> bool:
@@ -205,26 +225,26 @@ class TlsTalk:
         After STARTTLS the client speaks first: what the server sends before are tickets. Otherwise two records of like
         length at the very beginning are.
         """
-        seen = self._tickets_possible
-        if not self._implicit and not self._application[Side.CLIENT]:
+        seen, server = self._tickets_possible, self._server
+        if not self._implicit and not self._client.application:
             self._ticket = record.length
-            self._entry(Side.SERVER, record, "session ticket (by its place)")
+            self._entry(server, record, "session ticket (by its place)")
             return True
-        if self._ticket and not self._application[Side.SERVER] and abs(record.length - self._ticket) <= _ALIKE:
-            self._entry(Side.SERVER, record, "session ticket (by its length)")
+        if self._ticket and not server.application and abs(record.length - self._ticket) <= _ALIKE:
+            self._entry(server, record, "session ticket (by its length)")
             return True
-        if seen < 0 and self._application[Side.SERVER]:
+        if seen < 0 and server.application:
             return False
-        if self._application[Side.SERVER] == 0:
+        if server.application == 0:
             self._tickets_possible = record.length
             return False
-        if self._application[Side.SERVER] > 1 or min(record.length, seen) < _SMALLEST_TICKET:
+        if server.application > 1 or min(record.length, seen) < _SMALLEST_TICKET:
             return False
         if abs(record.length - seen) > _ALIKE:
             return False
         latest = self._log.entries[-1] if self._log.entries else None
         if isinstance(latest, TlsEntry) and self._run == 1:
-            self._application[Side.SERVER] = 0
+            server.application = 0
             self._records.pop()
             self._run = 0
             merged = latest._replace(
@@ -237,24 +257,26 @@ class TlsTalk:
             return True
         return False
 
-    def _single(self, side: Side, record: Record, says: str) -> TlsEntry:
-        return TlsEntry(record.at, side, record.type, record.length, says, record.end, record.start)
-
-    def _entry(self, side: Side, record: Record, says: str) -> TlsEntry:
-        entry = self._single(side, record, says)
+    def _entry(self, half: _Half, record: Record, says: str) -> TlsEntry:
+        entry = _single(half, record, says)
         self._log.entries.append(entry)
         self._run = 0
         return entry
 
-    def _append_to_run(self, side: Side, record: Record) -> None:
+    def _append_to_run(self, record: TlsEntry) -> None:
         """Application records of one side in a row are one entry."""
-        latest = self._log.entries[-1] if self._log.entries else None
-        if self._run and isinstance(latest, TlsEntry) and latest.side is side:
+        entries = self._log.entries
+        latest = entries[-1] if entries else None
+        if self._run and isinstance(latest, TlsEntry) and latest.side is record.side:
             self._run += 1
             says = f"application data ({self._run} records)"
             length = latest.length + record.length
-            run = latest._replace(at=record.at, length=length, says=says, end=record.end)
-            self._log.entries[-1] = run
+            entries[-1] = make_tls_entry((record.at, record.side, latest.type, length, says, record.end, latest.start))
             return
-        self._log.entries.append(self._single(side, record, "application data"))
+        entries.append(record)
         self._run = 1
+
+
+def _single(half: _Half, record: Record, says: str) -> TlsEntry:
+    kind, length, _, start, at, end = record
+    return make_tls_entry((at, half.side, kind, length, says, end, start))

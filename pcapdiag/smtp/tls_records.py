@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from pcapdiag.model import Moment
+from pcapdiag.smtp.makers import maker
 
 CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION, HEARTBEAT = 20, 21, 22, 23, 24
 
@@ -38,6 +39,9 @@ class Record(NamedTuple):
     at: Moment
     end: int
     """Stream offset behind it."""
+
+
+_make_record = maker(Record)
 
 
 def looks_like_record(octets: bytes) -> bool | None:
@@ -80,10 +84,17 @@ class RecordReader:
         records: list[Record] = []
         at, size = 0, len(octets)
         while at < size:
-            if self._lost:
+            if self._left:
+                taken = min(self._left, size - at)
+                if self._whole and self._header[0] != APPLICATION and len(self._fragment) < _KEPT:
+                    self._fragment += octets[at : at + min(taken, _KEPT - len(self._fragment))]
+                self._left -= taken
+                at += taken
+                if not self._left:
+                    self._finish(offset + at, moment(offset + at - 1), records)
+            elif self._lost:
                 at = self._find(octets, at)
-                continue
-            if not self._left:
+            else:
                 if not self._header:
                     self._start = moment(offset + at)
                 need = HEADER - len(self._header)
@@ -91,14 +102,6 @@ class RecordReader:
                 at = min(at + need, size)
                 if len(self._header) == HEADER:
                     self._begin(offset + at, moment, records)
-                continue
-            taken = min(self._left, size - at)
-            if self._whole and self._header[0] != APPLICATION and len(self._fragment) < _KEPT:
-                self._fragment += octets[at : at + min(taken, _KEPT - len(self._fragment))]
-            self._left -= taken
-            at += taken
-            if not self._left:
-                self._finish(offset + at, moment(offset + at - 1), records)
         return records
 
     def gap(self, offset: int, length: int, moment: Moment) -> list[Record]:
@@ -123,7 +126,7 @@ class RecordReader:
     def _begin(self, end: int, moment: Callable[[int], Moment], records: list[Record]) -> None:
         header = self._header
         self._length = header[3] << 8 | header[4]
-        if header[0] not in range(20, 25) or header[1] != 3 or self._length > LONGEST:
+        if not CHANGE_CIPHER_SPEC <= header[0] <= HEARTBEAT or header[1] != 3 or self._length > LONGEST:
             self._lost = True
             # Look for the next header from the octet behind the one that was none.
             self._header = header[1:]
@@ -134,7 +137,7 @@ class RecordReader:
             self._finish(end, moment(end - 1), records)
 
     def _finish(self, end: int, at: Moment, records: list[Record]) -> None:
-        records.append(Record(self._header[0], self._length, self._fragment, self._start, at, end))
+        records.append(_make_record((self._header[0], self._length, self._fragment, self._start, at, end)))
         self._header = b""
         self._left = 0
 

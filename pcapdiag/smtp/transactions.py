@@ -84,7 +84,7 @@ class Message:
                 make_exchange((mail.command, mail.reply, mail.stage or Stage.MAIL)),
                 tuple([make_recipient((path_of(to.command.argument), to.reply, to.final)) for to in self.recipients]),
                 self.recipients_total,
-                declared_size(argument) if b"=" in argument else None,
+                declared_size(argument),
                 self.octets,
                 self.complete,
                 self.terminator,

@@ -14,7 +14,8 @@ FAST = 1_000_000.0
 _LONG_NS = 200_000_000
 """A baseline at least this long measures the rate by itself, as well as the path's delay allows."""
 _ABOUT = 0.25
-"""A path whose delay varies bends the rate so far."""
+"""A path whose delay varies bends the rate so far. Over a shorter baseline it varies by as many milliseconds: two packets 20 ms
+apart may well have been sent 5 ms apart."""
 
 
 def clock_error_ms(flow: Flow, time_ns: int, tsval: int) -> float | None:
@@ -34,12 +35,12 @@ def clock_error_ms(flow: Flow, time_ns: int, tsval: int) -> float | None:
 
 def _rates(span_ns: int, ticks: int) -> Iterator[float]:
     """Ticks per second: the known rates near to what was measured, and, over a long baseline, what was measured."""
-    known = [rate for rate in RATES if _fits(rate, span_ns, ticks)]
-    yield from known or [rate for rate in (FAST,) if _fits(rate, span_ns, ticks)]
+    bent_ns = _ABOUT * max(span_ns, _LONG_NS)
+    known = [rate for rate in RATES if _fits(rate, span_ns, ticks, bent_ns)]
+    yield from known or [rate for rate in (FAST,) if _fits(rate, span_ns, ticks, _ABOUT * span_ns)]
     if span_ns >= _LONG_NS and ticks > 0:
         yield ticks * 1e9 / span_ns
 
 
-def _fits(rate: float, span_ns: int, ticks: int) -> bool:
-    expected = rate * span_ns / 1e9
-    return abs(ticks - expected) <= max(2.0, _ABOUT * expected)
+def _fits(rate: float, span_ns: int, ticks: int, bent_ns: float) -> bool:
+    return abs(ticks - rate * span_ns / 1e9) <= max(2.0, rate * bent_ns / 1e9)

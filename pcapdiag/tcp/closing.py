@@ -8,7 +8,7 @@ sent after the reset, or when the crossing time is over.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pcapdiag.capture.table import ACK, RST, SYN
 from pcapdiag.model import Moment
@@ -22,7 +22,6 @@ MAX_RESETS = 50
 MAX_FINS = 16
 MAX_SINCE = 256
 _COMMON = frozenset("AaDd")
-_ORDINARY = "SHADFshadf"
 CROSSING_NS = 300_000_000
 """How long a segment may still be on its way when no round trip was measured."""
 
@@ -101,8 +100,7 @@ class Ledger:
     def add_letters(self, letters: str) -> None:
         """Add the letters of many segments, the server's in lower case already."""
         history = self.history
-        first = [(letters.find(letter), letter) for letter in _ORDINARY if letter not in history]
-        self.history = history + "".join([letter for at, letter in sorted(first) if at >= 0])
+        self.history = history + "".join([letter for letter in dict.fromkeys(letters) if letter not in history])
 
     @property
     def lacks_letters(self) -> bool:
@@ -252,7 +250,7 @@ class Ledger:
             effect = Effect.ECHO if over else Effect.REFUSED if event.refused else Effect.ENDED
             if effect is not Effect.REFUSED:
                 closed = [True, True]
-            yield replace(event.reset, effect=effect, copies=event.copies, copies_after=event.copies_after)
+            yield event.reset._replace(effect=effect, copies=event.copies, copies_after=event.copies_after)
 
 
 def _mark(packet: Packet, index: int) -> tuple[int, int, int, int, int]:

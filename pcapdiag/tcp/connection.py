@@ -125,8 +125,7 @@ class Effect(Enum):
     """Out of place; the session went on as if it had not come (RFC 5961 section 3)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reset:
+class Reset(NamedTuple):
     """One RST as it stands in the capture, and what can be compared with the other packets of its claimed sender."""
 
     at: Moment
@@ -304,7 +303,7 @@ class Connection:
 
 
 class Marks(NamedTuple):
-    """Which frame brought which octets of one `data` call. Three sequences of the same length."""
+    """Which frame brought which octets of one `data` call, of several. Three sequences of the same length."""
 
     offsets: Sequence[int]
     """Stream offset of the first octet that the frame brought, ascending; the first equals the call's offset."""
@@ -316,8 +315,10 @@ class Marks(NamedTuple):
 class StreamObserver(Protocol):
     """Who reads the octets of a connection, in an order that respects acknowledgements."""
 
-    def data(self, side: Side, offset: int, octets: bytes, marks: Marks) -> None:
-        """The next octets of a side's stream, in order, each octet once. Octets die after the call: copy what is kept."""
+    def data(self, side: Side, offset: int, octets: bytes, frames: Moment | Marks) -> None:
+        """The next octets of a side's stream, in order, each octet once. Octets die after the call: copy what is kept.
+
+        `frames`: the frame that brought all of them, or which one brought which."""
 
     def gap(self, side: Side, offset: int, length: int, reason: GapReason, at: Moment) -> None:
         """Octets of a side's stream that will never come. `at` is where that was settled."""

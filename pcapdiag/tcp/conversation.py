@@ -16,7 +16,7 @@ from pcapdiag.tcp.closing import Ledger
 from pcapdiag.tcp.connection import Connection, StreamObserver
 from pcapdiag.tcp.copies import Copies
 from pcapdiag.tcp.delivery import Delivery
-from pcapdiag.tcp.flow import Flow
+from pcapdiag.tcp.flow import SIDES, Flow
 from pcapdiag.tcp.opening import Opening
 from pcapdiag.tcp.options import options_of, sack_blocks, syn_options
 from pcapdiag.tcp.packet import Packet
@@ -290,15 +290,15 @@ class Conversation:
         ACK field of the segment; otherwise, the reset has sequence number zero and the ACK field is set to the sum of the
         sequence number and segment length of the incoming segment"."""
         mine, its = self.flows[index].base, self.flows[1 - index].base
-        for raw in self.sample.backwards():
-            if raw.side == index or raw.flags & RST:
+        for seg in self.sample.backwards():
+            if seg.side is SIDES[index] or seg.flags & RST:
                 continue
             if packet.flags & ACK:
-                behind = raw.offset + raw.length + bool(raw.flags & (SYN | FIN))
-                if not raw.flags & ACK and its is not None and packet.seq == 0 and packet.ack == (its + behind) & MASK:
-                    return raw.at
-            elif raw.ack is not None and mine is not None and (mine + raw.ack) & MASK == packet.seq:
-                return raw.at
+                behind = seg.offset + seg.length + bool(seg.flags & (SYN | FIN))
+                if not seg.flags & ACK and its is not None and packet.seq == 0 and packet.ack == (its + behind) & MASK:
+                    return seg.at
+            elif seg.ack is not None and mine is not None and (mine + seg.ack) & MASK == packet.seq:
+                return seg.at
         return None
 
     def _keep(

@@ -8,10 +8,8 @@ as long as the connection is open: the path lost them, and they may be sent agai
 
 from __future__ import annotations
 
-from functools import partial
-
 from pcapdiag.model import Moment
-from pcapdiag.tcp.connection import GapReason, Marks, StreamObserver
+from pcapdiag.tcp.connection import GapReason, StreamObserver
 from pcapdiag.tcp.flow import SIDES, Flow
 from pcapdiag.tcp.reassembly import Piece
 
@@ -20,9 +18,6 @@ GRACE_PACKETS = 64
 MAX_WAITING = 1 << 20
 """Octets that may wait in one connection; then what is missing before them is given up."""
 MAX_PIECES = 4096
-
-
-_marks = partial(tuple.__new__, Marks)
 
 
 class Delivery:
@@ -106,9 +101,7 @@ class Delivery:
         piece = flow.reassembly.pop()
         side = SIDES[flow.index]
         if piece.octets:
-            time_ns, capture, frame = piece.at
-            marks = _marks(((piece.offset,), (time_ns,), (frame,), capture))
-            self.observer.data(side, piece.offset, piece.octets, marks)
+            self.observer.data(side, piece.offset, piece.octets, piece.at)
         captured = piece.offset + len(piece.octets)
         if captured < piece.end:
             flow.cut += piece.end - captured

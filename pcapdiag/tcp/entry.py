@@ -37,7 +37,7 @@ class Entry(Generic[O]):
 
     def __init__(self, key: Key, first: Moment) -> None:
         self.key = key
-        self.embryo: Embryo | None = Embryo()
+        self.embryo: Embryo | None = None
         self.conversation: Conversation | None = None
         self.observer: O | None = None
         self.client_is_lower = True

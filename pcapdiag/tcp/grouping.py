@@ -7,11 +7,11 @@ neighbours then proves that no two connections fell together.
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import compress
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +22,11 @@ from pcapdiag.model import Endpoint
 Key = tuple[int, int, int, int, int, int]
 """Lower end (high address, low address, port), then higher end."""
 
-_SALT = tuple(secrets.randbits(64) | 1 for _ in range(6))
+_SALT = tuple(int.from_bytes(os.urandom(8)) | 1 for _ in range(6))
 """Unpredictable, so that nobody can make connections collide on purpose."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grouped:
+class Grouped(NamedTuple):
     """A batch in connection order."""
 
     order: npt.NDArray[np.int64]

@@ -124,13 +124,12 @@ def _hand_out(
         if end - begin == 1:
             joined = bytes(octets[starts[begin] : stops[begin]])
             tops[which] = offset + lengths[begin]
-            marks = _marks(((offset,), (times[begin],), (frames[begin],), capture))
+            data(sides[which], offset, joined, _moment((times[begin], capture, frames[begin])))
         else:
             joined = b"".join(map(cut, map(slice, starts[begin:end], stops[begin:end])))
             offsets = list(accumulate(lengths[begin:end], initial=offset))
             tops[which] = offsets.pop()
-            marks = _marks((offsets, times[begin:end], frames[begin:end], capture))
-        data(sides[which], offset, joined, marks)
+            data(sides[which], offset, joined, _marks((offsets, times[begin:end], frames[begin:end], capture)))
         passed[which].append(joined)
         begin = end
     for flow, top, pieces in zip((higher, lower), tops, passed, strict=True):
@@ -181,7 +180,7 @@ def _acknowledge(conversation: Conversation, flow: Flow, other: Flow, side: RunS
 def _largest(flow: Flow, side: RunSide, run: Run, runs: Runs) -> None:
     """Which of its segments were acknowledged within the run, and which wait for it."""
     flow.largest_acked = max(flow.largest_acked, side.acked)
-    if not side.waiting:
+    if not side.waiting or side.largest <= flow.largest_acked:
         return
     payload, ours = runs.payload, runs.columns.forward[side.first_row]
     waiting: list[int] = []

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
@@ -108,8 +107,7 @@ _run = partial(tuple.__new__, Run)
 _run_side = partial(tuple.__new__, RunSide)
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(NamedTuple):
     """The rows of runs that carry octets. (The cyclic garbage collector would look at every number of a list, again and
     again; into an `array` it does not look.)"""
 
@@ -125,8 +123,7 @@ class Payload:
     frames: Numbers
 
 
-@dataclass(frozen=True, slots=True)
-class Runs:
+class Runs(NamedTuple):
     """All runs of a batch, in grouped order."""
 
     runs: list[Run]

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, partial
+from operator import itemgetter
 from typing import NamedTuple
 
 from pcapdiag.capture.table import ACK
@@ -46,9 +47,12 @@ class Raw(NamedTuple):
 
 # `NamedTuple`s are made by Python functions; where many are made, `tuple` itself does it.
 _moment = partial(tuple.__new__, Moment)
-_raw = partial(tuple.__new__, Raw)
 _segment = partial(tuple.__new__, Segment)
 _odd = cache(Odd)
+
+
+def _made(raw: Raw) -> Segment:
+    return _segment((raw[0], SIDES[raw[1]], *raw[2:-1], _odd(raw[-1])))
 
 
 class Stretch:
@@ -65,9 +69,9 @@ class Stretch:
     def __len__(self) -> int:
         return len(self.rows) // ROW_SIZE
 
-    def __iter__(self) -> Iterator[Raw]:
+    def __iter__(self) -> Iterator[Segment]:
         (client, client_near), (server, server_near) = self.numbering
-        bases, near = (client, server), [client_near, server_near]
+        bases, near, odd = (client, server), [client_near, server_near], Odd.NONE
         for row in unpack(self.rows):
             (
                 time_ns,
@@ -94,8 +98,8 @@ class Stretch:
             if flags & ACK:
                 acked = near[1 - index] = offset_near(ack, bases[1 - index], near[1 - index])
             at = _moment((time_ns, capture, frame))
-            yield _raw((
-                at, index, flags, offset, acked, length, length, window, ttl, ip_id, tsval, tsecr, (), ip_len, bool(df), 0
+            yield _segment((
+                at, SIDES[index], flags, offset, acked, length, length, window, ttl, ip_id, tsval, tsecr, (), ip_len, df, odd
             ))  # fmt: skip
 
 
@@ -106,9 +110,9 @@ class Kept:
     parts: tuple[Raw | Stretch, ...]
 
     def __call__(self) -> tuple[Segment, ...]:
-        rows = [raw for part in self.parts for raw in ((part,) if isinstance(part, Raw) else part)]
-        rows.sort(key=_at)
-        return tuple([_segment((raw[0], SIDES[raw[1]], *raw[2:-1], _odd(raw[-1]))) for raw in rows])
+        segments = [each for part in self.parts for each in ((_made(part),) if isinstance(part, Raw) else part)]
+        segments.sort(key=_at)
+        return tuple(segments)
 
 
 class Sample:
@@ -154,11 +158,11 @@ class Sample:
         self._trim()
         return tail if begin == last else rows[last * ROW_SIZE : end * ROW_SIZE].tobytes()
 
-    def backwards(self) -> Iterator[Raw]:
+    def backwards(self) -> Iterator[Segment]:
         """The last segments, latest first."""
         for part in [*reversed(self._tail), *reversed(self._head)]:
             if isinstance(part, Raw):
-                yield part
+                yield _made(part)
             else:
                 yield from reversed(list(part))
 
@@ -183,5 +187,4 @@ class Sample:
                 self._tail.appendleft(Stretch(rest, oldest.client_is_lower, oldest.numbering))
 
 
-def _at(raw: Raw) -> Moment:
-    return raw.at
+_at = itemgetter(0)

@@ -17,6 +17,7 @@ from pcapdiag.capture.table import MAPPED, RST, SYN, IcmpError, PacketTable
 from pcapdiag.model import Endpoint, Moment
 from pcapdiag.tcp.connection import Connection
 from pcapdiag.tcp.conversation import Conversation
+from pcapdiag.tcp.embryo import Embryo
 from pcapdiag.tcp.entry import Entry, Glance, O
 from pcapdiag.tcp.grouping import Key, endpoints, group
 from pcapdiag.tcp.hosts import HostLedger
@@ -182,7 +183,6 @@ class Tracker(Generic[O]):
         opener = run.lower if client_is_lower else run.higher
         first = Moment(opener.first_ns, run.capture, opener.first_frame)
         entry = self._begin(key, first)
-        entry.embryo = None
         conversation = self._converse(entry, client_is_lower, True, first)
         open_run(conversation, run, client_is_lower, octets)
         return entry
@@ -201,6 +201,7 @@ class Tracker(Generic[O]):
                 if key in self._gone and not packet.flags & SYN:
                     continue
                 entry = self._begin(key, Moment(packet.time_ns, packet.capture, packet.frame))
+                entry.embryo = Embryo()
             conversation = entry.conversation
             if conversation is None:
                 assert entry.embryo is not None

@@ -192,6 +192,16 @@ def test_times_that_go_back_all_the_time_are_no_witness_of_the_order(tmp_path: P
     assert got.codes == ["disorder"]
 
 
+def test_a_clock_that_runs_is_believed_however_often_frames_changed_places(tmp_path: Path) -> None:
+    """Several queues or interfaces: every second frame stands behind the one that followed it."""
+    path = tmp_path / "a"
+    times = [START * 10**9 + (i ^ 1) * TICK_NS for i in range(12)]
+    path.write_bytes(pcap([ethernet(ipv4(segment(i))) for i in range(12)], times_ns=times))
+    got = read(path)
+    assert [row.frame for row in got.rows] == [(i ^ 1) + 1 for i in range(12)]
+    assert got.codes == []
+
+
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0), (0, 0, 2, 1)])
 @pytest.mark.parametrize("six", [False, True])
 def test_fragments_become_the_segment_of_the_completing_frame(

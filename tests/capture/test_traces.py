@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
 
-from tests.capture.capture_files import START, frame, pcap, pcapng, read
+from pcapdiag.capture import open_captures
+from pcapdiag.capture.files import CaptureFile
+from tests.capture.capture_files import START, block, frame, option, pcap, pcapng, read
 
 S = 10**9
 
@@ -42,6 +45,47 @@ def test_two_rings_side_by_side(tmp_path: Path) -> None:
     ]
     got = read(*files)
     assert [sorted({row.capture for row in trace}) for trace in got.traces] == [[0, 2, 4], [1, 3, 5]]
+
+
+def test_a_ring_goes_on_before_any_stranger(tmp_path: Path) -> None:
+    """A file of another name that begins sooner waits for its turn, and then nothing goes on from it."""
+    files = [
+        _write(tmp_path / name, [begin, begin + 9])
+        for name, begin in (("ring1.pcap", 0), ("other.pcap", 10), ("ring2.pcap", 3 * 3600), ("ring3.pcap", 9 * 3600))
+    ]
+    got = read(*files)
+    assert [sorted({row.capture for row in trace}) for trace in got.traces] == [[0, 2, 3], [1]]
+
+
+def test_a_thousand_files_are_not_compared_with_one_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    link_types = CaptureFile.kind.fget
+    assert link_types is not None
+
+    def kind(file: CaptureFile) -> tuple[str, ...]:
+        asked.append(file.path)
+        return link_types(file)
+
+    monkeypatch.setattr(CaptureFile, "kind", property(kind))
+    files = [_write(tmp_path / f"ring{number}.pcap", [number * 10, number * 10 + 9]) for number in range(1000)]
+    captures = open_captures([str(file) for file in files], ports=None)
+    assert [len(list(trace.batches())) for trace in captures.traces] == [1000]
+    assert len(asked) < 5 * len(files)
+
+
+def test_what_another_trace_lost_is_not_this_ones_loss(tmp_path: Path) -> None:
+    lost = block(5, struct.pack("<III", 0, 0, 0) + option(5, struct.pack("<Q", 7)))
+    octets = pcapng([frame(number) for number in range(5)])
+    (tmp_path / "lossy").write_bytes(octets + lost)
+    (tmp_path / "whole").write_bytes(octets)
+    captures = open_captures([str(tmp_path / "lossy"), str(tmp_path / "whole")], ports=None)
+    dropped = []
+    for trace in captures.traces:
+        before = trace.dropped
+        for _ in trace.batches():
+            pass
+        dropped.append((before, trace.dropped))
+    assert dropped == [(None, 7), (None, None)]
 
 
 def test_days_apart_is_not_one_trace(tmp_path: Path) -> None:
@@ -89,8 +133,6 @@ def test_unknown_link_type_is_an_error_that_names_the_option(tmp_path: Path) -> 
 
 
 def test_progress_reaches_the_end(tmp_path: Path) -> None:
-    from pcapdiag.capture import open_captures  # noqa: PLC0415
-
     heard: list[tuple[int, int | None]] = []
     paths = [str(_write(tmp_path / f"{i}", [i])) for i in range(3)]
     for trace in open_captures(paths, ports=None, progress=lambda *step: heard.append(step)).traces:

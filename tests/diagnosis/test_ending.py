@@ -327,6 +327,13 @@ def test_fatal_alert(sent: float, level: str, end: int, side: Side) -> None:
     assert (found.side, found.alert is not None) == (side, side is C)
 
 
+def test_an_alert_that_acknowledges_the_close_came_after_it_whatever_the_clock_says() -> None:
+    alert = (at(20, 3.0), C, "fatal", "unknown_ca", 800)
+    tls = Tls(at(9), False, "TLS 1.2", (), None, None, (alert,), (), (0, 0))
+    swapped = make_segment(20, C, 3.0, offset=793, length=7, new=7, ack=FIN_S.offset + 1)
+    assert find_ending(ended(FIN_S, tls=tls, segments=(swapped,))).alert is None
+
+
 def test_a_bare_reset_tells_that_the_socket_was_gone_before() -> None:
     first = make_segment(17, S, 2.8, offset=700, ack=800, length=50, new=50)
     second = make_segment(18, S, 3.0, offset=750, ack=800, length=50, new=50)

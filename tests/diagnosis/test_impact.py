@@ -117,6 +117,15 @@ def test_what_the_server_answered_was_not_captured() -> None:
     assert impact_of(see(done(None), server_packets=0), *QUIT, benign=False) is Impact.UNKNOWN
 
 
+@pytest.mark.parametrize(("hidden", "expected"), [({}, Impact.DELAYED), (dict(cut=9), Impact.UNKNOWN)])
+def test_where_nobody_can_be_named(hidden: dict[str, int], expected: Impact) -> None:
+    """A message that was never finished was not accepted, whoever it was; its end may be where octets were cut off."""
+    connection = make_connection(halves=(make_half(Side.CLIENT, **hidden), make_half(Side.SERVER)))
+    session = Session(connection, make_dialogue(transactions=(begun(YES),)))
+    end = Party.UNDETERMINED, How.FIN, Stage.BODY
+    assert impact_of(Observation(session, make_surroundings()), *end, benign=False) is expected
+
+
 def test_a_scanner_loses_no_mail() -> None:
     odd = (Oddity(OddKind.NOT_SMTP, at(5), Side.CLIENT, b"GET / HTTP/1.1"),)
     assert impact_of(see(helo=None, oddities=odd), *DROPPED, benign=False) is Impact.NONE

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pcapdiag.diagnosis.doubts import doubt_about
+from pcapdiag.diagnosis.doubts import doubt_about, quit_may_be_hidden
 from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.judge import judge
 from pcapdiag.diagnosis.observe import Observation
@@ -16,7 +16,8 @@ from pcapdiag.diagnosis.rule import Claim, Rule
 from pcapdiag.diagnosis.verdict import Evidence, Verdict
 from pcapdiag.model import How, Moment, Party, Side, Stage, Strength, Vantage
 from pcapdiag.session import Session
-from pcapdiag.smtp.dialogue import Body, Entry, Missing, TlsEntry
+from pcapdiag.smtp.dialogue import DOT, Body, Entry, Missing, TlsEntry
+from pcapdiag.smtp.makers import make_exchange
 from pcapdiag.tcp.connection import Handshake
 from tests.factories import (
     at,
@@ -24,6 +25,7 @@ from tests.factories import (
     make_command,
     make_connection,
     make_dialogue,
+    make_fin,
     make_half,
     make_reply,
     make_reset,
@@ -208,6 +210,50 @@ def test_what_the_capture_lacks_may_hide_an_orderly_end(
     doubt = doubt_about(see, Party.SERVER)
     assert (doubt is None or not doubt.lowers) is stays
     assert doubt is None or doubt.orderly
+
+
+def test_a_fin_behind_octets_that_were_not_captured_is_doubted() -> None:
+    """What the server said before it closed may have been the answer to the dot, or 221."""
+    for offset, doubted in ((800, False), (827, True)):
+        closing = make_closing(fins=(make_fin(19, Side.SERVER, 3.1, offset=offset),))
+        see = Observation(Session(make_connection(closing=closing), make_dialogue()), make_surroundings())
+        assert (doubt_about(see, Party.SERVER) is not None) is doubted
+
+
+UNREAD = make_command(b"", b"", 12, 1.2, known=False, cut=True)
+SERVERS_CUT = Missing(at(13, 1.3), Side.SERVER, 30, "snaplen")
+CUT_DOT = make_command(DOT, b"", 12, 1.2, cut=True)
+
+HIDING: dict[str, tuple[tuple[Entry, ...], bool]] = {
+    # what was said last -> a QUIT and its 221 may be hidden in it
+    "the end of a message and what was answered": ((CUT, CUT_DOT, SERVERS_CUT), True),
+    "content and what was answered": ((CUT, CONTENT, SERVERS_CUT), True),
+    "six octets and what was answered": ((CUT, UNREAD._replace(offset=94, end=100), SERVERS_CUT), True),
+    "a long segment and what was answered": ((CUT, UNREAD._replace(offset=0, end=100), SERVERS_CUT), True),
+    "an answer of which the code was seen": ((CUT, CUT_DOT, TOLD._replace(cut=True), SERVERS_CUT), True),
+    "a line too long for QUIT": ((CUT, UNREAD._replace(offset=70, end=100), SERVERS_CUT), False),
+    "nothing was answered": ((CUT, CUT_DOT), False),
+    "all was seen of the answer": ((CUT, CUT_DOT, TOLD), False),
+    "421 is no answer to QUIT": ((CUT, CUT_DOT, TOLD._replace(code=421, cut=True), SERVERS_CUT), False),
+    "a command whose verb was seen": ((CUT, ASKED._replace(cut=True), SERVERS_CUT), False),
+}
+
+
+@pytest.mark.parametrize(("said", "hiding"), HIDING.values(), ids=HIDING)
+def test_what_may_hide_a_quit_and_its_answer(said: tuple[Entry, ...], hiding: bool) -> None:
+    halves = (make_half(Side.CLIENT, cut=100), make_half(Side.SERVER, cut=30))
+    dialogue = make_dialogue(exchanges=(), entries=said)
+    see = Observation(Session(make_connection(halves=halves), dialogue), make_surroundings())
+    assert quit_may_be_hidden(see) is hiding
+
+
+def test_records_behind_starttls_that_were_cut_may_hide_a_quit() -> None:
+    asked = make_command(b"STARTTLS", b"", 11, 1.1)
+    for exchanges, hiding in (((make_exchange((asked, None, Stage.STARTTLS)),), True), ((), False)):
+        dialogue = make_dialogue(exchanges=exchanges, entries=(asked, CUT, UNREAD._replace(offset=76, end=100)))
+        halves = (make_half(Side.CLIENT, cut=100), make_half(Side.SERVER))
+        see = Observation(Session(make_connection(halves=halves), dialogue), make_surroundings())
+        assert quit_may_be_hidden(see) is hiding
 
 
 def test_a_capture_that_began_in_the_middle_wants_a_whole_step() -> None:

@@ -93,6 +93,30 @@ def test_silence_lasts_until_the_close() -> None:
     assert silence(connection, C, make_segment(5, C, 1.9).at) is not None
 
 
+def sampled(*segments: Segment, acked: int, at: float) -> Connection:
+    """Of which the segment was not kept that acknowledged the client's octets for the last time."""
+    halves = (make_half(C, octets=5800, acked=acked), make_half(S, last_advance=ack(90, at, acked).at))
+    return make_connection(segments=segments, halves=halves, sampled=True)
+
+
+def test_an_acknowledgement_in_front_of_a_large_window_was_no_silence() -> None:
+    """Losses that were repaired in the middle of a long message; then a whole window, and the client goes."""
+    repaired = [data(frame, frame / 10, odd=AGAIN) for frame in (20, 30)]
+    window = [data(100 + n, 5.0, 2000 + 50 * n) for n in range(64)]
+    gone = make_segment(200, C, 5.1).at
+    assert silence(sampled(ack(1, 0.5, 100), *repaired, *window, acked=2000, at=4.9), C, gone) is None
+    assert silence(talk(ack(1, 0.5, 100), *repaired, *window), C, gone) is not None, "had nothing been acknowledged"
+
+
+def test_a_hole_begins_where_the_last_acknowledgement_ended_though_it_was_not_kept() -> None:
+    window = [data(100 + n, 5.0, 2000 + 50 * n) for n in range(64)]
+    again = [data(frame, frame / 30, 2000, odd=AGAIN) for frame in (180, 195, 210)]
+    reset = make_segment(220, S, 8.0, flags=RST | ACK, ack=2000)
+    found = hole(sampled(ack(1, 0.5, 100), *window, *again, reset, acked=2000, at=4.9), C, None)
+    assert found is not None
+    assert (found.offset, found.answers) == (2000, (reset.at,))
+
+
 def test_a_fin_in_vain() -> None:
     fins = [make_segment(n, C, float(n), AGAIN if n > 2 else Odd.NONE, flags=FIN | ACK, offset=800) for n in (2, 3, 4)]
     note = make_fin(2, C, 2.0, acked=None)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pcapdiag.analysis import Analysis, InputError
 from pcapdiag.diagnosis.patterns import Pattern
 from pcapdiag.diagnosis.verdict import Evidence
@@ -106,8 +104,7 @@ def attacked() -> Analysis:
         make_transaction(mail_from=attack, queue_id=attack, complete=False, octets=None, terminator=None)
         for attack in kept
     )
-    dialogue = replace(
-        whole,
+    dialogue = whole._replace(
         entries=entries,
         greeting=greeting,
         helo=b"<b>@all#1|MAIL-12{x}=",

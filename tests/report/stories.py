@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from pcapdiag.analysis import Analysis, Groups, InputError, Judged, digest_of
@@ -96,7 +95,7 @@ def gateway_reset(number: int = 1, late: float = 0.0) -> Judged:
     whole = make_dialogue()
     entries = tuple(entry._replace(at=moved(entry.at)) for entry in whole.entries[:9])
     go, reset = moved(at(12, 0.55)), make_reset(14, seconds=1.55)
-    reset = replace(reset, at=moved(reset.at))
+    reset = reset._replace(at=moved(reset.at))
     connection = make_connection(
         serial=number,
         first=moved(at(1)),
@@ -133,7 +132,7 @@ def gateway_reset(number: int = 1, late: float = 0.0) -> Judged:
         why=("PD302: the only rule that fits",),
         next_steps=(("Look into the log of the gateway ", Address(SERVER.address), " at the time of ", reset.at, "."),),
     )
-    dialogue = replace(whole, entries=entries, entries_total=9, transactions=(unsent,))
+    dialogue = whole._replace(entries=entries, entries_total=9, transactions=(unsent,))
     return make_judged(number, connection=connection, dialogue=dialogue, verdict=verdict)
 
 
@@ -165,7 +164,7 @@ def hostile() -> Analysis:
     transaction = make_transaction(
         mail_from=b"\x1b[31mred@example.org", complete=False, octets=None, reply=None, terminator=None, queue_id=None
     )
-    dialogue = replace(whole, entries=entries, greeting=greeting, helo=b"\x1b[8mhidden", transactions=(transaction,))
+    dialogue = whole._replace(entries=entries, greeting=greeting, helo=b"\x1b[8mhidden", transactions=(transaction,))
     verdict = make_verdict(
         dropped_by=Party.SERVER,
         how=How.FIN,
@@ -233,7 +232,7 @@ def black_hole() -> Analysis:
         ),
         others=(make_finding("PD304", summary=("the server may have gone",)),),
     )
-    return one(make_judged(dialogue=replace(whole, entries=entries), connection=connection, verdict=verdict))
+    return one(make_judged(dialogue=whole._replace(entries=entries), connection=connection, verdict=verdict))
 
 
 def tls_refused() -> Analysis:
@@ -248,8 +247,8 @@ def tls_refused() -> Analysis:
     )
     ended = make_reset(2, Side.SERVER, 0.41)
     ended, echo = (
-        replace(ended, at=at(2, 0.41, 1)),
-        replace(ended, at=at(3, 0.42, 1), claimed=Side.CLIENT, effect=Effect.ECHO),
+        ended._replace(at=at(2, 0.41, 1)),
+        ended._replace(at=at(3, 0.42, 1), claimed=Side.CLIENT, effect=Effect.ECHO),
     )
     connection = make_connection(
         client=Endpoint("2001:db8:1234:5678:9abc:def0:1234:5678", 49152),
@@ -274,7 +273,7 @@ def tls_refused() -> Analysis:
         make_capture(path="/var/tmp/ring_00002.pcapng", packets=1, smtp_packets=1, dropped_by_capture=17),
     )
     judged = make_judged(
-        dialogue=replace(whole, entries=entries, transactions=(), transactions_total=0),
+        dialogue=whole._replace(entries=entries, transactions=(), transactions_total=0),
         connection=connection,
         verdict=verdict,
     )

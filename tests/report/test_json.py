@@ -161,9 +161,7 @@ class TestWhole:
 
     def test_captures_and_errors(self) -> None:
         info = make_capture(path="odd\x1b[2J\udcff.pcap", first_time_ns=None, last_time_ns=None, snaplen=None)
-        info = make_capture(
-            **{**_fields(info), "notes": (Note("truncated", "cut at the end", 1203), Note("dropped", "lost 3"))}
-        )
+        info = info._replace(notes=(Note("truncated", "cut at the end", 1203), Note("dropped", "lost 3")))
         told = printed(make_analysis(captures=(info, make_capture())))
         first, second = told["captures"]
         assert first["path"] == "odd\\x1b[2J\\xff.pcap"
@@ -193,10 +191,6 @@ class TestWhole:
         analysis = make_analysis(make_judged(verdict=make_verdict(dropped_by=Party.SERVER)))
         assert printed(analysis)["sessions"][0]["dialogue"]
         assert printed(analysis, dialogue=False)["sessions"][0]["dialogue"] == []
-
-
-def _fields(thing: Any) -> dict[str, Any]:
-    return {name: getattr(thing, name) for name in thing.__slots__}
 
 
 class TestSession:

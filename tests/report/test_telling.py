@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from pcapdiag import analyze
-from pcapdiag.report.summary import title
+from pcapdiag.model import Party
+from pcapdiag.report.summary import lead, title
 from pcapdiag.report.telling import headline
+from tests.factories import make_analysis, make_judged, make_verdict
 
 SCENES = Path(__file__).parents[2] / "captures"
 
@@ -50,3 +52,12 @@ def test_in_few_words(scene: str, few: str, heading: str) -> None:
     analysis = analyze([SCENES / scene / "capture.pcap"])
     (judged,) = analysis.sessions
     assert (headline(judged.verdict), title(analysis, only=judged)) == (few, heading)
+
+
+def test_who_dropped_as_many_stands_in_the_same_order_in_every_run() -> None:
+    """The order of a set depends on the hash seed."""
+    dropped = [make_judged(id, verdict=make_verdict(dropped_by=party)) for id, party in enumerate([*Party][::-1], 1)]
+    said = next(lead(make_analysis(*dropped), only=None, ports=None))
+    assert said.startswith(
+        "6 SMTP sessions: 1 dropped by the client, 1 dropped by the server, 1 dropped by a device in between"
+    )

@@ -7,13 +7,12 @@ of one side arrive together.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from pcapdiag.model import Moment, Side
 from pcapdiag.smtp.dialogue import Dialogue
 from pcapdiag.smtp.observer import SmtpObserver
-from pcapdiag.tcp.connection import GapReason, Marks
+from pcapdiag.tcp.connection import GapReason
 
 C, S = Side.CLIENT, Side.SERVER
 
@@ -61,7 +60,7 @@ class Feeder:
     def data(self, side: Side, octets: bytes) -> None:
         self.frame += 1
         offset = self.offsets[side]
-        self.observer.data(side, offset, octets, Marks([offset], [self.frame * 1000], [self.frame], 0))
+        self.observer.data(side, offset, octets, Moment(self.frame * 1000, 0, self.frame))
         self.offsets[side] += len(octets)
 
     def gap(self, gap: Gap) -> None:
@@ -99,8 +98,6 @@ def _timeless(value: Any) -> Any:
     if isinstance(value, tuple):
         items = [_timeless(item) for item in value]
         return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
-    if hasattr(value, "__dataclass_fields__"):
-        return replace(value, **{name: _timeless(getattr(value, name)) for name in value.__dataclass_fields__})
     return value
 
 

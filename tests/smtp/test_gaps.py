@@ -47,6 +47,22 @@ ENDS: dict[str, tuple[Script, str]] = {
         script("C: one line\nC: and the last\nC: .\nS: 250 2.0.0 ok\nC: QUIT\nS: 221 bye"),
         "quit/-",
     ),
+    "the capture begins with text that begins like a command": (
+        script("C: mail\nC: servers and envelopes\nC: one line more\nC: and a fourth"),
+        "body/client",
+    ),
+    "the capture begins with a command that is not by the book": (
+        script("C: EHLO two words\nS: 250 mx\nC: MAIL FROM:<a@b>"),
+        "mail/server",
+    ),
+    "the capture begins with EHLO, whose reply never ends": (
+        [(C, b"EHLO x\r\n"), (S, b"250-mx\r\n250-PIPEL")],
+        "ehlo/server",
+    ),
+    "EHLO in a hole, answered by one line": (
+        [*script("S: 220 mx"), Gap(C, 8), (S, b"250 mx\r\n")],
+        "ehlo/client",
+    ),
     "a hole in the body": ([*script(BODY + "C: x"), Gap(C, 1448), (C, b"more\r\n")], "body/client"),
     "the dot in a hole, accepted": (
         [*script(BODY + "C: x"), Gap(C, 1448), (S, b"250 2.0.0 ok\r\n")],
@@ -64,6 +80,22 @@ ENDS: dict[str, tuple[Script, str]] = {
         "body/client",
     ),
     "a command cut by the snap length": ([*script(HELLO), (C, b"MAIL FROM:<a@b"), Gap(C, 20, CUT)], "mail/server"),
+    "commands cut to nothing, their replies whole": (
+        [
+            *script("S: 220 mx"),
+            Gap(C, 23, CUT),
+            *script("S: 250-mx\nS: 250 SIZE"),
+            Gap(C, 30, CUT),
+            *script("S: 250 2.1.0 ok"),
+            Gap(C, 31, CUT),
+            *script("S: 250 2.1.5 ok"),
+        ],
+        "rcpt/client",
+    ),
+    "the rest of a pipeline cut": (
+        [*script(HELLO + "C: MAIL FROM:<a@b>"), Gap(C, 33, CUT), *script("S: 250 2.1.0 ok\nS: 250 2.1.5 ok")],
+        "rcpt/client",
+    ),
     "354 cut by the snap length": ([*script(ENVELOPE + "C: DATA"), (S, b"354 End da"), Gap(S, 20, CUT)], "body/client"),
     "EHLO's reply cut by the snap length": (
         [*script("S: 220 mx\nC: EHLO x"), (S, b"250-mx\r\n250-PIPE"), Gap(S, 40, CUT)],
@@ -150,6 +182,23 @@ def test_few_octets_of_each_segment_tell_with_their_lengths(seen: int, steps: in
     for octets, side, length in zip([*begun, b"250", b"QUIT"], UNSEEN[::2], UNSEEN[1::2], strict=False):
         cut += [(side, octets[:seen]), Gap(side, length - seen, CUT)]
     assert standing(talk(cut[: 2 * steps])) == ends
+
+
+@pytest.mark.parametrize("seen", [0, 1, 2, 3])
+@pytest.mark.parametrize(("code", "ends"), [(b"250", "quit/server"), (b"554", "quit/server")])
+def test_a_cut_reply_ends_a_message_whose_end_was_cut(seen: int, code: bytes, ends: str) -> None:
+    """Message and dot in one segment, which most clients send: that the server spoke, and QUIT follows, tells."""
+    steps: list[Any] = [*script(BODY), (C, b"From"), Gap(C, 800, CUT)]
+    for side, octets, length in ((S, code, 40), (C, b"QUIT", 6)):
+        steps += [(side, octets[:seen]), Gap(side, length - seen, CUT)]
+    dialogue = talk(steps)
+    assert standing(dialogue) == ends
+    assert dialogue.transactions[0].complete
+
+
+def test_a_server_that_breaks_off_in_a_cut_message_has_not_received_its_end() -> None:
+    steps = [*script(BODY), (C, b"From"), Gap(C, 800, CUT), (S, b"42"), Gap(S, 40, CUT)]
+    assert standing(talk(steps)) == "body/client"
 
 
 def test_a_full_stop_at_the_head_of_a_cut_segment_is_no_terminator() -> None:

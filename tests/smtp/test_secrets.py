@@ -103,6 +103,12 @@ IN_CLEAR: dict[str, Script] = {
         (C, b"BURL imap://" + USER + b"@x/;urlauth=anon:" + PASSWORD + b" LAST\r\n"),
         (S, b"554 cannot fetch imap://" + USER + b"@x/;urlauth=anon:" + PASSWORD + b"\r\n"),
     ],
+    "a chunk is refused while it is sent": [
+        (C, b"AUTH PLAIN " + PLAIN_LINE + b"\r\n"),
+        (S, b"235 ok\r\n"),
+        (C, b"MAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nBDAT 20 LAST\r\nhalf of it"),
+        (S, b"250 ok\r\n250 ok\r\n554 " + USER + b" may not send\r\n"),
+    ],
     "nobody saw the client": [(S, b'502 5.5.2 unrecognized: "AUTH PLAIN ' + PLAIN_LINE + b'"\r\n')],
 }
 

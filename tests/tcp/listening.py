@@ -25,16 +25,19 @@ class Listener:
         self.frames: list[tuple[Side, int, int]] = []
         """Side, offset and frame of every mark."""
 
-    def data(self, side: Side, offset: int, octets: bytes, marks: Marks) -> None:
+    def data(self, side: Side, offset: int, octets: bytes, frames: Moment | Marks) -> None:
         assert isinstance(octets, bytes)
         assert octets
         assert offset == len(self.streams[side])
-        assert len(marks.offsets) == len(marks.times_ns) == len(marks.frames)
-        assert marks.offsets[0] == offset
-        assert list(marks.offsets) == sorted(marks.offsets)
+        if isinstance(frames, Moment):
+            self.frames.append((side, offset, frames.frame))
+        else:
+            assert len(frames.offsets) == len(frames.times_ns) == len(frames.frames) > 1
+            assert frames.offsets[0] == offset
+            assert list(frames.offsets) == sorted(frames.offsets)
+            self.frames += [(side, at, frame) for at, frame in zip(frames.offsets, frames.frames, strict=True)]
         self.heard.append((side, offset, octets))
         self.streams[side] += octets
-        self.frames += [(side, at, frame) for at, frame in zip(marks.offsets, marks.frames, strict=True)]
 
     def gap(self, side: Side, offset: int, length: int, reason: GapReason, at: Moment) -> None:
         assert offset == len(self.streams[side])

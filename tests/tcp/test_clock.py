@@ -18,6 +18,8 @@ CASES = {
     "a clock nobody knows": ((0, 0), (10 * S, 640), 20 * S, 1280, 0),
     "one reading, and a copy of what was a minute ago": ((0, 70_000), (0, 70_000), 20 * MS, 10_020, -60_000),
     "one reading": ((0, 70_000), (0, 70_000), 20 * MS, 70_020, 0),
+    "a clock of 1 kHz, read over a path that held packets back": ((0, 100), (20 * MS, 105), 5 * S, 5100, 15),
+    "that clock, standing still": ((0, 100), (20 * MS, 105), 5 * S, 105, -4980),
     "a microsecond clock": ((0, 0), (30 * MS, 30_000), S, 1_000_000, 0),
     "delays that bend the rate, and a pause": ((0, 0), (400 * MS, 480), 100 * S, 100_080, 0),
     "the same, and a copy": ((0, 0), (400 * MS, 480), 100 * S, 480, -99_600),

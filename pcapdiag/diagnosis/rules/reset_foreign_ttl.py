@@ -32,9 +32,8 @@ def reset_foreign_ttl(see: Observation) -> Iterator[Claim]:
         left out, had one and the same TTL; the reset's TTL is another one, which no packet of that address in the whole
         capture had had before. Likely with at least three such packets (two, when the address had been seen before this
         connection; where that side sent none, when it had one single TTL elsewhere in the capture), possible with one
-        or two. Also possible when the server's reset shares its TTL with one packet, a refusal (4xx or 5xx) right
-        before it, and at least three others had one other TTL. Copies of the same packet (mirrors, `any`) are not
-        compared.
+        or two. Also possible when the server's reset shares its TTL with a refusal (4xx or 5xx) right before it and
+        nothing else, and at least three others had one other TTL. Copies of a packet (mirrors, `any`) are not compared.
 
     What it means:
         A device on the path (firewall, intrusion prevention, rate limiter, load balancer) sent the reset in that

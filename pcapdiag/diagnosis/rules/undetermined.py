@@ -13,7 +13,8 @@ def undetermined(see: Observation) -> Iterator[Claim]:
 
     What it sees:
         Either nothing that any rule recognises, such as a single SYN at the very end of a capture; or signs that
-        contradict one another: then the claims stand in the report beside the verdict.
+        contradict one another: then the claims stand in the report beside the verdict; or a FIN behind packets cut
+        where a QUIT and its answer may have stood.
 
     What it means:
         The capture does not show enough to name anybody. That is an answer: a wrong accusation is worse.

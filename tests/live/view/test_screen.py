@@ -98,7 +98,7 @@ def hostile() -> Row:
     assert greeting is not None
     said = greeting._replace(lines=(HOSTILE,))
     entries = tuple(said if entry == greeting else entry for entry in dialogue.entries)
-    session = one.session._replace(dialogue=replace(dialogue, greeting=said, helo=HOSTILE, entries=entries))
+    session = one.session._replace(dialogue=dialogue._replace(greeting=said, helo=HOSTILE, entries=entries))
     return Row(2, 0, session.client, session.server, one._replace(session=session), ended=True, final=True)
 
 

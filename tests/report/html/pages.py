@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC
 from html.parser import HTMLParser
 
@@ -112,7 +112,7 @@ def told_by(payload: bytes) -> Analysis:
     unsent = make_transaction(
         mail_from=payload, complete=False, octets=None, reply=None, terminator=None, queue_id=payload
     )
-    dialogue = replace(whole, entries=entries, greeting=greeting, helo=payload, transactions=(unsent,))
+    dialogue = whole._replace(entries=entries, greeting=greeting, helo=payload, transactions=(unsent,))
     says = ("It said: ", Wire(payload), " to ", Mailbox(payload), " at ", Address(text))
     verdict = make_verdict(
         dropped_by=Party.SERVER,

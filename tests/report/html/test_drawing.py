@@ -77,7 +77,7 @@ def test_no_lane_for_a_device_that_is_not_there() -> None:
 def test_a_host_that_sends_the_error_itself_has_its_own_lane() -> None:
     (judged,) = black_hole().sessions
     (moment, error), *_ = judged.session.connection.icmp
-    own = replace(error, sender=judged.session.server.address)
+    own = error._replace(sender=judged.session.server.address)
     connection = replace(judged.session.connection, icmp=((moment, own),), segments=())
     line = next(
         line
