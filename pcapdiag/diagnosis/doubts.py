@@ -8,7 +8,7 @@ from pcapdiag.diagnosis.answers import ends_in_hole
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.model import Party, Side
 from pcapdiag.smtp.dialogue import DOT, Body, Command, Entry, Missing, Reply, TlsEntry
-from pcapdiag.tcp.connection import GapReason
+from pcapdiag.tcp.connection import Connection, Fin, GapReason
 
 ALERT = 21
 """TLS record type (RFC 8446 section 5.1): a farewell in TLS is no word of the dialogue."""
@@ -39,7 +39,7 @@ def doubt_about(see: Observation, party: Party | None) -> Doubt | None:
         return Doubt(says, True, orderly=False)
     if not see.dialogue.recognised and (client.cut or server.cut):
         return Doubt("the packets were cut so short that nothing could be read of what was said", True)
-    if not (missing or client.cut or see.connection.midway):
+    if not (missing or client.cut or see.connection.midway or _unseen_before_fin(see.connection)):
         return None
     if party is not Party.PATH and client.packets and server.packets:
         late = next((side for side in Side if _missing_at_the_end(see, side)), None)
@@ -85,8 +85,7 @@ def quit_may_be_hidden(see: Observation) -> bool:
 def _missing_at_the_end(see: Observation, side: Side) -> bool:
     """Octets of this side were acknowledged and not captured, and it said nothing after them that could be read; or its FIN
     stands behind octets that were not captured."""
-    fins = [fin for fin in see.connection.closing.fins if fin.side is side and fin.accepted]
-    if any(fin.offset > see.half(side).octets for fin in fins):
+    if any(fin.side is side for fin in _unseen_before_fin(see.connection)):
         return True
     if not see.half(side).missing:
         return False
@@ -97,6 +96,12 @@ def _missing_at_the_end(see: Observation, side: Side) -> bool:
         elif _speaker(entry) is side and not (isinstance(entry, Body) and ends_in_hole(see.dialogue.entries, entry)):
             return False
     return True
+
+
+def _unseen_before_fin(connection: Connection) -> list[Fin]:
+    """FINs that stand behind octets which were neither captured nor acknowledged."""
+    fins = connection.closing.fins
+    return [fin for fin in fins if fin.accepted and fin.offset > connection.half(fin.side).octets]
 
 
 def _speaker(entry: Entry) -> Side | None:
