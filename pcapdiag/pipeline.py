@@ -131,9 +131,14 @@ def _shared(job: Job, shares: int, progress: Callable[[int, int | None], None] |
     relay = Relay(shares)
     helping(partial(relay.read, job.open))
     others = [Elsewhere(partial(_part_elsewhere, job, (share, shares), relay)) for share in range(1, shares)]
-    with relay.seen(0, progress) as captures:
-        own = part_of(job, (0, shares), captures)
-    return weave([Here(own), *others], captures.infos(), _errors(captures))
+    try:
+        with relay.seen(0, progress) as captures:
+            own = part_of(job, (0, shares), captures)
+        return weave([Here(own), *others], captures.infos(), _errors(captures))
+    except BaseException:
+        for other in others:  # they would go on to the end for nobody
+            other.close()
+        raise
 
 
 def _part_elsewhere(job: Job, share: tuple[int, int], relay: Relay) -> Part:

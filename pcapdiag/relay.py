@@ -1,8 +1,8 @@
 """Captures that one process reads and several others see.
 
 `Relay.read` is the life of the process that reads; in each of the others `Seen` stands for the `CaptureSet` that it would
-else have read itself. The octets and columns of a batch lie in memory that all share: a few slots, each used again when
-all have done with the batch in it, so that the reader is never further ahead than that. The rest goes through pipes.
+else have read itself. The octets and columns of a batch lie in memory that all share, where they fit: a few slots, each used
+again when all have done with the batch in it, so that the reader is never further ahead than that. The rest goes through pipes.
 What it refuses to know: what the batches are looked at for.
 """
 
@@ -28,8 +28,9 @@ from pcapdiag.model import CaptureInfo
 from pcapdiag.shares import portable
 
 SLOTS = 3
-ROOM = 3 << 23
-"""Octets of a slot, enough for a usual block and its columns. Only what was written of it takes memory."""
+ROOM = 5 << 23
+"""Octets of a slot, enough for a full block and the columns of as many frames as one can hold. On Linux only what was written
+of it takes memory."""
 LINE = 64
 """Octets of a cache line: columns begin at one."""
 
@@ -119,6 +120,8 @@ class _Reader:
             self.tell(_Began(trace.index))
             for table in trace.batches():
                 self._batch(table, trace.dropped)
+                if not self._unseen:
+                    return
             self.tell(_Ended(trace.dropped))
         self.tell(_Finished(captures.infos(), captures.errors))
 
@@ -195,6 +198,7 @@ class Seen:
         """
         while isinstance(message := self._next(), _Began):
             batches = self._batches()
+            self._dropped = None
             yield Trace(message.trace, batches, lambda: self._dropped)
             for _ in batches:  # whatever was left
                 pass
@@ -223,19 +227,21 @@ class Seen:
 
     def _next(self) -> _Message:
         """What the reader says next, but for how far it is."""
+        while isinstance(message := self._received(), _Advanced):
+            if self._progress is not None:
+                self._progress(*message)
+        if isinstance(message, Exception):
+            raise message
+        return message
+
+    def _received(self) -> _Message:
         try:
             message: _Message = self._pipe.recv()
-            while isinstance(message, _Advanced):
-                if self._progress is not None:
-                    self._progress(*message)
-                message = self._pipe.recv()
         except (EOFError, OSError):
             raise PcapdiagError(
                 "the helping process that reads the captures was ended from outside, perhaps for want of memory; "
                 "--processes 1 does without"
             ) from None
-        if isinstance(message, Exception):
-            raise message
         return message
 
     def __enter__(self) -> Seen:
@@ -248,8 +254,8 @@ class Seen:
 
 
 def _shared(size: int) -> Arena:
-    """Memory that other processes see as well. (On Linux it lies in no file system, which might be too small.)"""
-    if sys.platform != "linux":
+    """Memory that other processes see as well. On Linux it lies in no file system, which might be too small."""
+    if sys.platform != "linux" or not hasattr(os, "memfd_create"):  # some builds of Python know none
         return Arena(size)
     handle = os.memfd_create("pcapdiag")
     os.ftruncate(handle, size)

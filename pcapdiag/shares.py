@@ -13,6 +13,7 @@ import os
 import pickle
 import threading
 import traceback
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -47,6 +48,7 @@ class Elsewhere(Generic[T]):
         self._open: dict[int, deque[_Handful]] = {}
         """What came to each question and was not read yet."""
         self._pipe, theirs = multiprocessing.Pipe()
+        _ours.add(self._pipe)
         self._process = helping(partial(_serve, make, self._pipe, theirs))
         theirs.close()
 
@@ -127,9 +129,16 @@ def _help(work: Callable[[], None]) -> None:
         work()
 
 
+_ours: weakref.WeakSet[Connection] = weakref.WeakSet()
+"""This process' ends of its pipes. Where processes are forked each inherits them all, and must not keep them open: those at their
+other ends would wait for this process when it has long gone, or has done with them."""
+
+
 def _serve(make: Callable[[], Any], theirs: Connection, pipe: Connection) -> None:
     """The life of the other process."""
-    theirs.close()  # inherited, where processes are forked: it must not keep the pipe open when its owner dies
+    theirs.close()
+    for pipe_of_other in list(_ours):
+        pipe_of_other.close()
     try:
         answers = _Answers(make)
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -17,9 +18,10 @@ import pytest
 
 import pcapdiag.relay
 from pcapdiag.capture import Captures, CaptureSet, open_captures
-from pcapdiag.capture.table import PacketTable
+from pcapdiag.capture.frames import BLOCK, FRAMES, MAX_CAPLEN, TAIL
+from pcapdiag.capture.table import PacketTable, silence
 from pcapdiag.errors import CaptureError, PcapdiagError
-from pcapdiag.relay import SLOTS, Relay
+from pcapdiag.relay import LINE, SLOTS, Relay
 from pcapdiag.shares import Elsewhere, HelperFailed, helping
 from tests.capture.capture_files import START, block, frame, option, pcap, pcapng
 
@@ -87,6 +89,28 @@ def test_all_see_what_one_reads(files: list[str], room: int, monkeypatch: pytest
     other.close()
 
 
+def test_a_full_block_of_small_frames_fits() -> None:
+    table = silence(0)
+    octets = sum(getattr(table, name).itemsize * math.prod(getattr(table, name).shape[1:]) for name in COLUMNS)
+    assert BLOCK + MAX_CAPLEN + TAIL + FRAMES * octets + LINE * len(COLUMNS) < pcapdiag.relay.ROOM
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="this Python has none anyway")
+def test_a_python_without_memory_files(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "memfd_create")
+    relay = Relay(1)
+    read_elsewhere(relay, files)
+    assert looks(relay, 0) == everything(open_captures(files, ports=None))
+
+
+def test_nobody_reads_on_for_nobody(files: list[str]) -> None:
+    relay = Relay(1)
+    reader = read_elsewhere(relay, files)
+    looks_away(relay, 0)
+    reader.join(30)
+    assert reader.exitcode == 0
+
+
 def test_nobody_can_change_what_others_see(files: list[str]) -> None:
     relay = Relay(1)
     read_elsewhere(relay, files)
@@ -125,7 +149,8 @@ def test_a_reader_that_was_killed_is_said(files: list[str]) -> None:
     with relay.seen(0) as captures:
         batches = next(captures.traces).batches()
         next(batches)
-        os.kill(reader.pid or 0, signal.SIGTERM)
+        assert reader.pid
+        os.kill(reader.pid, signal.SIGTERM)
         with pytest.raises(PcapdiagError, match=r"ended from outside.*; --processes 1"):
             list(batches)
 

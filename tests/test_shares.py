@@ -281,3 +281,34 @@ def test_only_a_large_input_is_worth_another_process(monkeypatch: pytest.MonkeyP
     assert worthwhile(WORTH_SHARING) == MOST_PROCESSES
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
     assert worthwhile(WORTH_SHARING) == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts in /proc")
+def test_analyses_leave_nothing_behind() -> None:
+    """Not even one after the other in the same variable: a helper inherits the pipes of those before it."""
+
+    def left() -> tuple[int, int]:
+        return len(multiprocessing.active_children()), len(os.listdir("/proc/self/fd"))
+
+    analysis = analyze(CAPTURES[:3], processes=2)
+    before = left()
+    for _ in range(4):
+        analysis = analyze(CAPTURES[:3], processes=2)
+    time.sleep(1)
+    helpers, descriptors = left()
+    assert helpers <= before[0] + 1
+    assert descriptors <= before[1] + 2
+    assert analysis.total
+
+
+def test_who_gives_up_takes_the_others_along() -> None:
+    def progress(done: int, total: int | None) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        analyze(CAPTURES, processes=2, progress=progress)
+    for _ in range(100):
+        if not multiprocessing.active_children():
+            return
+        time.sleep(0.1)
+    pytest.fail(f"still there: {multiprocessing.active_children()}")

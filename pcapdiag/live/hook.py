@@ -13,9 +13,11 @@ import shlex
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import IO
 
 from pcapdiag.errors import UsageError
 from pcapdiag.live.events import Ended, Event
@@ -156,7 +158,7 @@ class Hook:
 
     def _run(self, told: bytes) -> str:
         """What went wrong; nothing: empty."""
-        with open(os.memfd_create("session"), "wb") as given:  # not a pipe: it need not be read, and we need not wait
+        with _unnamed_file() as given:  # not a pipe: it need not be read, and we need not wait
             given.write(told)
             given.seek(0)
             process = subprocess.Popen(
@@ -196,6 +198,13 @@ class Hook:
                 return said, False
             if not open_:
                 time.sleep(_POLL_S)
+
+
+def _unnamed_file() -> IO[bytes]:
+    """A file in memory; on disk where this build of Python knows none in memory. Nobody else can open it."""
+    if hasattr(os, "memfd_create"):
+        return open(os.memfd_create("session"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
