@@ -182,7 +182,7 @@ def cut(batch: PacketTable) -> Iterator[PacketTable]:
         until = int(batch.time_ns[rows[-1]])
         first, last = int(rows[0]), int(rows[-1]) + 1
         icmp = tuple(
-            replace(e, row=e.row - first) for e in batch.icmp if first <= e.row < last or (e.row == len(batch) == last)
+            e._replace(row=e.row - first) for e in batch.icmp if first <= e.row < last or (e.row == len(batch) == last)
         )
         yield replace(batch, until_ns=until, icmp=icmp, **{name: getattr(batch, name)[rows] for name in columns})
 
