@@ -10,8 +10,8 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-RARELY = 1_000_000
-"""New objects between two rounds: about as many as ten thousand sessions leave alive."""
+RARELY = 4_000_000
+"""New objects between two rounds: about as many as forty thousand sessions leave alive."""
 
 
 @contextmanager
