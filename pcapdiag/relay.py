@@ -13,16 +13,16 @@ import pickle
 import sys
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from multiprocessing.heap import Arena
-from types import TracebackType
 from typing import NamedTuple
 
 from pcapdiag.capture import CaptureSet, Trace
 from pcapdiag.capture.table import PacketTable
+from pcapdiag.capture.traces import Progress
 from pcapdiag.errors import PcapdiagError
 from pcapdiag.model import CaptureInfo
 from pcapdiag.shares import portable
@@ -33,8 +33,6 @@ ROOM = 5 << 23
 of it takes memory."""
 LINE = 64
 """Octets of a cache line: columns begin at one."""
-
-Progress = Callable[[int, int | None], None]
 
 
 class _Began(NamedTuple):
@@ -96,13 +94,16 @@ class Relay:
         except Exception as error:
             reader.tell(portable(error))
 
-    def seen(self, seer: int, progress: Progress | None = None) -> Seen:
-        """What that one of the others sees; all other ends are closed here. `progress` is for the first one only."""
+    @contextmanager
+    def seen(self, seer: int, progress: Progress | None = None) -> Iterator[Seen]:
+        """What that one of the others sees, as long as the block runs; all other ends are closed here. `progress` is for
+        the first one only."""
         for number, (ours, theirs) in enumerate(self._pipes):
             ours.close()
             if number != seer:
                 theirs.close()
-        return Seen(self._slots, self._pipes[seer][1], progress)
+        with self._pipes[seer][1] as pipe:
+            yield Seen(self._slots, pipe, progress)
 
 
 class _Reader:
@@ -178,7 +179,7 @@ def _written(slot: memoryview, buffers: list[memoryview]) -> list[tuple[int, int
 
 
 class Seen:
-    """The captures as another process reads them (`pcapdiag.capture.Captures`). A context: who leaves it looks no more."""
+    """The captures as another process reads them (`pcapdiag.capture.Captures`)."""
 
     def __init__(self, slots: list[Arena], pipe: Connection, progress: Progress | None) -> None:
         self._slots = [memoryview(slot.buffer).toreadonly() for slot in slots]
@@ -243,14 +244,6 @@ class Seen:
                 "--processes 1 does without"
             ) from None
         return message
-
-    def __enter__(self) -> Seen:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._pipe.close()
 
 
 def _shared(size: int) -> Arena:
