@@ -13,6 +13,7 @@ from pcapdiag.cli import main
 def run() -> NoReturn:
     """Run a command. What the process holds then goes with it: Python would first take every finished session apart, object
     by object, for a tenth of the whole time."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of numpy's linear algebra, which nobody here asks for
     status = 0
     try:
         main()
