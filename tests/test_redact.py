@@ -241,7 +241,7 @@ class Untouched:
 
 
 def test_level_none_hands_the_sessions_through_and_others_wait_until_they_are_asked() -> None:
-    analysis = dataclasses.replace(make_analysis(), sessions=Untouched())
+    analysis = make_analysis()._replace(sessions=Untouched())
     assert redact(analysis, NONE) == analysis
     assert redact(analysis, NONE).sessions is analysis.sessions
     assert len(redact(analysis, MAIL).sessions) == 12_000
@@ -267,7 +267,7 @@ def test_of_files_the_name_is_left_and_what_somebody_wrote_into_them_is_not(name
         ),
     )
     error = InputError(r"C:\Users\anna\b.pcap", r"cannot open C:\Users\anna\b.pcap")
-    told = redact(dataclasses.replace(make_analysis(captures=(info,)), errors=(error,)), names)
+    told = redact(make_analysis(captures=(info,))._replace(errors=(error,)), names)
     assert [each.path for each in told.captures] == ["a.pcap"]
     assert [note.says for note in told.captures[0].notes] == [
         "comment in the capture, of 13 characters: not told",
@@ -279,7 +279,7 @@ def test_of_files_the_name_is_left_and_what_somebody_wrote_into_them_is_not(name
 @BOTH
 def test_patterns_and_groups(names: Pseudonyms) -> None:
     pattern = Pattern("attempts", (Address(CLIENT.address), " sent ", Mailbox(b"anna@example.com")), (1,), 1)
-    analysis = dataclasses.replace(make_analysis(make_judged()), patterns=(pattern,))
+    analysis = make_analysis(make_judged())._replace(patterns=(pattern,))
     told = redact(analysis, names)
     assert told.patterns[0].summary == (
         Address(names.address(CLIENT.address)),
@@ -294,7 +294,7 @@ def test_several_processes_tell_the_same(names: Pseudonyms) -> None:
     story = [str(CAPTURES / "article-499-no-routing-hosts/capture.pcap")]
     one, two = ("".join(json_report.render(redact(analyze(story, processes=number), names))) for number in (1, 2))
     assert one == two
-    assert f'"redaction": "{names.level.value}"' in one
+    assert json.loads(one)["redaction"] == names.level.value
 
 
 @pytest.mark.parametrize(

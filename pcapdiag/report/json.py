@@ -13,6 +13,8 @@ from enum import Enum
 from functools import lru_cache, partial
 from typing import Any
 
+import orjson
+
 from pcapdiag.analysis import Analysis, Group, Judged, last_command, last_reply
 from pcapdiag.diagnosis.verdict import Evidence, Finding, Verdict
 from pcapdiag.model import CaptureInfo, How, Side
@@ -38,14 +40,14 @@ def render(analysis: Analysis, *, dialogue: bool = True) -> Iterator[str]:
         "captures": [_capture(info) for info in analysis.captures],
         "errors": [{"path": safe_text(error.path), "says": safe_text(error.says)} for error in analysis.errors],
     }
-    yield dumps(head)[:-1] + ', "sessions": ['
+    yield dumps(head)[:-1] + ',"sessions":['
     paths = [info.path for info in analysis.captures]
     separator = "\n"
     for text in analysis.sessions.each(partial(_session_text, paths=paths, dialogue=dialogue)):
         yield separator + text
         separator = ",\n"
-    yield '],\n"groups": ' + _lines([_group(group) for group in analysis.groups])
-    yield ',\n"patterns": ' + _lines(
+    yield '],\n"groups":' + _lines([_group(group) for group in analysis.groups])
+    yield ',\n"patterns":' + _lines(
         [
             {
                 "kind": pattern.kind,
@@ -63,7 +65,7 @@ def render(analysis: Analysis, *, dialogue: bool = True) -> Iterator[str]:
         "dropped": analysis.dropped,
         "dropped_by": {_word(party): count for party, count in analysis.dropped_by.items()},
     }
-    yield f',\n"summary": {dumps(summary)}}}\n'
+    yield f',\n"summary":{dumps(summary)}}}\n'
 
 
 def _session_text(judged: Judged, paths: Paths, dialogue: bool) -> str:
@@ -71,11 +73,15 @@ def _session_text(judged: Judged, paths: Paths, dialogue: bool) -> str:
 
 
 def dumps(thing: object) -> str:
-    """JSON in ASCII: what reads it need not agree with us about character sets."""
-    return _encode(thing)
+    """JSON in ASCII: what reads it need not agree with us about character sets.
+
+    orjson, which writes UTF-8 only, takes a tenth of the time; hardly a session has text that makes a difference.
+    """
+    octets = orjson.dumps(thing)
+    return octets.decode("ascii") if octets.isascii() else _escaping(thing)
 
 
-_encode = json.JSONEncoder(check_circular=False, allow_nan=False).encode
+_escaping = json.JSONEncoder(check_circular=False, allow_nan=False, separators=(",", ":")).encode
 
 
 def _lines(objects: list[Object]) -> str:

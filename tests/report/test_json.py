@@ -9,6 +9,8 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
 from pcapdiag.analysis import Analysis
@@ -28,7 +30,7 @@ from pcapdiag.model import (
     Wire,
 )
 from pcapdiag.report import jsonl
-from pcapdiag.report.json import render, session_object, time_text
+from pcapdiag.report.json import dumps, render, session_object, time_text
 from pcapdiag.report.ladder import RowKind
 from pcapdiag.smtp.dialogue import DOT, Dialogue, MailTransaction, Missing, Recipient, TlsEntry
 from pcapdiag.tcp.connection import Effect, Odd
@@ -387,6 +389,23 @@ def test_rows_have_what_their_kind_needs() -> None:
 )
 def test_times(ns: int, text: str) -> None:
     assert time_text(ns) == text
+
+
+THINGS = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(st.dictionaries(st.text(), THINGS))
+def test_json_is_ascii_and_comes_back_as_it_was(thing: dict[str, Any]) -> None:
+    text = dumps(thing)
+    assert text.isascii()
+    assert json.loads(text) == thing
+
+
+def test_text_beyond_ascii_changes_nothing_but_itself() -> None:
+    assert dumps({"a": [1, 0.5, None], "b": "\u00fc"}) == '{"a":[1,0.5,null],"b":"\\u00fc"}'
 
 
 HOSTILE = [
