@@ -8,7 +8,6 @@ without their dialogue, so that memory does not grow with what has passed. `Coun
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -124,8 +123,7 @@ class InputError(NamedTuple):
     says: str
 
 
-@dataclass(frozen=True, slots=True)
-class Analysis:
+class Analysis(NamedTuple):
     """The result of one run."""
 
     captures: tuple[CaptureInfo, ...]
@@ -191,50 +189,48 @@ class Counts:
     def __init__(self) -> None:
         self._groups = Groups()
         self._patterns = PatternFinder()
-        self._total = 0
         self._attention = 0
-        self._dropped_by = dict.fromkeys(Party, 0)
 
     def add(self, digest: Digest) -> None:
         """Count a session."""
-        self._total += 1
         self._attention += digest.attention
-        self._dropped_by[digest.dropped_by] += 1
         self._groups.add(digest)
         self._patterns.add(digest.attempt)
 
     def analysis(self, sessions: Sessions, captures: Iterable[CaptureInfo], errors: Iterable[InputError]) -> Analysis:
         """The analysis of all that was counted; nothing may be counted afterwards."""
-        ended = self._total - self._dropped_by[Party.NOBODY] - self._dropped_by[Party.UNDETERMINED]
+        groups = self._groups.finish()
+        dropped_by = dict.fromkeys(Party, 0)
+        for group in groups:
+            dropped_by[group.dropped_by] += group.sessions
+        total = sum(dropped_by.values())
         return Analysis(
             captures=tuple(captures),
             errors=tuple(errors),
             sessions=sessions,
-            groups=self._groups.finish(),
+            groups=groups,
             patterns=self._patterns.finish(),
-            total=self._total,
+            total=total,
             attention=self._attention,
-            dropped=ended,
-            dropped_by=dict(self._dropped_by),
+            dropped=total - dropped_by[Party.NOBODY] - dropped_by[Party.UNDETERMINED],
+            dropped_by=dropped_by,
         )
 
 
-@dataclass
 class AnalysisBuilder:
-    """Takes judged sessions in the order in which they end, and counts as it goes."""
+    """Takes judged sessions in the order in which they end, and counts as it goes.
 
-    keep_dialogue: KeepDialogue = KeepDialogue.ATTENTION
-    budget: int = BUDGET
-    """Octets of memory for sessions; what is beyond goes to a temporary file."""
-    _counts: Counts = field(default_factory=Counts)
+    `budget`: octets of memory for sessions; what is beyond goes to a temporary file."""
 
-    def __post_init__(self) -> None:
-        self._spool: Spool[Judged] = Spool(self.budget)
+    def __init__(self, keep_dialogue: KeepDialogue = KeepDialogue.ATTENTION, budget: int = BUDGET) -> None:
+        self._keep_dialogue = keep_dialogue
+        self._counts = Counts()
+        self._spool: Spool[Judged] = Spool(budget)
 
     def add(self, judged: Judged) -> None:
         """Count a session and put it away."""
         self._counts.add(digest_of(judged))
-        put_away(judged, self._spool, self.keep_dialogue)
+        put_away(judged, self._spool, self._keep_dialogue)
 
     def finish(self, captures: Iterable[CaptureInfo] = (), errors: Iterable[InputError] = ()) -> Analysis:
         """The analysis of all that was added; nothing may be added afterwards."""
@@ -259,13 +255,14 @@ def stripped(judged: Judged) -> Judged:
         positions=dialogue.positions[-1:],
         tls=None if tls is None else tls._replace(records=()),
     )
-    connection = replace(session.connection, segments=())
-    return Judged(judged.id, Session(connection, small), judged.verdict, with_dialogue=False)
+    return Judged(judged.id, Session(session.connection.without_segments(), small), judged.verdict, with_dialogue=False)
 
 
 def _last_words(dialogue: Dialogue) -> tuple[Entry, ...]:
-    kept: list[Entry] = [entry for entry in (last_command(dialogue), last_reply(dialogue)) if entry is not None]
-    return tuple(sorted(kept, key=lambda entry: entry.at))
+    command, reply = last_command(dialogue), last_reply(dialogue)
+    if command is None or reply is None:
+        return tuple([entry for entry in (command, reply) if entry is not None])
+    return (command, reply) if command.at <= reply.at else (reply, command)
 
 
 def last_command(dialogue: Dialogue) -> Command | None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
@@ -112,7 +111,7 @@ def analyze(
 def with_checksums(analysis: Analysis) -> Analysis:
     """The analysis with the SHA-256 of every capture file, which are read once more for it."""
     captures = [info._replace(sha256=sha256_of(info.path)) for info in analysis.captures]
-    return replace(analysis, captures=tuple(captures))
+    return analysis._replace(captures=tuple(captures))
 
 
 def worthwhile(octets: int | None) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TypeVar
 
@@ -134,7 +134,7 @@ def select(analysis: Analysis, wanted: Callable[[Judged], bool]) -> Analysis:
             groups.add(digest)
     chosen = frozenset(ids)
     patterns = tuple([pattern for pattern in analysis.patterns if not chosen.isdisjoint(pattern.sessions)])
-    return replace(analysis, sessions=Selection(analysis.sessions, ids), groups=groups.finish(), patterns=patterns)
+    return analysis._replace(sessions=Selection(analysis.sessions, ids), groups=groups.finish(), patterns=patterns)
 
 
 __all__ = ["Filter", "Selection", "select"]

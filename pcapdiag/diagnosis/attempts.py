@@ -9,9 +9,9 @@ The same client host: the captured one, when the capture is its own; else the na
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from operator import attrgetter
 
 from pcapdiag.diagnosis.tries import MOST_IDS, MOST_PATTERNS, Pattern, Try
 from pcapdiag.model import Address, Part, Says, Vantage
@@ -30,13 +30,13 @@ TOLD = 6
 Host = tuple[str, int, bytes]
 
 
-@dataclass(eq=False)
 class _Delivery:
     """Tries of one delivery in order of their beginnings."""
 
-    tries: list[Try] = field(default_factory=list)
-    inferred: bool = False
-    """At least one of them belongs to it by time alone."""
+    def __init__(self) -> None:
+        self.tries: list[Try] = []
+        self.inferred = False
+        """At least one of them belongs to it by time alone."""
 
     def absorb(self, other: _Delivery) -> None:
         """The other was the same one: its tries are ours now."""
@@ -90,7 +90,8 @@ class AttemptFinder:
 
     def _settle(self) -> None:
         for tries in _by_host(self._held):
-            self._found += [delivery for delivery in _deliveries(tries) if delivery.is_pattern()]
+            if len(tries) > 1 and len({one.server for one in tries}) > 1:
+                self._found += [delivery for delivery in _deliveries(tries) if delivery.is_pattern()]
         del self._found[MOST_PATTERNS:]
         self._held = []
 
@@ -102,17 +103,18 @@ class AttemptFinder:
 
 def _by_host(tries: list[Try]) -> list[list[Try]]:
     """Tries of each client host, in order of their beginnings."""
-    tries = sorted(tries, key=lambda one: (one.began_ns, one.id))
+    tries = sorted(tries, key=attrgetter("began_ns", "id"))
     hosts: dict[tuple[int, str], Host] = {}
     for one in tries:
+        end = one.trace, one.client
         if one.vantage is Vantage.CLIENT:
-            hosts[one.trace, one.client] = ("captured", one.trace, b"")
-        elif one.helo:
-            hosts.setdefault((one.trace, one.client), ("helo", one.trace, one.helo.lower()))
-    grouped: dict[Host, list[Try]] = {}
+            hosts[end] = ("captured", one.trace, b"")
+        elif one.helo and end not in hosts:
+            hosts[end] = ("helo", one.trace, one.helo.lower())
+    grouped: defaultdict[Host, list[Try]] = defaultdict(list)
     for one in tries:
-        alone = ("address", one.trace, one.client.encode())
-        grouped.setdefault(hosts.get((one.trace, one.client), alone), []).append(one)
+        host = hosts.get((one.trace, one.client))
+        grouped[host or ("address", one.trace, one.client.encode())].append(one)
     return list(grouped.values())
 
 
@@ -131,10 +133,12 @@ def _deliveries(tries: list[Try]) -> list[_Delivery]:
         sender = one.envelope.mail_from if one.envelope else None
         delivery = None if sender is None else _same_envelope(one, by_sender.get(sender, ()))
         if delivery is None:
-            delivery = loose or _Delivery()
-            delivery.inferred = loose is not None
             if loose is None:
+                delivery = _Delivery()
                 found.append(delivery)
+            else:
+                delivery = loose
+                delivery.inferred = True
             if sender is not None:
                 by_sender.setdefault(sender, deque(maxlen=REMEMBERED)).append(delivery)
         elif loose is not None:

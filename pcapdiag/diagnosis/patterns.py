@@ -7,7 +7,6 @@ session a few facts stay (`Try`), and only the latest are held. Every pattern sa
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import pairwise
 
 from pcapdiag.diagnosis.attempts import AttemptFinder
@@ -48,21 +47,20 @@ class PatternFinder:
         return (*self._storms.finish(), *self._attempts.finish())
 
 
-@dataclass
 class _Storm:
     """The tries of one message that failed alike."""
 
-    envelope: Envelope
-    one: Try
-    total: int = 0
-    first_ns: int = 0
-    last_ns: int = 0
-    """When the first and the last of them began."""
-    tries: list[tuple[int, int]] = field(default_factory=list)
-    """(beginning, id) of `MOST_IDS`."""
+    def __init__(self, envelope: Envelope, one: Try) -> None:
+        self.envelope = envelope
+        self.one = one
+        self.total = 0
+        self.first_ns = self.last_ns = one.began_ns
+        """When the first and the last of them began."""
+        self.tries: list[tuple[int, int]] = []
+        """(beginning, id) of `MOST_IDS`."""
 
     def add(self, one: Try) -> None:
-        self.first_ns = min(self.first_ns, one.began_ns) if self.total else one.began_ns
+        self.first_ns = min(self.first_ns, one.began_ns)
         self.last_ns = max(self.last_ns, one.began_ns)
         self.total += 1
         if len(self.tries) < MOST_IDS:

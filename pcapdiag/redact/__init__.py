@@ -28,11 +28,10 @@ T = TypeVar("T")
 def redact(analysis: Analysis, names: Pseudonyms) -> Analysis:
     """The analysis as somebody else may read it."""
     if names.level is Level.NONE:
-        return replace(analysis, redaction=Level.NONE.value)
+        return analysis._replace(redaction=Level.NONE.value)
     names = replace(names, fitted=False)
     sentences = Sentences(names.knowing(()))
-    return replace(
-        analysis,
+    return analysis._replace(
         captures=tuple([_capture(info) for info in analysis.captures]),
         errors=tuple([_error(error) for error in analysis.errors]),
         sessions=Redacted(analysis.sessions, names),

@@ -301,6 +301,12 @@ class Connection:
     def half(self, side: Side) -> Half:
         return self.halves[0] if side is Side.CLIENT else self.halves[1]
 
+    def without_segments(self) -> Connection:
+        """The same, its segments forgotten (which `dataclasses.replace` would first have to make)."""
+        small = object.__new__(Connection)
+        small.__dict__.update(self.__dict__, _segments=())
+        return small
+
 
 class Marks(NamedTuple):
     """Which frame brought which octets of one `data` call, of several. Three sequences of the same length."""

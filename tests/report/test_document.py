@@ -99,7 +99,7 @@ def test_what_goes_to_others_says_so(name: str) -> None:
 @pytest.mark.parametrize("name", names())
 @pytest.mark.parametrize("level", ["none", "mail", "all"])
 def test_the_last_line_says_who_made_it_and_what_it_hides(name: str, level: str) -> None:
-    last = "".join(full(replace(article(), redaction=level), dialect(name), OPTIONS)).rstrip().splitlines()[-3:]
+    last = "".join(full(article()._replace(redaction=level), dialect(name), OPTIONS)).rstrip().splitlines()[-3:]
     told = re.sub(r"\s+", " ", " ".join(last))
     assert __version__ in told
     assert {"none": "Not redacted", "mail": "queue ids and sizes are the real", "all": "IP addresses are pseudonyms"}[
@@ -109,7 +109,7 @@ def test_the_last_line_says_who_made_it_and_what_it_hides(name: str, level: str)
 
 def test_the_parts_of_a_report_in_their_order() -> None:
     checksum = "0123456789abcdef" * 4
-    analysis = replace(article(), captures=(make_capture(path="/home/anna/a.pcap", sha256=checksum),))
+    analysis = article()._replace(captures=(make_capture(path="/home/anna/a.pcap", sha256=checksum),))
     text = "".join(full(analysis, dialect("markdown"), OPTIONS))
     parts = [
         "4 SMTP sessions",

@@ -172,8 +172,7 @@ def test_captures_are_named_without_where_they_lie_and_by_checksum() -> None:
 
 @pytest.mark.parametrize(("level", "words"), [("none", "Not redacted"), ("mail", "local parts"), ("all", "pseudonyms")])
 def test_the_page_says_what_is_hidden(level: str, words: str) -> None:
-    analysis = article()
-    object.__setattr__(analysis, "redaction", level)
+    analysis = article()._replace(redaction=level)
     assert words in Document(page(analysis)).one("main").text
 
 
