@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from pcapdiag.making import maker
 from pcapdiag.model import Moment
-from pcapdiag.smtp.makers import maker
 
 CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION, HEARTBEAT = 20, 21, 22, 23, 24
 

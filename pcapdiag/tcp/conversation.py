@@ -7,9 +7,8 @@ about a segment is decided in `analysis`; runs of ordinary segments take the sho
 
 from __future__ import annotations
 
-from functools import partial
-
 from pcapdiag.capture.table import ACK, FIN, RST, SYN, IcmpError
+from pcapdiag.making import maker
 from pcapdiag.model import Endpoint, Moment
 from pcapdiag.tcp import analysis
 from pcapdiag.tcp.closing import Ledger
@@ -30,9 +29,9 @@ _FAR = 1 << 30
 
 
 # `NamedTuple`s are made by Python functions; where many are made, `tuple` itself does it.
-_moment = partial(tuple.__new__, Moment)
-_raw = partial(tuple.__new__, Raw)
-_piece = partial(tuple.__new__, Piece)
+_moment = maker(Moment)
+_raw = maker(Raw)
+_piece = maker(Piece)
 
 
 class Conversation:

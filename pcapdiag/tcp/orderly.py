@@ -5,11 +5,11 @@ It must leave the conversation exactly as the walk segment by segment would; the
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import accumulate
 
 import numpy as np
 
+from pcapdiag.making import maker
 from pcapdiag.model import Moment
 from pcapdiag.tcp.closing import FinNote
 from pcapdiag.tcp.connection import Marks
@@ -20,8 +20,8 @@ from pcapdiag.tcp.runs import Run, Runs, RunSide
 from pcapdiag.tcp.seq import MASK, distance, offset_near
 
 # `NamedTuple`s are made by Python functions; where many are made, `tuple` itself does it.
-_moment = partial(tuple.__new__, Moment)
-_marks = partial(tuple.__new__, Marks)
+_moment = maker(Moment)
+_marks = maker(Marks)
 
 
 def open_run(conversation: Conversation, run: Run, client_is_lower: bool, octets: bytes | memoryview) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pcapdiag.capture.table import PacketTable
+from pcapdiag.making import maker
 
 Rows = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -42,7 +43,7 @@ class Packet(NamedTuple):
     tsecr: int
 
 
-_packet = partial(tuple.__new__, Packet)
+_packet = maker(Packet)
 
 _COLUMNS = (
     "time_ns",

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from pcapdiag.capture.table import ACK, PacketTable
+from pcapdiag.making import maker
 from pcapdiag.tcp.grouping import Grouped
 from pcapdiag.tcp.ordinary import Ordinary, stretches
 from pcapdiag.tcp.rows import Bools, Columns, Ints
@@ -103,8 +103,8 @@ class Run(NamedTuple):
 
 
 # `NamedTuple`s are made by Python functions; where many are made, `tuple` itself does it.
-_run = partial(tuple.__new__, Run)
-_run_side = partial(tuple.__new__, RunSide)
+_run = maker(Run)
+_run_side = maker(RunSide)
 
 
 class Payload(NamedTuple):

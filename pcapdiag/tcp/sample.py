@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from operator import itemgetter
 from typing import NamedTuple
 
 from pcapdiag.capture.table import ACK
+from pcapdiag.making import maker
 from pcapdiag.model import Moment
 from pcapdiag.tcp.connection import Odd, Segment
 from pcapdiag.tcp.flow import SIDES
@@ -46,8 +47,8 @@ class Raw(NamedTuple):
 
 
 # `NamedTuple`s are made by Python functions; where many are made, `tuple` itself does it.
-_moment = partial(tuple.__new__, Moment)
-_segment = partial(tuple.__new__, Segment)
+_moment = maker(Moment)
+_segment = maker(Segment)
 _odd = cache(Odd)
 
 
