@@ -5,9 +5,11 @@
 
 Each program is a child process of its own, start-up and output (to the null device) included; pcapdiag's modules are compiled
 first, as an installation leaves them, also where PYTHONDONTWRITEBYTECODE is set and a checkout has no bytecode. Rates and ratios are by wall time, so
-measure on an idle machine: where CPU time is much less than wall time (pyshark's tshark works beside it), it was not. Memory is what the
+measure on an idle machine: where CPU time is much less than wall time (pyshark's tshark works beside it), it was not. The programs
+take turns, round by round, so that what else the machine does falls on all of them; the fastest round of each counts. Memory is what the
 child and its children hold together at their largest, pages that several share counted once (Pss, asked five times a second on Linux;
-elsewhere the largest resident set of any one of them). wait4 makes this a script for POSIX systems only.
+elsewhere the largest resident set of any one of them): of one more run, because who asks takes a core's time himself. wait4 makes this a
+script for POSIX systems only.
 scapy and pyshark would take minutes and hours for the whole trace: they read its first packets only, and the columns
 for the whole trace are extrapolated from these.
 
@@ -21,6 +23,7 @@ import argparse
 import compileall
 import importlib.util
 import os
+import resource
 import shutil
 import struct
 import subprocess
@@ -28,6 +31,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,6 +53,7 @@ class Result(NamedTuple):
     seconds: float
     cpu_seconds: float
     peak_mb: float
+    """0: not measured yet."""
 
     @property
     def rate(self) -> float:
@@ -98,43 +104,60 @@ def measure(contender: Contender) -> Result | str:
     """One run, or why there is no result."""
     if not shutil.which(contender.command[0]):
         return "not installed"
+    began = time.perf_counter()
+    ended = run(contender)
+    seconds = time.perf_counter() - began
+    if isinstance(ended, str):
+        return ended
+    return Result(contender.name, contender.packets, seconds, ended.ru_utime + ended.ru_stime, 0)
+
+
+def with_memory(contender: Contender, result: Result) -> Result:
+    """The result, and what one more run held at its largest."""
+    memory = Memory()
+    ended = run(contender, memory)
+    if isinstance(ended, str):
+        return result
+    kilobytes = ended.ru_maxrss / 1024 if sys.platform == "darwin" else ended.ru_maxrss
+    return result._replace(peak_mb=(memory.peak_kb or kilobytes) / 1024)
+
+
+def run(contender: Contender, memory: Memory | None = None) -> resource.struct_rusage | str:
+    """What a run took, or why it failed."""
     with tempfile.TemporaryFile() as complaints:
-        began = time.perf_counter()
         process = subprocess.Popen(contender.command, stdout=subprocess.DEVNULL, stderr=complaints)
-        with Memory(process.pid) as memory:
+        with memory.of(process.pid) if memory else nullcontext():
             _, status, usage = os.wait4(process.pid, 0)
-            seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             complaints.seek(0)
             lines = complaints.read().decode(errors="replace").splitlines()
             return f"exit status {process.returncode}: {lines[-1] if lines else ''}"
-    kilobytes = usage.ru_maxrss / 1024 if sys.platform == "darwin" else usage.ru_maxrss
-    peak = memory.peak_kb or kilobytes
-    return Result(contender.name, contender.packets, seconds, usage.ru_utime + usage.ru_stime, peak / 1024)
+    return usage
 
 
 class Memory:
-    """Watches what a process and its children hold, as long as the block runs."""
+    """What a process and its children held at their largest."""
 
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
+    def __init__(self) -> None:
         self.peak_kb = 0
         """0 where the system does not say."""
 
-    def _watch(self) -> None:
-        while not self._over.wait(0.2):
-            self.peak_kb = max(self.peak_kb, sum(map(_proportional_kb, _family(self._pid))))
+    @contextmanager
+    def of(self, pid: int) -> Iterator[None]:
+        """Watch that process as long as the block runs."""
+        over = threading.Event()
+        watching = threading.Thread(target=self._watch, args=(pid, over), daemon=True)
+        watching.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watching.join()
 
-    def __enter__(self) -> Memory:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
+    def _watch(self, pid: int, over: threading.Event) -> None:
+        while not over.wait(0.2):
+            self.peak_kb = max(self.peak_kb, sum(map(_proportional_kb, _family(pid))))
 
 
 def _family(pid: int) -> list[int]:
@@ -189,14 +212,16 @@ def main() -> None:
             trace = folder / "smtp.pcap"
             generator = [sys.executable, "-m", "benchmarks.generate", str(trace), "--packets", str(arguments.packets)]
             subprocess.run(generator, check=True)
+        chosen = [
+            contender
+            for contender in contenders(trace, folder, arguments.scapy_packets, arguments.pyshark_packets)
+            if not arguments.only or contender.name.split()[0] in arguments.only
+        ]
+        rounds = [[measure(contender) for contender in chosen] for _ in range(arguments.repeat)]
         results: dict[str, Result | str] = {}
-        for contender in contenders(trace, folder, arguments.scapy_packets, arguments.pyshark_packets):
-            if arguments.only and contender.name.split()[0] not in arguments.only:
-                continue
-            runs = [measure(contender) for _ in range(arguments.repeat)]
-            results[contender.name] = min(
-                runs, key=lambda run: run.seconds if isinstance(run, Result) else float("inf")
-            )
+        for contender, *runs in zip(chosen, *rounds, strict=True):
+            best = min(runs, key=lambda run: run.seconds if isinstance(run, Result) else float("inf"))
+            results[contender.name] = best if isinstance(best, str) else with_memory(contender, best)
         print("\n".join(table(results, records(trace))))
 
 
