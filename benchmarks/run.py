@@ -119,7 +119,7 @@ def with_memory(contender: Contender, result: Result) -> Result:
     if isinstance(ended, str):
         return result
     kilobytes = ended.ru_maxrss / 1024 if sys.platform == "darwin" else ended.ru_maxrss
-    return result._replace(peak_mb=(memory.peak_kb or kilobytes) / 1024)
+    return result._replace(peak_mb=max(memory.peak_kb, kilobytes) / 1024)  # one may end before it is asked
 
 
 def run(contender: Contender, memory: Memory | None = None) -> resource.struct_rusage | str:

@@ -14,7 +14,6 @@ from pcapdiag.cli._output import Output, colour_option
 from pcapdiag.cli._reading import ports_of, read, reading_options
 from pcapdiag.cli._redaction import level_of, pseudonyms_of, redaction_options
 from pcapdiag.errors import UsageError
-from pcapdiag.garbage import collected_rarely
 from pcapdiag.report import formats
 from pcapdiag.target import is_same
 
@@ -52,7 +51,6 @@ if TYPE_CHECKING:
 @colour_option
 @debug_option
 @click.pass_context
-@collected_rarely()
 def command(ctx: click.Context, /, **given: Any) -> None:
     """Say who dropped the SMTP sessions in FILE, at which stage, and why we say so.
 
@@ -61,7 +59,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     """
     clock = clock_of(given)
     names = _names(given)  # before anything is read: a key that is none is told at once
-    analysis = choose(read(given, _keep(given)), given, clock)
+    analysis = ctx.meta[__name__] = choose(read(given, _keep(given)), given, clock)  # kept to the end of the process
     for error in analysis.errors:
         complain(f"{error.path}: {error.says}")
     _refuse_inputs(analysis, given["output"])

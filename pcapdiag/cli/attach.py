@@ -17,7 +17,6 @@ from pcapdiag.cli._output import Output
 from pcapdiag.cli._reading import ports_of, read, reading_again, reading_options
 from pcapdiag.cli._redaction import pseudonyms_of, redaction_options
 from pcapdiag.errors import CaptureError, DeliveryRefused, SliceRefused, UsageError
-from pcapdiag.garbage import collected_rarely
 
 if TYPE_CHECKING:
     from pcapdiag.analysis import Analysis, KeepDialogue
@@ -70,7 +69,6 @@ CHOOSERS = ("dropped", "attention", "sessions", "client", "server", "sender", "r
 @redaction_options
 @debug_option
 @click.pass_context
-@collected_rarely()
 def command(ctx: click.Context, /, **given: Any) -> None:
     """Analyse FILE and put the report into TICKET: a short note, and as attachments the page, the JSON and the packets.
 

@@ -24,7 +24,6 @@ from pcapdiag.cli._saving import prepare, recorder_of, saving_options
 from pcapdiag.cli._times import seconds
 from pcapdiag.cli._view import view_of, view_options, viewed
 from pcapdiag.errors import UsageError
-from pcapdiag.garbage import collected_rarely
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -97,7 +96,6 @@ def _list(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 @redaction_options
 @colour_option
 @debug_option
-@collected_rarely()
 def command(**given: Any) -> None:
     """Watch the mail that passes on IFACE, and say of every session who ended it, at which stage, and why we say so.
 

@@ -14,7 +14,6 @@ from pcapdiag.cli import UNREADABLE, complain, debug_option
 from pcapdiag.cli._output import Output
 from pcapdiag.cli._reading import read, reading_again, reading_options
 from pcapdiag.cli._redaction import pseudonyms_of, redaction_options
-from pcapdiag.garbage import collected_rarely
 
 if TYPE_CHECKING:
     from pcapdiag.analysis import Analysis, Judged
@@ -46,7 +45,6 @@ MOST_NAMED = 10
 @redaction_options
 @debug_option
 @click.pass_context
-@collected_rarely()
 def command(ctx: click.Context, /, **given: Any) -> None:
     """Write the packets of single sessions in FILE to a pcapng file that can be handed on.
 
