@@ -78,19 +78,15 @@ def plain(says: Says, captures: Sequence[str] = ()) -> str:
 
 
 def _part(part: Part, captures: Sequence[str]) -> str:
-    match part:
-        case Duration(ns):
-            return duration_text(ns)
-        case str():
-            return safe_text(part)
-        case Wire(octets):
-            return wire_text(octets).replace("\n", " ")
-        case Mailbox(octets):
-            return wire_line(octets)
-        case Address(text):
-            return safe_text(text)
-        case Moment():
-            return frame_text(part, captures)
+    if isinstance(part, Duration):
+        return duration_text(part.ns)
+    if isinstance(part, Address):
+        return safe_text(part.text)
+    if isinstance(part, Wire):
+        return wire_text(part.octets).replace("\n", " ")
+    if isinstance(part, Mailbox):
+        return wire_line(part.octets)
+    return frame_text(part, captures) if isinstance(part, Moment) else safe_text(part)
 
 
 def frame_text(moment: Moment, captures: Sequence[str] = ()) -> str:

@@ -162,16 +162,19 @@ def _verdict(verdict: Verdict, paths: Paths) -> Object:
 def _evidence(evidence: Sequence[Evidence], paths: Paths) -> list[Object]:
     """An object a sentence, and where its frames lie in several captures an object for each of these."""
     told = []
-    for each in evidence:
-        says = plain(each.says, paths)
-        frames: dict[int | None, list[int]] = {}
-        for _, capture, frame in each.frames:
-            frames.setdefault(capture, []).append(frame)
+    for says, moments, total in evidence:
+        text = plain(says, paths)
+        frames: dict[int | None, list[int]] = {} if moments else {None: []}
+        for _, capture, frame in moments:
+            if capture in frames:
+                frames[capture].append(frame)
+            else:
+                frames[capture] = [frame]
         # Which capture those beyond the list lie in is not known: the first one counts them.
-        unlisted = 0 if each.frames_total is None else each.frames_total - len(each.frames)
-        for where, numbers in (frames or {None: []}).items():
-            total = len(numbers) + unlisted
-            told.append({"says": says, "capture": where, "frames": numbers[:MOST_FRAMES], "frames_total": total})
+        unlisted = 0 if total is None else total - len(moments)
+        for where, numbers in frames.items():
+            listed = numbers[:MOST_FRAMES]
+            told.append({"says": text, "capture": where, "frames": listed, "frames_total": len(numbers) + unlisted})
             unlisted = 0
     return told
 
