@@ -9,6 +9,7 @@ from functools import cached_property
 
 from pcapdiag.diagnosis import words
 from pcapdiag.diagnosis.ending import Ending, Kind, find_ending
+from pcapdiag.diagnosis.quitting import last_record
 from pcapdiag.diagnosis.resets import Origin, origin
 from pcapdiag.diagnosis.silence import closed_window
 from pcapdiag.diagnosis.vantage import Place, infer
@@ -152,6 +153,8 @@ class Observation:
         if ending.kind is Kind.QUIT and ending.quit is not None:
             reply = ending.quit.reply
             return reply.at if reply is not None and reply.at < ending.at else ending.quit.at
+        if ending.kind is Kind.ENCRYPTED_QUIT and (record := last_record(self.session, ending.at)) is not None:
+            return record
         until = None if ending.kind is Kind.OPEN else ending.unread or ending.at
         for seg in reversed(self.connection.segments):
             if until is not None and seg.at >= until:

@@ -162,6 +162,30 @@ def encrypted_quit(session: Session, close: Moment) -> TlsEnd | None:
     return TlsEnd(client, server, exact, behind_content, farewells)
 
 
+def last_record(session: Session, close: Moment) -> Moment | None:
+    """The last news before an encrypted session's first close, told by the records: no segment need be made for it.
+
+    Where all octets of both sides were captured and none came late, and the FIN of each side stands right behind its last
+    record, no other segment brought anything new after these records. None: elsewhere it is for the segments to tell.
+    """
+    connection, tls = session.connection, session.dialogue.tls
+    fins = connection.closing.fins
+    if tls is None or len(fins) != 2 or fins[0].side is fins[1].side:
+        return None
+    found: list[Moment] = []
+    for fin in fins:
+        half = connection.half(fin.side)
+        if fin.at < close or half.missing or half.cut or half.out_of_order:
+            return None
+        for record in reversed(tls.records):
+            if record.side is fin.side:
+                if record.end != fin.offset or record.at >= close:
+                    return None
+                found.append(record.at)
+                break
+    return max(found) if len(found) == 2 else None
+
+
 def _fits(length: int, tls: Tls, contents: tuple[int, ...]) -> bool:
     """A record of this length can hold exactly so many octets."""
     known = overhead(tls.version, tls.suite)
