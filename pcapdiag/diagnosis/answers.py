@@ -15,6 +15,9 @@ from pcapdiag.tcp.connection import Connection, Effect, Fin, GapReason, Odd
 ACKNOWLEDGED = (GapReason.CAPTURE.value, GapReason.SNAPLEN.value)
 """Reasons of holes whose octets the other side had."""
 
+_SERVER = Side.SERVER
+"""Looked up once: members of an enumeration are slow to reach."""
+
 
 def ends_in_hole(entries: tuple[Entry, ...], body: Body) -> bool:
     """The last octets of this stretch of content were not captured, though the other side had them."""
@@ -24,7 +27,7 @@ def ends_in_hole(entries: tuple[Entry, ...], body: Body) -> bool:
 def server_fin(connection: Connection) -> Fin | None:
     """The server's FIN that counts."""
     for fin in connection.closing.fins:
-        if fin.side is Side.SERVER and fin.accepted:
+        if fin.side is _SERVER and fin.accepted:
             return fin
     return None
 
@@ -65,8 +68,10 @@ def server_closed(connection: Connection) -> bool:
 def all_acknowledged(connection: Connection, replies: Iterable[Reply | None]) -> bool:
     """Each of the replies was seen, all of it, and the client's TCP acknowledged it."""
     acked = connection.halves[1].acked
-    lacking = [reply for reply in replies if reply is None or not reply.complete or reply.end > acked]
-    return not lacking
+    for reply in replies:
+        if reply is None or not reply.complete or reply.end > acked:
+            return False
+    return True
 
 
 def hardly_lost(connection: Connection, reply: Reply) -> bool:
