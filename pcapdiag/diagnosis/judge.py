@@ -11,6 +11,7 @@ from pcapdiag.diagnosis.advice import next_capture
 from pcapdiag.diagnosis.doubts import doubt_about, quit_may_be_hidden
 from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.impact import impact_of
+from pcapdiag.diagnosis.matters import matters_of
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import rules_for, superseded_by
 from pcapdiag.diagnosis.rules.undetermined import undetermined
@@ -28,7 +29,8 @@ RANK = {Strength.PROVEN: 3, Strength.LIKELY: 2, Strength.POSSIBLE: 1, None: 0}
 def judge(session: Session, around: Surroundings) -> Verdict:
     """The verdict about one session, from frames up to its end."""
     see = Observation(session, around)
-    findings = [rule.finding(claim) for rule in rules_for(see.ending.kind) for claim in rule.check(see)]
+    rules = rules_for(see.ending.kind, matters_of(session, around, see.refusals))
+    findings = [rule.finding(claim) for rule in rules for claim in rule.check(see)]
     claims = [finding for finding in findings if finding.party is not None]
     context = tuple(finding for finding in findings if finding.party is None)
     left, superseded = _supersede(claims)
