@@ -30,6 +30,11 @@ PATIENCE_RTTS = 10
 """...nor are waits of fewer round trips."""
 
 
+# Looked up once: members of an enumeration are slow to reach, and these are asked for of every session.
+_CONNECT, _QUIT, _OPEN = Kind.CONNECT, Kind.QUIT, Kind.OPEN
+_AFTER_QUIT: tuple[Stage, Side | None] = (Stage.QUIT, None)
+
+
 class Observation:
     """One session in its surroundings, as rules look at it."""
 
@@ -81,12 +86,12 @@ class Observation:
     # --- Where the dialogue stood ---
 
     def _position(self) -> tuple[Stage, Side | None]:
-        ending = self.ending
-        if ending.kind is Kind.CONNECT or (self.connection.handshake.complete is None and ending.kind is Kind.RST):
-            return Stage.CONNECT, (Side.CLIENT if self.connection.handshake.synacks else Side.SERVER)
-        if ending.kind is Kind.QUIT:
-            return Stage.QUIT, None
-        if ending.kind is Kind.ENCRYPTED_QUIT:
+        kind, handshake = self.ending.kind, self.connection.handshake
+        if kind is _QUIT:
+            return _AFTER_QUIT
+        if kind is _CONNECT or (handshake.complete is None and kind is Kind.RST):
+            return Stage.CONNECT, (Side.CLIENT if handshake.synacks else Side.SERVER)
+        if kind is Kind.ENCRYPTED_QUIT:
             return Stage.ENCRYPTED, None
         stage, owing = self._position_at_end()
         tls = self.dialogue.tls
@@ -150,9 +155,9 @@ class Observation:
     def last_news(self) -> Moment | None:
         """The last frame before the end with new octets or control flags (no pure ACK, repeat or keep-alive)."""
         ending = self.ending
-        if ending.kind is Kind.QUIT and ending.quit is not None:
-            reply = ending.quit.reply
-            return reply.at if reply is not None and reply.at < ending.at else ending.quit.at
+        if ending.kind is _QUIT and ending.quit is not None:
+            at, _, reply = ending.quit
+            return reply.at if reply is not None and reply.at < ending.at else at
         if ending.kind is Kind.ENCRYPTED_QUIT and (record := last_record(self.session, ending.at)) is not None:
             return record
         until = None if ending.kind is Kind.OPEN else ending.unread or ending.at
@@ -167,9 +172,10 @@ class Observation:
         last = self.last_news
         if last is None:
             return None
-        end = self.ending.unread or self.ending.at
-        end_ns = self.connection.until_ns if self.ending.kind is Kind.OPEN else end.time_ns
-        return max(0, end_ns - last.time_ns)
+        ending = self.ending
+        if ending.kind is _OPEN:
+            return max(0, self.connection.until_ns - last.time_ns)
+        return max(0, (ending.unread or ending.at).time_ns - last.time_ns)
 
     def patience_ns(self, closer: Side) -> int:
         """How long a wait of `closer` must be to count as one."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.matters import Matter
 from pcapdiag.diagnosis.verdict import Evidence, Finding
+from pcapdiag.making import maker
 from pcapdiag.model import How, Moment, Party, Says, Side, Stage, Strength
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Claim(NamedTuple):
     next_steps: tuple[Says, ...] = ()
 
 
+_finding = maker(Finding)
+
 Check = Callable[["Observation"], Iterator[Claim]]
 
 
@@ -64,7 +67,7 @@ class Rule(NamedTuple):
 
     def finding(self, claim: Claim) -> Finding:
         """A claim of this rule, with its name to it."""
-        return Finding(self.id, self.title, claim.summary, claim.evidence, claim.against, self.party, *claim[3:])
+        return _finding((self.id, self.title, *claim[:3], self.party, *claim[3:]))
 
 
 class RuleDoc(NamedTuple):

@@ -10,6 +10,9 @@ from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import How, Party, Strength
 
+# Looked up once: members of an enumeration are slow to reach, and most sessions end so.
+NOBODY, QUIT, PROVEN, LIKELY = Party.NOBODY, How.QUIT, Strength.PROVEN, Strength.LIKELY
+
 
 @rule("PD101", "Ended by agreement", Party.NOBODY, ends=(Kind.QUIT,))
 def orderly_quit(see: Observation) -> Iterator[Claim]:
@@ -62,21 +65,22 @@ def orderly_quit(see: Observation) -> Iterator[Claim]:
     rough = ", roughly: resets after QUIT are harmless" if resets and resets[-1].at >= at else ""
     evidence.append(Evidence((f"the close that followed{rough}",), (ending.at,)))
     whole = command is not None and not command.cut and _all_captured(see)
-    refused = refusal(see, Party.NOBODY, How.QUIT, benign=False)
+    refused = refusal(see, NOBODY, QUIT, benign=False)
     yield Claim(
         ("Nobody dropped this connection: it ended with QUIT", *((", after ", *refused) if refused else ())),
         tuple(evidence),
-        how=How.QUIT,
-        strength=Strength.PROVEN if whole else Strength.LIKELY,
+        how=QUIT,
+        strength=PROVEN if whole else LIKELY,
         end=ending.at,
     )
 
 
 def _all_captured(see: Observation) -> bool:
     """The SYN, every octet and FIN, and every reply before the QUIT with its acknowledgement."""
-    client, server = see.connection.halves
-    if not see.connection.handshake.syns or client.missing or server.missing or fin_unseen(see.connection):
+    connection = see.connection
+    client, server = connection.halves
+    if not connection.handshake.syns or client.missing or server.missing or fin_unseen(connection):
         return False
     return all_acknowledged(
-        see.connection, [reply for command, reply, _ in see.dialogue.exchanges if command.verb != b"QUIT"]
+        connection, [reply for command, reply, _ in see.dialogue.exchanges if command.verb != b"QUIT"]
     )
