@@ -88,8 +88,15 @@ def hardly_lost(connection: Connection, reply: Reply) -> bool:
     )
 
 
+def all_seen(connection: Connection, exchanges: tuple[Exchange, ...]) -> bool:
+    """Nothing of the client is unknown; each of the exchanges had its reply, and the client's TCP acknowledged that."""
+    if connection.midway or connection.halves[0].missing:
+        return False
+    return all_acknowledged(connection, [reply for _, reply, _ in exchanges])
+
+
 def all_answered(session: Session, exchanges: tuple[Exchange, ...], quit_: Exchange) -> bool:
-    """Each of the exchanges before the QUIT had its reply, and the client's TCP had that reply.
+    """Each of the exchanges before the QUIT had its reply, and the client's TCP had that reply, though not all was seen.
 
     One without a reply had it in a hole of the server's octets that the client acknowledged, behind the command and
     before either the QUIT or the 221 to it. Where nothing of the server was captured, all is a hole. What was not captured
@@ -98,8 +105,6 @@ def all_answered(session: Session, exchanges: tuple[Exchange, ...], quit_: Excha
     """
     connection = session.connection
     unknown = connection.midway or connection.halves[0].missing
-    if not unknown and all_acknowledged(connection, [each.reply for each in exchanges]):  # nearly always
-        return True
     entries = session.dialogue.entries
     until = _place(entries, quit_.command)
     if goodbye_heard(connection, quit_.command, quit_.reply) and quit_.reply is not None:

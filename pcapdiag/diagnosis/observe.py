@@ -156,7 +156,7 @@ class Observation:
         """The last frame before the end with new octets or control flags (no pure ACK, repeat or keep-alive)."""
         ending = self.ending
         if ending.kind is _QUIT and ending.quit is not None:
-            at, _, reply = ending.quit
+            at, _, reply, _ = ending.quit
             return reply.at if reply is not None and reply.at < ending.at else at
         if ending.kind is Kind.ENCRYPTED_QUIT and (record := last_record(self.session, ending.at)) is not None:
             return record

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from pcapdiag.diagnosis.answers import (
     all_acknowledged,
     all_answered,
+    all_seen,
     goodbye_heard,
     sent_after_unseen_fin,
     server_closed,
@@ -32,6 +33,8 @@ class Quit(NamedTuple):
     at: Moment
     command: Command | None
     reply: Reply | None
+    whole: bool = False
+    """Nothing stands behind it, and every reply before it was seen, all of it, and acknowledged by the client's TCP."""
 
 
 def quit_that_counts(session: Session) -> Quit | None:
@@ -47,7 +50,9 @@ def quit_that_counts(session: Session) -> Quit | None:
         if command.verb == b"QUIT":
             if command.cut and index + 1 < len(exchanges):
                 return None  # six octets that were not the last: another command
-            if not all_answered(session, exchanges[:index], exchanges[index]):
+            before = exchanges[:index]
+            seen = all_seen(connection, before)  # nearly always
+            if not seen and not all_answered(session, before, exchanges[index]):
                 return None
             if not goodbye_heard(connection, command, reply) and (
                 _crossed_by_fin(connection, command)
@@ -56,7 +61,7 @@ def quit_that_counts(session: Session) -> Quit | None:
                 or _after_early_goodbye(session, command, reply)
             ):
                 return None
-            return Quit(command.at, command, reply)
+            return Quit(command.at, command, reply, seen and index + 1 == len(exchanges))
     return _goodbye_alone(session)
 
 

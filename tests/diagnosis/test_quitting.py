@@ -195,6 +195,21 @@ def test_goodbye_alone(packets: int, octets: int, missing: int, code: int, count
     assert found is None or found.command is None
 
 
+def test_a_quit_is_whole_where_nothing_is_left_to_guess() -> None:
+    noop = Exchange(make_command(b"NOOP", b"", 19, 3.1, end=806), None, Stage.OTHER)
+    answered = session(QUEUED, BYE)
+    talked_on = answered._replace(
+        dialogue=answered.dialogue._replace(exchanges=(*answered.dialogue.exchanges, noop)),
+    )
+    guessed = make_connection(
+        closing=make_closing((), ()), halves=(make_half(C, last=QUEUED.at), make_half(S, acked=699))
+    )
+    for given, whole in ((answered, True), (talked_on, False), (Session(guessed, answered.dialogue), False)):
+        found = quit_that_counts(given)
+        assert found is not None
+        assert found.whole is whole
+
+
 def test_reset_before_reads_the_acknowledgement_first() -> None:
     reset = make_reset(20, S, 3.5, flags=RST | ACK)
     said = make_segment(20, S, 3.5, flags=RST | ACK, ack=790)
