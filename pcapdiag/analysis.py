@@ -180,7 +180,11 @@ class KeepDialogue(Enum):
     NONE = "none"
 
     def keeps(self, verdict: Verdict) -> bool:
-        return self is KeepDialogue.ALL or (self is KeepDialogue.ATTENTION and verdict.attention)
+        return self is _ALL or (self is _ATTENTION and verdict.attention)
+
+
+# Looked up once: members of an enumeration are slow to reach.
+_ALL, _ATTENTION = KeepDialogue.ALL, KeepDialogue.ATTENTION
 
 
 class Counts:

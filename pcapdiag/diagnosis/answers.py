@@ -15,6 +15,9 @@ from pcapdiag.tcp.connection import Connection, Effect, Fin, GapReason, Odd
 ACKNOWLEDGED = (GapReason.CAPTURE.value, GapReason.SNAPLEN.value)
 """Reasons of holes whose octets the other side had."""
 
+_SERVER = Side.SERVER
+"""Looked up once: members of an enumeration are slow to reach."""
+
 
 def ends_in_hole(entries: tuple[Entry, ...], body: Body) -> bool:
     """The last octets of this stretch of content were not captured, though the other side had them."""
@@ -24,7 +27,7 @@ def ends_in_hole(entries: tuple[Entry, ...], body: Body) -> bool:
 def server_fin(connection: Connection) -> Fin | None:
     """The server's FIN that counts."""
     for fin in connection.closing.fins:
-        if fin.side is Side.SERVER and fin.accepted:
+        if fin.side is _SERVER and fin.accepted:
             return fin
     return None
 
@@ -65,8 +68,10 @@ def server_closed(connection: Connection) -> bool:
 def all_acknowledged(connection: Connection, replies: Iterable[Reply | None]) -> bool:
     """Each of the replies was seen, all of it, and the client's TCP acknowledged it."""
     acked = connection.halves[1].acked
-    lacking = [reply for reply in replies if reply is None or not reply.complete or reply.end > acked]
-    return not lacking
+    for reply in replies:  # noqa: SIM110 - `all` over a generator takes twice as long, and every session comes here
+        if reply is None or not reply.complete or reply.end > acked:
+            return False
+    return True
 
 
 def hardly_lost(connection: Connection, reply: Reply) -> bool:
@@ -83,8 +88,15 @@ def hardly_lost(connection: Connection, reply: Reply) -> bool:
     )
 
 
+def all_seen(connection: Connection, exchanges: tuple[Exchange, ...]) -> bool:
+    """Nothing of the client is unknown; each of the exchanges had its reply, and the client's TCP acknowledged that."""
+    if connection.midway or connection.halves[0].missing:
+        return False
+    return all_acknowledged(connection, [reply for _, reply, _ in exchanges])
+
+
 def all_answered(session: Session, exchanges: tuple[Exchange, ...], quit_: Exchange) -> bool:
-    """Each of the exchanges before the QUIT had its reply, and the client's TCP had that reply.
+    """Each of the exchanges before the QUIT had its reply, and the client's TCP had that reply, though not all was seen.
 
     One without a reply had it in a hole of the server's octets that the client acknowledged, behind the command and
     before either the QUIT or the 221 to it. Where nothing of the server was captured, all is a hole. What was not captured
@@ -93,8 +105,6 @@ def all_answered(session: Session, exchanges: tuple[Exchange, ...], quit_: Excha
     """
     connection = session.connection
     unknown = connection.midway or connection.halves[0].missing
-    if not unknown and all_acknowledged(connection, [each.reply for each in exchanges]):  # nearly always
-        return True
     entries = session.dialogue.entries
     until = _place(entries, quit_.command)
     if goodbye_heard(connection, quit_.command, quit_.reply) and quit_.reply is not None:

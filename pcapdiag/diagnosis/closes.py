@@ -16,6 +16,9 @@ CONTENT = (DOT, b"BDAT")
 AT_ONCE_NS = 500_000_000
 """A FIN within this time of the QUIT belongs to it."""
 
+# Looked up once: members of an enumeration are slow to reach.
+_CLIENT, _SERVER = Side.CLIENT, Side.SERVER
+
 
 class Close(NamedTuple):
     """A FIN or RST that counts as an act of the side it names."""
@@ -37,24 +40,28 @@ class Close(NamedTuple):
 def closes_of(session: Session) -> list[Close]:
     """The FINs and RSTs that count, in the order in which their senders acted as far as the capture can tell."""
     connection = session.connection
+    fins, resets, _, _ = connection.closing
     closes: list[Close] = []
+    captured: list[Side] = []
     polite = False
-    for fin in connection.closing.fins:
+    for fin in fins:
+        side = fin.side
+        captured.append(side)
         if not fin.accepted:
             continue
-        if _half_close(session, fin):
+        if side is _CLIENT and _half_close(session, fin):
             polite = True
         else:
-            closes.append(Close(fin.at, fin.side, fin, None, fin.ack))
-    fins = len(closes)
-    for half in connection.halves:
-        missed = _missed_fin(connection, half.side)
+            closes.append(Close(fin.at, side, fin, None, fin.ack))
+    in_order = len(closes)
+    for side in (_CLIENT, _SERVER):
+        missed = None if side in captured else _missed_fin(connection, side)
         if missed is not None:
             closes.append(missed)
-    if connection.closing.resets:
-        still_open = polite and all(close.side is not Side.CLIENT for close in closes)
-        _add_resets(closes, connection, Side.CLIENT if still_open else None)
-    if len(closes) > fins:  # FINs alone stand in time order
+    if resets:
+        still_open = polite and all(close.side is not _CLIENT for close in closes)
+        _add_resets(closes, connection, _CLIENT if still_open else None)
+    if len(closes) > in_order:  # FINs alone stand in time order
         closes.sort(key=lambda close: (_acted(connection, close), not close.missed))
     return closes
 
@@ -105,12 +112,9 @@ def _abort_that_crossed(connection: Connection, reset: Reset) -> bool:
 
 
 def _missed_fin(connection: Connection, side: Side) -> Close | None:
-    """A FIN that the capture does not hold, but the other side acknowledges: one number beyond the octets of `side`
-    (RFC 9293 section 3.4), whose own later segments stand there, too, and bring nothing more. Without those, nothing
-    tells whether `side` would deny it (see `denials`)."""
-    for fin in connection.closing.fins:
-        if fin.side is side:
-            return None
+    """A FIN that the capture does not hold (it holds none of `side`), but the other side acknowledges: one number beyond
+    the octets of `side` (RFC 9293 section 3.4), whose own later segments stand there, too, and bring nothing more. Without
+    those, nothing tells whether `side` would deny it (see `denials`)."""
     end, other = connection.half(side).octets, connection.half(side.other)
     if not other.packets:
         return None
@@ -125,13 +129,11 @@ def _missed_fin(connection: Connection, side: Side) -> Close | None:
 
 
 def _half_close(session: Session, fin: Fin) -> bool:
-    """Exim as client sends the final dot, QUIT and FIN in one go: no drop, it still waits for the reply.
+    """A FIN of the client that is no drop: Exim sends the final dot, QUIT and FIN in one go, and still waits for the reply.
 
     A FIN that comes later than the QUIT is polite only when the reply was still taken in: else it is how a client gives up
     that had pipelined its QUIT (Postfix).
     """
-    if fin.side is not Side.CLIENT:
-        return False
     exchanges = session.dialogue.exchanges
     ahead = len(exchanges)
     while ahead and exchanges[ahead - 1].command.offset >= fin.offset:

@@ -40,6 +40,10 @@ class Kind(Enum):
     """Too little was captured to tell how it began or ended."""
 
 
+_QUIT = Kind.QUIT
+"""What ended most sessions: looked up once, members of an enumeration are slow to reach."""
+
+
 class Ending(NamedTuple):
     """The end of a session."""
 
@@ -122,7 +126,8 @@ def _after_quit(connection: Connection, quit_: Quit, closes: list[Close]) -> End
             return Ending(Kind.SILENCE, last or quiet.repeats[-1], Side.SERVER, silence=quiet, quit=quit_, later=last)
     if not closes:
         return Ending(Kind.OPEN, connection.last, quit=quit_)
-    return Ending(Kind.QUIT, closes[0].at, closes[0].side, fin=closes[0].fin, reset=closes[0].reset, quit=quit_)
+    at, side, fin, reset, _ = closes[0]
+    return Ending(_QUIT, at, side, fin, reset, quit=quit_)
 
 
 def _too_little(session: Session, closes: list[Close]) -> bool:

@@ -24,9 +24,13 @@ BEFORE_THE_MESSAGE = frozenset(
 )
 
 
+# Looked up once: members of an enumeration are slow to reach.
+_ENCRYPTED, _NONE = Stage.ENCRYPTED, Impact.NONE
+
+
 def impact_of(see: Observation, party: Party, how: How, stage: Stage, benign: bool) -> Impact:
     """The worst of what happened to each message and recipient."""
-    if stage is Stage.ENCRYPTED or (see.dialogue.tls is not None and see.dialogue.tls.finished is not None):
+    if stage is _ENCRYPTED or (see.dialogue.tls is not None and see.dialogue.tls.finished is not None):
         return Impact.UNKNOWN
     messages = see.dialogue.transactions
     if not messages:
@@ -85,7 +89,9 @@ def _of_message(see: Observation, message: MailTransaction, party: Party, how: H
 
 def _worst(replies: list[Reply]) -> Impact:
     code = max([reply.code for reply in replies], default=0)
-    return Impact.REJECTED if code >= 500 else Impact.DELAYED if code >= 400 else Impact.NONE
+    if code < 400:
+        return _NONE
+    return Impact.REJECTED if code >= 500 else Impact.DELAYED
 
 
 def _replies_to_content(see: Observation, message: MailTransaction) -> list[Reply]:

@@ -11,6 +11,7 @@ from pcapdiag.diagnosis.advice import next_capture
 from pcapdiag.diagnosis.doubts import doubt_about, quit_may_be_hidden
 from pcapdiag.diagnosis.ending import Kind
 from pcapdiag.diagnosis.impact import impact_of
+from pcapdiag.diagnosis.matters import matters_of
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import rules_for, superseded_by
 from pcapdiag.diagnosis.rules.undetermined import undetermined
@@ -20,15 +21,20 @@ from pcapdiag.model import How, Party, Says, Side, Strength
 from pcapdiag.session import Session, Surroundings
 
 SILENT_NS = 60_000_000_000
-NOBODY, QUIT = Party.NOBODY, How.QUIT
-"""What most sessions end with: bound once, since Python 3.11 looks members of an `Enum` up slowly."""
-RANK = {Strength.PROVEN: 3, Strength.LIKELY: 2, Strength.POSSIBLE: 1, None: 0}
+
+# Looked up once: members of an enumeration are slow to reach.
+NOBODY, CLIENT, SERVER = Party.NOBODY, Party.CLIENT, Party.SERVER
+QUIT, FIN, OPEN = How.QUIT, How.FIN, How.OPEN
+PROVEN, LIKELY, POSSIBLE = Strength.PROVEN, Strength.LIKELY, Strength.POSSIBLE
+
+RANK = {PROVEN: 3, LIKELY: 2, POSSIBLE: 1, None: 0}
 
 
 def judge(session: Session, around: Surroundings) -> Verdict:
     """The verdict about one session, from frames up to its end."""
     see = Observation(session, around)
-    findings = [rule.finding(claim) for rule in rules_for(see.ending.kind) for claim in rule.check(see)]
+    rules = rules_for(see.ending.kind, matters_of(session, around, see.refusals))
+    findings = [rule.finding(claim) for rule in rules for claim in rule.check(see)]
     claims = [finding for finding in findings if finding.party is not None]
     context = tuple(finding for finding in findings if finding.party is None)
     left, superseded = _supersede(claims)
@@ -75,7 +81,7 @@ def _nothing(see: Observation, others: tuple[Finding, ...]) -> Finding:
         (Evidence(("the last frame of the session",), (see.connection.last,)),),
         tuple(Evidence(claim.summary, (claim.end,) if claim.end else ()) for claim in others),
         party=Party.UNDETERMINED,
-        how=others[0].how if others else How.OPEN,
+        how=others[0].how if others else OPEN,
         could_also_be=parties,
         end=see.ending.at,
     )
@@ -84,7 +90,7 @@ def _nothing(see: Observation, others: tuple[Finding, ...]) -> Finding:
 def _taken_back(finding: Finding) -> Finding:
     """A close that is more likely than not the end of an orderly session is held against nobody."""
     says = "the client's last octets were cut off, and so was what the server answered: QUIT and 221 may be among them"
-    could = (Party.NOBODY, finding.party, *finding.could_also_be)
+    could = (NOBODY, finding.party, *finding.could_also_be)
     return Finding(
         undetermined.id,
         undetermined.title,
@@ -100,20 +106,20 @@ def _taken_back(finding: Finding) -> Finding:
 
 def _tempered(see: Observation, finding: Finding) -> Finding:
     """Lower a claim about somebody by one step, or take it back, when the capture itself is suspect."""
-    if finding.how is How.FIN and finding.party in (Party.CLIENT, Party.SERVER) and quit_may_be_hidden(see):
+    if finding.how is FIN and finding.party in (CLIENT, SERVER) and quit_may_be_hidden(see):
         return _taken_back(finding)
-    doubt = doubt_about(see, finding.party) if finding.strength in (Strength.PROVEN, Strength.LIKELY) else None
+    doubt = doubt_about(see, finding.party) if finding.strength in (PROVEN, LIKELY) else None
     if doubt is None:
         return finding
-    lower = Strength.LIKELY if finding.strength is Strength.PROVEN else Strength.POSSIBLE
-    if lower is Strength.POSSIBLE and (finding.party is Party.NOBODY or not doubt.lowers):
+    lower = LIKELY if finding.strength is PROVEN else POSSIBLE
+    if lower is POSSIBLE and (finding.party is NOBODY or not doubt.lowers):
         return finding
-    others = ((Party.NOBODY,) if doubt.orderly else ()) + (Party.CLIENT, Party.SERVER)
+    others = ((NOBODY,) if doubt.orderly else ()) + (CLIENT, SERVER)
     could = finding.could_also_be or tuple(each for each in others if each is not finding.party)
     return finding._replace(
         strength=lower,
         against=(*finding.against, Evidence((doubt.says,))),
-        could_also_be=could if lower is Strength.POSSIBLE else finding.could_also_be,
+        could_also_be=could if lower is POSSIBLE else finding.could_also_be,
     )
 
 
@@ -121,31 +127,31 @@ def _stalled_by(see: Observation, finding: Finding) -> Party | None:
     """Whose silence made the closer act."""
     if finding.stalled_by is not None or finding.benign:
         return finding.stalled_by
-    if finding.party is Party.CLIENT:
+    if finding.party is CLIENT:
         return see.stalled(Side.CLIENT)
-    return see.stalled(Side.SERVER) if finding.party is Party.SERVER else None
+    return see.stalled(Side.SERVER) if finding.party is SERVER else None
 
 
 def _silent(how: How, waited_ns: int | None) -> bool:
     """Still open, and nobody has said anything for long."""
-    return how is How.OPEN and waited_ns is not None and waited_ns > SILENT_NS
+    return how is OPEN and waited_ns is not None and waited_ns > SILENT_NS
 
 
 def _harmless(see: Observation, party: Party) -> bool:
     """A scanner's visit, or a host's close without QUIT after all mail was answered."""
-    return see.scanner or (party in (Party.CLIENT, Party.SERVER) and see.everything_answered)
+    return see.scanner or (party in (CLIENT, SERVER) and see.everything_answered)
 
 
 def _no_surer(finding: Finding, could_also_be: tuple[Party, ...]) -> Says:
     """The summary, as sure as the finding: it is the sentence that somebody will read to another company on the phone."""
-    if finding.strength is not Strength.POSSIBLE or finding.party is None:
+    if finding.strength is not POSSIBLE or finding.party is None:
         return finding.summary
     also = " or ".join(_ALTERNATIVES[party] for party in could_also_be)
     doubt = f"; it could also be {also}" if also else ""
     return (*finding.summary, f" ({PARTY_WORDS[finding.party]}: possible, not certain{doubt})")
 
 
-_ALTERNATIVES = PARTY_WORDS | {Party.NOBODY: "an orderly end"}
+_ALTERNATIVES = PARTY_WORDS | {NOBODY: "an orderly end"}
 
 
 def _verdict(
@@ -158,14 +164,14 @@ def _verdict(
     why: Says,
 ) -> Verdict:
     party = finding.party or Party.UNDETERMINED
-    how = finding.how or How.OPEN
+    how = finding.how or OPEN
     stage, owing = (finding.stage, finding.owing) if finding.stage is not None else see.position
     nobody = party is NOBODY
     orderly = nobody and how is QUIT
     waited = see.waited_ns
     stalled = _stalled_by(see, finding)
     place = see.place
-    settled = orderly or finding.benign or finding.strength is Strength.PROVEN
+    settled = orderly or finding.benign or finding.strength is PROVEN
     command, where = (None, ()) if settled else next_capture(see.session, place.vantage)
     steps = finding.next_steps if settled else (*finding.next_steps, where)
     also = tuple([each for each in finding.could_also_be if each is not party])

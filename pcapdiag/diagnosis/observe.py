@@ -9,6 +9,7 @@ from functools import cached_property
 
 from pcapdiag.diagnosis import words
 from pcapdiag.diagnosis.ending import Ending, Kind, find_ending
+from pcapdiag.diagnosis.quitting import last_record
 from pcapdiag.diagnosis.resets import Origin, origin
 from pcapdiag.diagnosis.silence import closed_window
 from pcapdiag.diagnosis.vantage import Place, infer
@@ -27,6 +28,11 @@ after a second or two does not do so by a timer: the shortest in the field is Po
 
 PATIENCE_RTTS = 10
 """...nor are waits of fewer round trips."""
+
+
+# Looked up once: members of an enumeration are slow to reach, and these are asked for of every session.
+_CONNECT, _QUIT, _OPEN = Kind.CONNECT, Kind.QUIT, Kind.OPEN
+_AFTER_QUIT: tuple[Stage, Side | None] = (Stage.QUIT, None)
 
 
 class Observation:
@@ -80,12 +86,12 @@ class Observation:
     # --- Where the dialogue stood ---
 
     def _position(self) -> tuple[Stage, Side | None]:
-        ending = self.ending
-        if ending.kind is Kind.CONNECT or (self.connection.handshake.complete is None and ending.kind is Kind.RST):
-            return Stage.CONNECT, (Side.CLIENT if self.connection.handshake.synacks else Side.SERVER)
-        if ending.kind is Kind.QUIT:
-            return Stage.QUIT, None
-        if ending.kind is Kind.ENCRYPTED_QUIT:
+        kind, handshake = self.ending.kind, self.connection.handshake
+        if kind is _QUIT:
+            return _AFTER_QUIT
+        if kind is _CONNECT or (handshake.complete is None and kind is Kind.RST):
+            return Stage.CONNECT, (Side.CLIENT if handshake.synacks else Side.SERVER)
+        if kind is Kind.ENCRYPTED_QUIT:
             return Stage.ENCRYPTED, None
         stage, owing = self._position_at_end()
         tls = self.dialogue.tls
@@ -149,9 +155,11 @@ class Observation:
     def last_news(self) -> Moment | None:
         """The last frame before the end with new octets or control flags (no pure ACK, repeat or keep-alive)."""
         ending = self.ending
-        if ending.kind is Kind.QUIT and ending.quit is not None:
-            reply = ending.quit.reply
-            return reply.at if reply is not None and reply.at < ending.at else ending.quit.at
+        if ending.kind is _QUIT and ending.quit is not None:
+            at, _, reply, _ = ending.quit
+            return reply.at if reply is not None and reply.at < ending.at else at
+        if ending.kind is Kind.ENCRYPTED_QUIT and (record := last_record(self.session, ending.at)) is not None:
+            return record
         until = None if ending.kind is Kind.OPEN else ending.unread or ending.at
         for seg in reversed(self.connection.segments):
             if until is not None and seg.at >= until:
@@ -164,9 +172,10 @@ class Observation:
         last = self.last_news
         if last is None:
             return None
-        end = self.ending.unread or self.ending.at
-        end_ns = self.connection.until_ns if self.ending.kind is Kind.OPEN else end.time_ns
-        return max(0, end_ns - last.time_ns)
+        ending = self.ending
+        if ending.kind is _OPEN:
+            return max(0, self.connection.until_ns - last.time_ns)
+        return max(0, (ending.unread or ending.at).time_ns - last.time_ns)
 
     def patience_ns(self, closer: Side) -> int:
         """How long a wait of `closer` must be to count as one."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from pcapdiag.diagnosis.answers import (
     all_acknowledged,
     all_answered,
+    all_seen,
     goodbye_heard,
     sent_after_unseen_fin,
     server_closed,
@@ -32,6 +33,8 @@ class Quit(NamedTuple):
     at: Moment
     command: Command | None
     reply: Reply | None
+    whole: bool = False
+    """Nothing stands behind it, and every reply before it was seen, all of it, and acknowledged by the client's TCP."""
 
 
 def quit_that_counts(session: Session) -> Quit | None:
@@ -47,7 +50,9 @@ def quit_that_counts(session: Session) -> Quit | None:
         if command.verb == b"QUIT":
             if command.cut and index + 1 < len(exchanges):
                 return None  # six octets that were not the last: another command
-            if not all_answered(session, exchanges[:index], exchanges[index]):
+            before = exchanges[:index]
+            seen = all_seen(connection, before)  # nearly always
+            if not seen and not all_answered(session, before, exchanges[index]):
                 return None
             if not goodbye_heard(connection, command, reply) and (
                 _crossed_by_fin(connection, command)
@@ -56,7 +61,7 @@ def quit_that_counts(session: Session) -> Quit | None:
                 or _after_early_goodbye(session, command, reply)
             ):
                 return None
-            return Quit(command.at, command, reply)
+            return Quit(command.at, command, reply, seen and index + 1 == len(exchanges))
     return _goodbye_alone(session)
 
 
@@ -160,6 +165,30 @@ def encrypted_quit(session: Session, close: Moment) -> TlsEnd | None:
     if not exact and client.length < LEAST_TAIL:
         return None
     return TlsEnd(client, server, exact, behind_content, farewells)
+
+
+def last_record(session: Session, close: Moment) -> Moment | None:
+    """The last news before an encrypted session's first close, told by the records: no segment need be made for it.
+
+    Where all octets of both sides were captured and none came late, and the FIN of each side stands right behind its last
+    record, no other segment brought anything new after these records. None: elsewhere it is for the segments to tell.
+    """
+    connection, tls = session.connection, session.dialogue.tls
+    fins = connection.closing.fins
+    if tls is None or len(fins) != 2 or fins[0].side is fins[1].side:
+        return None
+    found: list[Moment] = []
+    for fin in fins:
+        half = connection.half(fin.side)
+        if fin.at < close or half.missing or half.cut or half.out_of_order:
+            return None
+        for record in reversed(tls.records):
+            if record.side is fin.side:
+                if record.end != fin.offset or record.at >= close:
+                    return None
+                found.append(record.at)
+                break
+    return max(found) if len(found) == 2 else None
 
 
 def _fits(length: int, tls: Tls, contents: tuple[int, ...]) -> bool:

@@ -16,7 +16,9 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from pcapdiag.diagnosis.ending import Kind
+from pcapdiag.diagnosis.matters import Matter
 from pcapdiag.diagnosis.verdict import Evidence, Finding
+from pcapdiag.making import maker
 from pcapdiag.model import How, Moment, Party, Says, Side, Stage, Strength
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ class Claim(NamedTuple):
     next_steps: tuple[Says, ...] = ()
 
 
+_finding = maker(Finding)
+
 Check = Callable[["Observation"], Iterator[Claim]]
 
 
@@ -55,13 +59,15 @@ class Rule(NamedTuple):
     """None: context that accompanies a verdict."""
     ends: frozenset[Kind]
     """The kinds of ending that it is asked about."""
+    about: frozenset[Matter]
+    """It is asked only where the session holds one of these; empty: about any session."""
     supersedes: frozenset[str]
     check: Check
     doc: str
 
     def finding(self, claim: Claim) -> Finding:
         """A claim of this rule, with its name to it."""
-        return Finding(self.id, self.title, claim.summary, claim.evidence, claim.against, self.party, *claim[3:])
+        return _finding((self.id, self.title, *claim[:3], self.party, *claim[3:]))
 
 
 class RuleDoc(NamedTuple):
@@ -91,14 +97,14 @@ def rule(
     party: Party | None,
     *,
     ends: tuple[Kind, ...] = tuple(Kind),
+    about: tuple[Matter, ...] = (),
     supersedes: tuple[str, ...] = (),
 ) -> Callable[[Check], Rule]:
-    """Make a rule of a check, which is asked about the endings it names. Its docstring is the rule's documentation."""
+    """Make a rule of a check, which is asked about the endings and matters it names. Its docstring is the rule's documentation."""
 
     def wrap(check: Check) -> Rule:
-        return Rule(
-            rule_id, title, party, frozenset(ends), frozenset(supersedes), check, inspect.cleandoc(check.__doc__ or "")
-        )
+        doc = inspect.cleandoc(check.__doc__ or "")
+        return Rule(rule_id, title, party, frozenset(ends), frozenset(about), frozenset(supersedes), check, doc)
 
     return wrap
 
@@ -123,9 +129,10 @@ def all_rules() -> tuple[Rule, ...]:
 
 
 @cache
-def rules_for(kind: Kind) -> tuple[Rule, ...]:
-    """The rules that are asked about an ending of this kind, by id."""
-    return tuple(rule for rule in all_rules() if kind in rule.ends)
+def rules_for(kind: Kind, matters: frozenset[Matter]) -> tuple[Rule, ...]:
+    """The rules that are asked about a session that ended so and holds these, by id."""
+    asked = [rule for rule in all_rules() if kind in rule.ends]
+    return tuple([rule for rule in asked if not rule.about or not rule.about.isdisjoint(matters)])
 
 
 @cache

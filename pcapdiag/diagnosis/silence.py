@@ -5,12 +5,16 @@ Silence is the host's while its TCP still acknowledges, and the path's when noth
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from operator import attrgetter
 from typing import NamedTuple
 
+from pcapdiag.capture.table import FIN, RST
 from pcapdiag.diagnosis.round_trip import round_trip_ns
 from pcapdiag.model import Moment, Side
 from pcapdiag.tcp.connection import Connection, Fin, Odd, Segment
 
+REFUSED = Odd.REFUSED
 REPEATED = Odd.RETRANSMISSION | Odd.KEEP_ALIVE | Odd.ZERO_WINDOW_PROBE
 ORDINARY = Odd.NONE
 """What nearly every segment is: compared by identity first, since operations on flags are slow."""
@@ -19,6 +23,8 @@ LEAST_SPAN_NS = 900_000_000
 """Fewer repeats in a shorter time are ordinary loss recovery (RFC 6298: the first timeout is a second, backed off)."""
 LEAST_SPAN_OF_FIN_NS = 400_000_000
 FIN_RTTS = 10
+
+_at = attrgetter("at")
 
 
 class Silence(NamedTuple):
@@ -97,13 +103,13 @@ def hole(
     the hole (duplicate acknowledgements or SACK) for at least 0.9 s. A closed window is no hole.
     """
     mine, theirs = _split(connection.segments, sender, before)
-    acks = [seg for seg in theirs if seg.ack is not None and not seg.is_rst]
+    acks = [seg for seg in theirs if seg.ack is not None and not seg.flags & RST]
     if not acks:
         return None
-    stuck_at = max(seg.ack for seg in acks if seg.ack is not None)
+    stuck_at = max([seg.ack for seg in acks if seg.ack is not None])
     if _advanced(connection, sender.other, before) is not None:
         stuck_at = max(stuck_at, connection.half(sender).acked)
-    sent = max([connection.half(sender).octets, *(seg.offset for seg in mine if seg.is_fin)])
+    sent = max([connection.half(sender).octets, *[seg.offset for seg in mine if seg.flags & FIN]])
     if acks[-1].window == 0 or stuck_at >= sent:
         return None
     around = [seg for seg in mine if seg.length and seg.offset <= stuck_at < seg.offset + seg.length]
@@ -171,7 +177,7 @@ def closed_window(connection: Connection, receiver: Side, before: Moment | None)
     theirs = [
         seg
         for seg in connection.segments
-        if seg.side is receiver and not (seg.is_rst or seg.is_fin) and (before is None or seg.at < before)
+        if seg.side is receiver and not seg.flags & (RST | FIN) and (before is None or seg.at < before)
     ]
     shut: list[Moment] = []
     for seg in reversed(theirs):
@@ -186,12 +192,9 @@ def _repeated(seg: Segment) -> bool:
 
 
 def _split(segments: tuple[Segment, ...], sender: Side, before: Moment | None) -> tuple[list[Segment], list[Segment]]:
-    mine: list[Segment] = []
-    theirs: list[Segment] = []
-    for seg in segments:
-        if before is not None and seg.at >= before:
-            break
-        if (seg.odd is not ORDINARY and seg.odd & Odd.REFUSED) or (seg.is_rst and seg.side is sender):
-            continue
-        (mine if seg.side is sender else theirs).append(seg)
-    return mine, theirs
+    """What `sender` sent, its resets left out, and what the other side did; without what was refused."""
+    if before is not None:
+        segments = segments[: bisect_left(segments, before, key=_at)]
+    taken = [seg for seg in segments if seg.odd is ORDINARY or not seg.odd & REFUSED]
+    mine = [seg for seg in taken if seg.side is sender and not seg.flags & RST]
+    return mine, [seg for seg in taken if seg.side is not sender]

@@ -13,6 +13,10 @@ MOST_IDS = 50
 MOST_PATTERNS = 1_000
 
 
+_NOBODY = Party.NOBODY
+"""Looked up once: members of an enumeration are slow to reach."""
+
+
 class Pattern(NamedTuple):
     """What only several sessions together show."""
 
@@ -67,7 +71,7 @@ class Try(NamedTuple):
     @property
     def failed(self) -> bool:
         """Somebody ended it, or nobody knows who, and its mail was not simply taken."""
-        return self.dropped_by is not Party.NOBODY and self.impact is not Impact.NONE
+        return self.dropped_by is not _NOBODY and self.impact is not Impact.NONE
 
     @property
     def undelivered(self) -> bool:

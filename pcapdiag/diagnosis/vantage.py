@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 from pcapdiag.diagnosis.verdict import Evidence
@@ -26,6 +27,9 @@ class Place(NamedTuple):
     evidence: tuple[Evidence, ...]
 
 
+# Looked up once: members of an enumeration are slow to reach.
+_CLIENT, _SERVER = Vantage.CLIENT, Vantage.SERVER
+
 Sign = tuple[Vantage, Evidence]
 """What one sign says, and the frames that show it."""
 
@@ -47,33 +51,36 @@ def infer(session: Session, around: Surroundings) -> Place:
 
 def _by_ttl(connection: Connection) -> Sign | None:
     client, server = connection.halves
-    if len(client.ttls) != 1 or len(server.ttls) != 1 or connection.duplicates:
+    sent, received = client.ttls, server.ttls
+    if len(sent) != 1 or len(received) != 1 or connection.duplicates:
         return None
-    own, other = client.ttls[0][0], server.ttls[0][0]
+    return _of_ttls(sent[0][0], received[0][0])
+
+
+@cache
+def _of_ttls(own: int, other: int) -> Sign | None:
+    """What one TTL of all the client's packets and one of all the server's say."""
     if own in INITIAL_TTLS:
         if other in INITIAL_TTLS:
             return None
         says = f"the client's packets still have their initial TTL {own}, the server's arrive with {other}"
-        return Vantage.CLIENT, Evidence((says,))
+        return _CLIENT, Evidence((says,))
     if other in INITIAL_TTLS:
         says = f"the server's packets still have their initial TTL {other}, the client's arrive with {own}"
-        return Vantage.SERVER, Evidence((says,))
+        return _SERVER, Evidence((says,))
     return Vantage.MIDDLE, Evidence((f"both sides' packets arrive with decremented TTLs, {own} and {other}",))
 
 
 def _by_legs(connection: Connection) -> Sign | None:
-    handshake = connection.handshake
-    client, server = handshake.client_leg_ns, handshake.server_leg_ns
-    if client is None or server is None or not handshake.complete:
+    syns, synacks, complete, _, server, client, _ = connection.handshake
+    if client is None or server is None or not complete:
         return None
     near, far = (client, server) if client < server else (server, client)
     if near >= INSTANT_NS or far <= INSTANT_NS or far <= RATIO * max(near, 1):
         return None
-    place, its, others = (
-        (Vantage.CLIENT, "client", "server") if client < server else (Vantage.SERVER, "server", "client")
-    )
+    place, its, others = (_CLIENT, "client", "server") if client < server else (_SERVER, "server", "client")
     says = (f"the {its}'s leg of the handshake took ", Duration(near), f", the {others}'s ", Duration(far))
-    return place, Evidence(says, (handshake.syns[0], handshake.synacks[0], handshake.complete))
+    return place, Evidence(says, (syns[0], synacks[0], complete))
 
 
 def _by_offload(connection: Connection) -> Sign | None:
@@ -85,4 +92,4 @@ def _by_offload(connection: Connection) -> Sign | None:
         f"{half.super_packets} packets of the {half.side.value} are larger than its segment size: captured before its own"
         " network card cut them"
     )
-    return Vantage.CLIENT if half is client else Vantage.SERVER, Evidence((says,))
+    return _CLIENT if half is client else _SERVER, Evidence((says,))

@@ -17,6 +17,9 @@ from pcapdiag.model import Endpoint, Moment, Side
 
 T = TypeVar("T")
 
+_CLIENT = Side.CLIENT
+"""Looked up once: members of an enumeration are slow to reach."""
+
 
 class Lazy(Generic[T]):
     """A dataclass field that takes a value, or a function without arguments that makes it when it is first read.
@@ -299,7 +302,7 @@ class Connection:
         return not (self.handshake.syns or self.handshake.synacks)
 
     def half(self, side: Side) -> Half:
-        return self.halves[0] if side is Side.CLIENT else self.halves[1]
+        return self.halves[0] if side is _CLIENT else self.halves[1]
 
     def without_segments(self) -> Connection:
         """The same, its segments forgotten (which `dataclasses.replace` would first have to make)."""

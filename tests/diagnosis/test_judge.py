@@ -48,7 +48,7 @@ def made(given: Given, **fields: Any) -> Rule:
         claim = Claim((f"{rule_id} says so",), (Evidence(("there",), (at(19, 3.1),)),), how=How.RST, end=at(19, 3.1))
         yield claim._replace(strength=strength, **fields)
 
-    return Rule(rule_id, f"Title of {rule_id}", party, frozenset(Kind), frozenset(beaten), check, "")
+    return Rule(rule_id, f"Title of {rule_id}", party, frozenset(Kind), frozenset(), frozenset(beaten), check, "")
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def with_rules(*rules: Rule, drops: int | None = None, missing: int = 0, **around: Any) -> Verdict:
         beats = {rule.id: rule.supersedes for rule in rules}
-        monkeypatch.setattr(module, "rules_for", lambda kind: rules)
+        monkeypatch.setattr(module, "rules_for", lambda kind, matters: rules)
         monkeypatch.setattr(module, "superseded_by", lambda rule_id: beats[rule_id])
         connection = make_connection(
             closing=make_closing((), (make_reset(19, Side.SERVER, 3.1),)),

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from pcapdiag.capture.table import ACK, RST
-from pcapdiag.diagnosis.quitting import encrypted_quit, quit_that_counts, reset_before
+from pcapdiag.diagnosis.ending import Kind
+from pcapdiag.diagnosis.observe import Observation
+from pcapdiag.diagnosis.quitting import encrypted_quit, last_record, quit_that_counts, reset_before
 from pcapdiag.model import Side, Stage
 from pcapdiag.session import Session
 from pcapdiag.smtp.dialogue import DOT, Entry, Exchange, Missing, Reply, Tls, TlsEntry
@@ -23,6 +25,7 @@ from tests.factories import (
     make_reply,
     make_reset,
     make_segment,
+    make_surroundings,
 )
 
 C, S = Side.CLIENT, Side.SERVER
@@ -192,6 +195,21 @@ def test_goodbye_alone(packets: int, octets: int, missing: int, code: int, count
     assert found is None or found.command is None
 
 
+def test_a_quit_is_whole_where_nothing_is_left_to_guess() -> None:
+    noop = Exchange(make_command(b"NOOP", b"", 19, 3.1, end=806), None, Stage.OTHER)
+    answered = session(QUEUED, BYE)
+    talked_on = answered._replace(
+        dialogue=answered.dialogue._replace(exchanges=(*answered.dialogue.exchanges, noop)),
+    )
+    guessed = make_connection(
+        closing=make_closing((), ()), halves=(make_half(C, last=QUEUED.at), make_half(S, acked=699))
+    )
+    for given, whole in ((answered, True), (talked_on, False), (Session(guessed, answered.dialogue), False)):
+        found = quit_that_counts(given)
+        assert found is not None
+        assert found.whole is whole
+
+
 def test_reset_before_reads_the_acknowledgement_first() -> None:
     reset = make_reset(20, S, 3.5, flags=RST | ACK)
     said = make_segment(20, S, 3.5, flags=RST | ACK, ack=790)
@@ -251,3 +269,39 @@ def test_encrypted_quit_wants_an_answer_and_a_finished_handshake() -> None:
     found = encrypted_quit(encrypted("TLS 1.3", asked, told, record(11, S, 1.12, 40), alert), close)
     assert found is not None, "alerts do not count"
     assert found.farewells == 2
+
+
+ASKED, TOLD = record(17, C, 3.0, 23)._replace(end=800), record(18, S, 3.05, 40)._replace(end=800)
+CLOSE = at(19, 3.1)
+
+KNOWN: dict[str, tuple[dict[str, Any], tuple[TlsEntry, ...], bool]] = {
+    "both FINs stand behind the last records": ({}, (ASKED, TOLD), True),
+    "some octets came twice": ({"halves": (make_half(C, retransmissions=2), make_half(S))}, (ASKED, TOLD), True),
+    "some came late, perhaps after the last": ({"halves": (make_half(C, out_of_order=1), make_half(S))}, (ASKED, TOLD), False),
+    "some were not captured": ({"halves": (make_half(C), make_half(S, missing=10))}, (ASKED, TOLD), False),
+    "some were cut off": ({"halves": (make_half(C), make_half(S, cut=10))}, (ASKED, TOLD), False),
+    "octets that are no record stand before a FIN": ({}, (ASKED, TOLD._replace(end=790)), False),
+    "one side's records are not known": ({}, (TOLD,), False),
+    "the last record came with the close": ({}, (ASKED, TOLD._replace(at=CLOSE)), False),
+    "one FIN only": ({"closing": make_closing((make_fin(19, C),))}, (ASKED, TOLD), False),
+    "two of one side": ({"closing": make_closing((make_fin(19, C), make_fin(20, C, 3.2)))}, (ASKED, TOLD), False),
+    "one that was no close": ({"closing": make_closing((make_fin(18, S, 3.06), make_fin(19, C)))}, (ASKED, TOLD), False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("connection", "records", "known"), KNOWN.values(), ids=KNOWN)
+def test_the_records_tell_the_last_news_where_nothing_else_can_be_news(
+    connection: dict[str, Any], records: tuple[TlsEntry, ...], known: bool
+) -> None:
+    session = Session(make_connection(**connection), encrypted("TLS 1.3", *records).dialogue)
+    assert last_record(session, CLOSE) == (TOLD.at if known else None)
+
+
+def test_an_encrypted_end_needs_no_segments() -> None:
+    """Where not all were kept, the last that brought anything may not be among them; its record is."""
+    dialogue = encrypted("TLS 1.3", ASKED, TOLD).dialogue._replace(exchanges=(), entries=())
+    for sampled in (False, True):
+        connection = make_connection(sampled=sampled, segments=lambda: pytest.fail("somebody made the segments"))
+        see = Observation(Session(connection, dialogue), make_surroundings())
+        assert see.ending.kind is Kind.ENCRYPTED_QUIT
+        assert see.waited_ns == CLOSE.time_ns - TOLD.at.time_ns

@@ -10,6 +10,7 @@ import pytest
 
 from pcapdiag.diagnosis import rules
 from pcapdiag.diagnosis.ending import Kind
+from pcapdiag.diagnosis.matters import Matter
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import HEADINGS, Claim, Rule, UnknownRule, all_rules, document, explain, rule, rules_for
 from pcapdiag.model import Party
@@ -73,9 +74,16 @@ def test_a_rule_fits_on_a_page(path: Path) -> None:
 
 @pytest.mark.parametrize("kind", Kind, ids=lambda kind: kind.value)
 def test_every_ending_has_a_rule_that_can_name_somebody(kind: Kind) -> None:
-    asked = rules_for(kind)
+    asked = rules_for(kind, frozenset(Matter))
     assert [each for each in asked if each.party is not None]
     assert list(asked) == sorted((each for each in all_rules() if kind in each.ends), key=name)
+    assert [each for each in rules_for(kind, frozenset()) if each.party is not None]
+
+
+def test_a_rule_is_asked_where_one_of_its_matters_is() -> None:
+    without, with_one = (rules_for(Kind.QUIT, frozenset(held)) for held in ((), (Matter.RESETS,)))
+    assert {each.id for each in with_one} - {each.id for each in without} == {"PD604", "PD605"}
+    assert "PD613" in {each.id for each in rules_for(Kind.QUIT, frozenset({Matter.MUTE_CLIENT}))}
 
 
 @pytest.mark.parametrize("spelled", ["PD301", "pd301", " Pd301 "])

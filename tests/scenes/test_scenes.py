@@ -17,12 +17,15 @@ from typing import Any
 import pytest
 
 from pcapdiag.analysis import Analysis, Judged, KeepDialogue
+from pcapdiag.diagnosis.matters import matters_of
+from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import all_rules
 from pcapdiag.model import Strength, Vantage
 from pcapdiag.pipeline import analyze
 from pcapdiag.report import json as json_report
 from pcapdiag.report import text as text_report
 from pcapdiag.report.options import Options
+from tests.factories import make_surroundings
 
 from .build import CAPTURES, outputs, scenes
 from .ladder import parse
@@ -206,6 +209,18 @@ def _rules(judged: Judged, truth: dict[str, Any]) -> list[str]:
     if missing := set(truth.get("evidence", [])) - shown:
         wrong.append(f"evidence lacks the frames {sorted(missing)}, it has {sorted(shown)} ({verdict.rule})")
     return wrong
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_a_rule_about_something_is_silent_where_that_is_not(name: str) -> None:
+    """So that it need not be asked there."""
+    around = make_surroundings()
+    for judged in analysed(name).sessions:
+        see = Observation(judged.session, around)
+        held = matters_of(judged.session, around, see.refusals)
+        for rule in all_rules():
+            if rule.about and rule.about.isdisjoint(held):
+                assert not list(rule.check(see)), f"{rule.id} has something to say of session {judged.id}"
 
 
 @pytest.mark.parametrize("rule", [rule.id for rule in all_rules()])

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
+from pcapdiag.diagnosis.matters import Matter
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.smtp.dialogue import Missing
 
 
-@rule("PD903", "The capture missed packets", None)
+@rule("PD903", "The capture missed packets", None, about=(Matter.LOSSES,))
 def capture_gaps(see: Observation) -> Iterator[Claim]:
     """Octets were acknowledged that the capture does not hold, or the capture says that it lost packets.
 

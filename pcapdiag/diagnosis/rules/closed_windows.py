@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from pcapdiag.diagnosis import words
+from pcapdiag.diagnosis.matters import Matter
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.tcp.connection import Odd
 
 
-@rule("PD611", "Receive window shut", None)
+@rule("PD611", "Receive window shut", None, about=(Matter.CLOSED_WINDOWS,))
 def closed_windows(see: Observation) -> Iterator[Claim]:
     """One side told the other to stop sending.
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
+from pcapdiag.diagnosis.matters import Matter
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.smtp.dialogue import OddKind
 
 
-@rule("PD607", "The client spoke before the greeting", None)
+@rule("PD607", "The client spoke before the greeting", None, about=(Matter.ODDITIES,))
 def early_talker(see: Observation) -> Iterator[Claim]:
     """The client sent octets before the server's greeting was complete.
 

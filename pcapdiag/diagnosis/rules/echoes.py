@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
+from pcapdiag.diagnosis.matters import Matter
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.tcp.connection import Effect
 
 
-@rule("PD605", "Resets that only echo the close", None)
+@rule("PD605", "Resets that only echo the close", None, about=(Matter.RESETS,))
 def echoes(see: Observation) -> Iterator[Claim]:
     """Resets that came after the connection was over.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pcapdiag.diagnosis.matters import Matter
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
@@ -9,7 +10,7 @@ from pcapdiag.model import Wire
 from pcapdiag.smtp.dialogue import MASKS
 
 
-@rule("PD606", "A firewall rewrites the dialogue", None)
+@rule("PD606", "A firewall rewrites the dialogue", None, about=(Matter.ODDITIES,))
 def inspection(see: Observation) -> Iterator[Claim]:
     """The greeting consists of asterisks, or a verb or keyword of X: ESMTP inspection.
 

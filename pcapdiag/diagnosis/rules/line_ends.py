@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pcapdiag.diagnosis.matters import Matter
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
@@ -16,7 +17,7 @@ FAULTS = {
 }
 
 
-@rule("PD612", "Text that servers stumble over", None)
+@rule("PD612", "Text that servers stumble over", None, about=(Matter.ODDITIES,))
 def line_ends(see: Observation) -> Iterator[Claim]:
     """The client sent line ends, lines or text that servers may refuse.
 

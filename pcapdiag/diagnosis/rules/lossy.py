@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pcapdiag.diagnosis.matters import Matter
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
@@ -11,7 +12,7 @@ LEAST = 5
 SHARE = 0.03
 
 
-@rule("PD610", "Lossy path", None)
+@rule("PD610", "Lossy path", None, about=(Matter.RETRANSMISSIONS,))
 def lossy(see: Observation) -> Iterator[Claim]:
     """More than 3% of a side's segments were sent again.
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
+from pcapdiag.diagnosis.matters import Matter
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
 
 
-@rule("PD905", "Captured from midway", None)
+@rule("PD905", "Captured from midway", None, about=(Matter.NO_SYN,))
 def midway(see: Observation) -> Iterator[Claim]:
     """The session had begun before the capture.
 

@@ -10,6 +10,9 @@ from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.model import How, Party, Strength
 
+# Looked up once: members of an enumeration are slow to reach, and most sessions end so.
+NOBODY, QUIT, PROVEN, LIKELY = Party.NOBODY, How.QUIT, Strength.PROVEN, Strength.LIKELY
+
 
 @rule("PD101", "Ended by agreement", Party.NOBODY, ends=(Kind.QUIT,))
 def orderly_quit(see: Observation) -> Iterator[Claim]:
@@ -48,7 +51,7 @@ def orderly_quit(see: Observation) -> Iterator[Claim]:
     ending = see.ending
     if ending.quit is None:
         return
-    at, command, reply = ending.quit
+    at, command, reply, whole = ending.quit
     if command is None:
         says = "the server said goodbye with 221; the client's octets were not captured"
     elif command.cut:
@@ -61,22 +64,23 @@ def orderly_quit(see: Observation) -> Iterator[Claim]:
     resets = see.connection.closing.resets
     rough = ", roughly: resets after QUIT are harmless" if resets and resets[-1].at >= at else ""
     evidence.append(Evidence((f"the close that followed{rough}",), (ending.at,)))
-    whole = command is not None and not command.cut and _all_captured(see)
-    refused = refusal(see, Party.NOBODY, How.QUIT, benign=False)
+    proven = command is not None and not command.cut and _all_captured(see, whole)
+    refused = refusal(see, NOBODY, QUIT, benign=False)
     yield Claim(
         ("Nobody dropped this connection: it ended with QUIT", *((", after ", *refused) if refused else ())),
         tuple(evidence),
-        how=How.QUIT,
-        strength=Strength.PROVEN if whole else Strength.LIKELY,
+        how=QUIT,
+        strength=PROVEN if proven else LIKELY,
         end=ending.at,
     )
 
 
-def _all_captured(see: Observation) -> bool:
-    """The SYN, every octet and FIN, and every reply before the QUIT with its acknowledgement."""
-    client, server = see.connection.halves
-    if not see.connection.handshake.syns or client.missing or server.missing or fin_unseen(see.connection):
+def _all_captured(see: Observation, whole: bool) -> bool:
+    """The SYN, every octet and FIN, and every reply before the QUIT with its acknowledgement (see `Quit.whole`)."""
+    connection = see.connection
+    client, server = connection.halves
+    if not connection.handshake.syns or client.missing or server.missing or fin_unseen(connection):
         return False
-    return all_acknowledged(
-        see.connection, [reply for command, reply, _ in see.dialogue.exchanges if command.verb != b"QUIT"]
+    return whole or all_acknowledged(
+        connection, [reply for command, reply, _ in see.dialogue.exchanges if command.verb != b"QUIT"]
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pcapdiag.diagnosis.matters import Matter
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
@@ -14,7 +15,7 @@ TEXT, BINARY = 60, 12
 """Octets that the sentence quotes: a reply without its code tells much, binary only that it is binary."""
 
 
-@rule("PD613", "Another protocol", None)
+@rule("PD613", "Another protocol", None, about=(Matter.ODDITIES, Matter.MUTE_CLIENT))
 def other_protocol(see: Observation) -> Iterator[Claim]:
     """What was said is not SMTP, or clear text met a port that begins with TLS.
 

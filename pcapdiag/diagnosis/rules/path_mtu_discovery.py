@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
+from pcapdiag.diagnosis.matters import Matter
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
 
 
-@rule("PD602", "Path MTU discovery at work", None)
+@rule("PD602", "Path MTU discovery at work", None, about=(Matter.ICMP,))
 def path_mtu_discovery(see: Observation) -> Iterator[Claim]:
     """A router told a sender to use smaller packets. That is no fault.
 

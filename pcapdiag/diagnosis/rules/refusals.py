@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from pcapdiag.diagnosis import words
+from pcapdiag.diagnosis.matters import Matter
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
@@ -11,7 +12,7 @@ from pcapdiag.model import Wire
 SHOWN = 5
 
 
-@rule("PD601", "The server refused something", None)
+@rule("PD601", "The server refused something", None, about=(Matter.REFUSALS,))
 def refusals(see: Observation) -> Iterator[Claim]:
     """Replies 4xx and 5xx of the session, quoted.
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
+from pcapdiag.diagnosis.matters import Matter
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 from pcapdiag.diagnosis.verdict import Evidence
 from pcapdiag.tcp.connection import Effect
 
 
-@rule("PD604", "Resets that ended nothing", None)
+@rule("PD604", "Resets that ended nothing", None, about=(Matter.RESETS,))
 def refused_resets(see: Observation) -> Iterator[Claim]:
     """A reset stood out of place and its receiver did not obey it.
 

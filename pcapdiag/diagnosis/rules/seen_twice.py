@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from pcapdiag.diagnosis.matters import Matter
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 
 
-@rule("PD906", "Every packet captured twice", None)
+@rule("PD906", "Every packet captured twice", None, about=(Matter.COPIES,))
 def seen_twice(see: Observation) -> Iterator[Claim]:
     """The same packets stand in the capture twice.
 

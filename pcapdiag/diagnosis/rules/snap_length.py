@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from pcapdiag.diagnosis.matters import Matter
 from pcapdiag.diagnosis.observe import Observation
 from pcapdiag.diagnosis.rule import Claim, rule
 
 
-@rule("PD904", "Packets cut by the snap length", None)
+@rule("PD904", "Packets cut by the snap length", None, about=(Matter.CUT,))
 def snap_length(see: Observation) -> Iterator[Claim]:
     """The capture holds only the beginning of the packets.
 
