@@ -85,6 +85,7 @@ class Tracker(Generic[O]):
     def feed(self, batch: PacketTable) -> None:
         """Take in the next batch of the trace."""
         self._batch += 1
+        octets = memoryview(batch.octets)
         grouped = group(batch)
         self.hosts.feed(batch, grouped)
         grouped = grouped.only([self._wanted(key) for key in grouped.keys])
@@ -97,12 +98,12 @@ class Tracker(Generic[O]):
             at, end = bounds[number], bounds[number + 1]
             while at < end:
                 if run is not None and run.begin == at:
-                    self._pass(key, run, runs, walked, batch.octets)
+                    self._pass(key, run, runs, walked, octets)
                     at = run.end
                     run = next(ordinary, None)
                 else:
                     stop = end if run is None else min(end, run.begin)
-                    self._walk(key, walked.take(stop - at), batch.octets)
+                    self._walk(key, walked.take(stop - at), octets)
                     at = stop
         for error in batch.icmp:
             self._icmp(error)
@@ -153,7 +154,7 @@ class Tracker(Generic[O]):
             return key[2] != IDENT and key[5] != IDENT
         return key[2] in self._ports or key[5] in self._ports
 
-    def _pass(self, key: Key, run: Run, runs: Runs, walked: Walked, octets: bytes | memoryview) -> None:
+    def _pass(self, key: Key, run: Run, runs: Runs, walked: Walked, octets: memoryview) -> None:
         """A run of ordinary segments: taken in at once where it begins or continues a connection, else walked."""
         entry = self._open.get(key)
         if run.opens:
@@ -177,7 +178,7 @@ class Tracker(Generic[O]):
         if run.closes:
             self._mind(entry, run.last_ns)
 
-    def _begin_open(self, key: Key, run: Run, octets: bytes | memoryview) -> Entry[O]:
+    def _begin_open(self, key: Key, run: Run, octets: memoryview) -> Entry[O]:
         """A connection whose SYN, SYN+ACK and ACK stand at the beginning of a run."""
         client_is_lower = run.lower.first_row == run.begin
         opener = run.lower if client_is_lower else run.higher
@@ -187,7 +188,7 @@ class Tracker(Generic[O]):
         open_run(conversation, run, client_is_lower, octets)
         return entry
 
-    def _walk(self, key: Key, rows: Iterable[tuple[Packet, bool]], octets: bytes | memoryview) -> None:
+    def _walk(self, key: Key, rows: Iterable[tuple[Packet, bool]], octets: memoryview) -> None:
         """Some packets of one connection, segment by segment."""
         entry = self._open.get(key)
         for packet, lower in rows:
