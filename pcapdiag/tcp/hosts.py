@@ -44,14 +44,15 @@ class _Host:
 
     def alive(self, begin: int, end: int) -> None:
         """It was alive from begin to end, with pauses below `MERGE_NS`."""
-        if self.ends and begin - self.ends[-1] < MERGE_NS:
-            self.ends[-1] = max(self.ends[-1], end)
-            self.begins[-1] = min(self.begins[-1], begin)
+        begins, ends = self.begins, self.ends
+        if ends and begin - ends[-1] < MERGE_NS:
+            ends[-1] = end if end > ends[-1] else ends[-1]
+            begins[-1] = begin if begin < begins[-1] else begins[-1]
             return
-        self.begins.append(begin)
-        self.ends.append(end)
-        if len(self.begins) > MAX_STRETCHES:
-            del self.begins[: MAX_STRETCHES // 2], self.ends[: MAX_STRETCHES // 2]
+        begins.append(begin)
+        ends.append(end)
+        if len(begins) > MAX_STRETCHES:
+            del begins[: MAX_STRETCHES // 2], ends[: MAX_STRETCHES // 2]
 
 
 class HostLedger:
@@ -82,8 +83,11 @@ class HostLedger:
         begin, last = np.minimum.reduceat(time, starts), np.maximum.reduceat(time, starts)
         sorting = np.lexsort((begin, ends[:, 1], ends[:, 0]))
         columns = ends[:, 0], ends[:, 1], begin, last, ttl[starts]
+        here: tuple[int, int] | None = None
         for high, low, since, until, value in zip(*(column[sorting].tolist() for column in columns), strict=True):
-            host = self._host(address_of(high, low))
+            if (high, low) != here:
+                here = high, low
+                host = self._host(address_of(high, low))
             host.alive(since, until)
             seen = host.ttls.get(value)
             if seen is None or since < seen:
