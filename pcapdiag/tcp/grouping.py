@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pcapdiag.capture.table import PacketTable, address_text
+from pcapdiag.making import maker
 from pcapdiag.model import Endpoint
 
 Key = tuple[int, int, int, int, int, int]
@@ -61,9 +62,12 @@ address_of = lru_cache(1 << 16)(address_text)
 """The text of an address; most come again and again."""
 
 
+_endpoint = maker(Endpoint)
+
+
 def endpoints(key: Key) -> tuple[Endpoint, Endpoint]:
     """The lower and the higher end of a key."""
-    return Endpoint(address_of(key[0], key[1]), key[2]), Endpoint(address_of(key[3], key[4]), key[5])
+    return _endpoint((address_of(key[0], key[1]), key[2])), _endpoint((address_of(key[3], key[4]), key[5]))
 
 
 def _ends(table: PacketTable) -> tuple[list[npt.NDArray[np.uint64]], npt.NDArray[np.bool_]]:
