@@ -99,18 +99,17 @@ def take_run(conversation: Conversation, run: Run, runs: Runs, octets: memoryvie
 
 def _hand_out(conversation: Conversation, run: Run, runs: Runs, octets: memoryview, client_is_lower: bool) -> None:
     """Consecutive payloads of one side become one call of the observer."""
-    payload, begin_chunk, end_chunk = runs.payload, run.chunk, run.chunk_end
-    starts, stops, lengths = payload.starts, payload.stops, payload.lengths
-    times, frames, capture = payload.times_ns, payload.frames, run.capture
+    begin_chunk, end_chunk, capture = run.chunk, run.chunk_end, run.capture
+    all_chunks, sent_by_lower, starts, stops, lengths, times, frames = runs.payload
     data, cut = conversation.delivery.observer.data, octets.__getitem__
     flows = conversation.flows if client_is_lower else conversation.flows[::-1]
     higher, lower = flows[1], flows[0]
     tops = [higher.top, lower.top]
     sides = SIDES[higher.index], SIDES[lower.index]
     passed: tuple[list[tuple[int, bytes]], list[tuple[int, bytes]]] = ([], [])
-    chunks = payload.chunks[begin_chunk : end_chunk + 1]
+    chunks = all_chunks[begin_chunk : end_chunk + 1]
     begin = chunks[0]
-    for which, end in zip(payload.lower[begin_chunk:end_chunk], chunks[1:], strict=True):
+    for which, end in zip(sent_by_lower[begin_chunk:end_chunk], chunks[1:], strict=True):
         offset = tops[which]
         if end - begin == 1:
             joined = octets[starts[begin] : stops[begin]].tobytes()

@@ -11,9 +11,11 @@ import pickle
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from itertools import count
+from operator import attrgetter
 from typing import Generic
 
 from pcapdiag.capture.table import MAPPED, RST, SYN, IcmpError, PacketTable
+from pcapdiag.making import maker
 from pcapdiag.model import Endpoint, Moment
 from pcapdiag.tcp.connection import Connection
 from pcapdiag.tcp.conversation import Conversation
@@ -32,6 +34,9 @@ ORDERLY_LINGER_NS = 5 * SECOND
 IDENT = 113
 MAX_WAITING = 64 << 20
 """Octets that may wait in all connections together from one batch to the next."""
+
+_moment = maker(Moment)
+_first = attrgetter("first")
 
 
 class Tracker(Generic[O]):
@@ -182,7 +187,7 @@ class Tracker(Generic[O]):
         """A connection whose SYN, SYN+ACK and ACK stand at the beginning of a run."""
         client_is_lower = run.lower.first_row == run.begin
         opener = run.lower if client_is_lower else run.higher
-        first = Moment(opener.first_ns, run.capture, opener.first_frame)
+        first = _moment((opener.first_ns, run.capture, opener.first_frame))
         entry = self._begin(key, first)
         conversation = self._converse(entry, client_is_lower, True, first)
         open_run(conversation, run, client_is_lower, octets)
@@ -313,7 +318,7 @@ class Tracker(Generic[O]):
 
     def _emit(self) -> None:
         """Number the connections that began in this batch by their first frames, then hand over those that are closed."""
-        self._new.sort(key=lambda entry: entry.first)
+        self._new.sort(key=_first)
         for entry in self._new:
             entry.serial = self._numbering(self._batch)
             if self._began is not None:
