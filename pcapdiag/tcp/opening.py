@@ -75,7 +75,7 @@ class Opening:
 
 def _sent_once(moments: list[Moment]) -> bool:
     """There is one, and what repeats it are copies."""
-    return bool(moments) and moments[-1].time_ns - moments[0].time_ns < COPY_NS
+    return len(moments) == 1 or (len(moments) > 1 and moments[-1].time_ns - moments[0].time_ns < COPY_NS)
 
 
 def _passed(earlier: Moment, later: Moment) -> int | None:

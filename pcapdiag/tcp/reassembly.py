@@ -80,8 +80,10 @@ class Reassembly:
         self._shrink()
 
     def _shrink(self) -> None:
-        while self._kept > MEMORY and len(self._recent) > 1:
-            self._kept -= len(self._recent.popleft()[1])
+        recent, kept = self._recent, self._kept
+        while kept > MEMORY and len(recent) > 1:
+            kept -= len(recent.popleft()[1])
+        self._kept = kept
 
     def skip(self, end: int) -> None:
         """Octets up to `end` will never come."""

@@ -271,8 +271,8 @@ class Tracker(Generic[O]):
         conversation = entry.conversation
         assert conversation is not None
         if conversation.over:
-            rtt = conversation.opening.rtt_ns or 0
-            linger = max(ORDERLY_LINGER_NS, 6 * rtt) if conversation.orderly else self._linger_ns
+            orderly = conversation.orderly
+            linger = max(ORDERLY_LINGER_NS, 6 * (conversation.opening.rtt_ns or 0)) if orderly else self._linger_ns
             entry.over_at = now_ns + linger
             self._lingering[entry.key] = entry
             self._lingering.move_to_end(entry.key)
