@@ -19,6 +19,7 @@ import numpy.typing as npt
 from pcapdiag.capture.table import PacketTable, address_text
 from pcapdiag.making import maker
 from pcapdiag.model import Endpoint
+from pcapdiag.tcp.pick import pick
 
 Key = tuple[int, int, int, int, int, int]
 """Lower end (high address, low address, port), then higher end."""
@@ -55,7 +56,7 @@ def group(table: PacketTable) -> Grouped:
     starts = np.flatnonzero(np.concatenate(([True], ~same))) if len(order) else np.zeros(0, np.int64)
     first = order[starts]
     keys: list[Key] = list(zip(*(column[first].tolist() for column in columns), strict=True))
-    return Grouped(order, forward[order], np.append(starts, len(order)), keys)
+    return Grouped(order, pick(forward, order), np.append(starts, len(order)), keys)
 
 
 address_of = lru_cache(1 << 16)(address_text)
@@ -105,6 +106,6 @@ def _same_ends(columns: list[npt.NDArray[np.uint64]], order: npt.NDArray[np.int6
     same = np.ones(max(len(order) - 1, 0), np.bool_)
     for column in columns:
         if len(column) and (column != column[0]).any():
-            ordered = column[order]
+            ordered = pick(column, order)
             same &= ordered[1:] == ordered[:-1]
     return same

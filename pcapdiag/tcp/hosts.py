@@ -13,6 +13,7 @@ import numpy as np
 from pcapdiag.capture.table import RST, PacketTable
 from pcapdiag.model import Moment
 from pcapdiag.tcp.grouping import Grouped, address_of
+from pcapdiag.tcp.pick import pick
 
 
 class Hosts(Protocol):
@@ -67,14 +68,14 @@ class HostLedger:
         What one end of a connection sends without a pause and with the same TTL is one stretch of rows; the stretches, a
         few of each connection, are then taken in by address and time.
         """
-        kept = batch.flags[grouped.order] & RST == 0
+        kept = pick(batch.flags, grouped.order) & RST == 0
         lower, higher = np.flatnonzero(kept & grouped.forward), np.flatnonzero(kept & ~grouped.forward)
         rows = np.concatenate((lower, higher))
         if not len(rows):
             return
         group = np.searchsorted(grouped.starts, rows, side="right")
-        order = grouped.order[rows]
-        time, ttl = batch.time_ns[order], batch.ttl[order]
+        order = pick(grouped.order, rows)
+        time, ttl = pick(batch.time_ns, order), pick(batch.ttl, order)
         other = (group[1:] != group[:-1]) | (ttl[1:] != ttl[:-1]) | (np.abs(np.diff(time)) >= MERGE_NS)
         if len(higher):
             other[len(lower) - 1 : len(lower)] = True
