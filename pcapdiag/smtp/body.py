@@ -112,7 +112,8 @@ class DataScanner:
         """Look through `octets` (at stream offset `offset`) from place `at` to place `end`."""
         if octets[at] == _LF and (self.gap_end == offset + at or self._tail.endswith(b"\r")):
             at += 1  # its CR came before, or was in the hole
-        found = _BARE.search(octets, at, min(end, self.start + LOOKED_AT - offset))
+        limit = self.start + LOOKED_AT - offset
+        found = _BARE.search(octets, at, end if end < limit else limit)
         if found is not None:
             self.bare = offset + found.start()
 
@@ -142,4 +143,4 @@ class DataScanner:
         return None
 
     def octets_to(self, content_end: int) -> int:
-        return max(0, content_end - self.start)
+        return content_end - self.start if content_end > self.start else 0

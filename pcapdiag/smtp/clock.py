@@ -51,5 +51,6 @@ class Clock:
             return self.only
         marks = self._marks
         assert marks is not None
-        at = max(0, bisect_right(marks.offsets, offset) - 1)
+        offsets = marks.offsets
+        at = bisect_right(offsets, offset) - 1 if offset > offsets[0] else 0
         return make_moment((marks.times_ns[at], marks.capture, marks.frames[at]))

@@ -184,11 +184,14 @@ class Content:
 
     def _count(self, scanner: DataScanner, content_end: int, complete: bool) -> None:
         """A stretch of content ends at stream offset `content_end`."""
-        octets = max(0, scanner.octets_to(content_end) - self._counted)
+        counted, sent = self._counted, scanner.octets_to(content_end)
+        octets = sent - counted if sent > counted else 0
         at = self._at or self._clock(content_end)
         missing, scanner.missing = scanner.missing, 0
-        self._conversation.content(make_body((at, self._start or at, octets, complete, False, min(missing, octets))))
-        self._counted += octets
+        self._conversation.content(
+            make_body((at, self._start or at, octets, complete, False, missing and min(missing, octets)))
+        )
+        self._counted = counted + octets
         self._start = None
 
     def _end(self, content_end: int, end: int, cut: bool) -> None:

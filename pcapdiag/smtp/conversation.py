@@ -215,7 +215,7 @@ class Conversation:
             kind = guess.answered(reply, greeted_only=self._done is _GREETING) or kind
         self.entries.append(reply)
         stage, owing, reading = OUTCOMES[kind][code // 100]
-        if (kind is _CHUNK or kind is _LAST) and not sent.sent:
+        if not sent.plain and not sent.sent:
             self.oddities.add(OddKind.EARLY_REPLY_IN_BODY, reply.at, _SERVER, reply.text)
         if (kind is _DOT or kind is _LAST) and self._more_due(sent, reply):
             # LMTP: the reply of one recipient; the others are still owed.
@@ -318,14 +318,14 @@ class Conversation:
             self.settle(reply.at)
             return _AS_BEFORE
         self.smtp = True
-        outcome = OUTCOMES[kind][reply.code // 100]
-        self._done, self._turn = outcome.stage or self._done, outcome.owing
+        stage, self._turn, reading = OUTCOMES[kind][reply.code // 100]
+        self._done = stage or self._done
         if kind is _HELLO:
             self._extend(reply)
-        if outcome.reading is _CONTENT:
+        if reading is _CONTENT:
             self.content_open = True
         self.settle(reply.at)
-        return outcome.reading
+        return reading
 
     def early_reply(self, reply: Reply) -> None:
         """A reply came while the content was still being sent; the client goes on sending."""
@@ -357,8 +357,8 @@ class Conversation:
         self.greeted = True
         for _ in range(min(self.lost_replies, len(self.outstanding))):
             sent = self.outstanding.pop(0)
-            outcome = OUTCOMES[sent.kind][2]
-            self._done, self._turn = outcome.stage or self._done, outcome.owing
+            stage, self._turn, _ = OUTCOMES[sent.kind][2]
+            self._done = stage or self._done
         self.lost_replies = 0
 
     def _resynchronise(self, reply: Reply) -> None:

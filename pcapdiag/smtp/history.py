@@ -41,8 +41,9 @@ class Positions:
         """From `at` on the dialogue stands there."""
         if stage is not self.stage or owing is not self.owing:
             self.stage, self.owing = stage, owing
-            self.changes.append(make_position((stage, owing, at)))
-            if len(self.changes) > _MANY:
+            changes = self.changes
+            changes.append(make_position((stage, owing, at)))
+            if len(changes) > _MANY:
                 self.trim()
 
     def trim(self) -> None:

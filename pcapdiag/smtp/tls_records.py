@@ -85,7 +85,7 @@ class RecordReader:
         at, size = 0, len(octets)
         while at < size:
             if self._left:
-                taken = min(self._left, size - at)
+                taken = self._left if self._left < size - at else size - at
                 if self._whole and self._header[0] != APPLICATION and len(self._fragment) < _KEPT:
                     self._fragment += octets[at : at + min(taken, _KEPT - len(self._fragment))]
                 self._left -= taken
@@ -97,9 +97,9 @@ class RecordReader:
             else:
                 if not self._header:
                     self._start = moment(offset + at)
-                need = HEADER - len(self._header)
-                self._header += octets[at : at + need]
-                at = min(at + need, size)
+                more = octets[at : at + HEADER - len(self._header)]
+                self._header += more
+                at += len(more)
                 if len(self._header) == HEADER:
                     self._begin(offset + at, moment, records)
         return records

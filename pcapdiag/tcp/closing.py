@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pcapdiag.capture.table import ACK, RST, SYN
+from pcapdiag.making import maker
 from pcapdiag.model import Moment
 from pcapdiag.tcp.clock import clock_error_ms
 from pcapdiag.tcp.connection import Closing, Effect, Fin, Reset
@@ -22,8 +23,13 @@ MAX_RESETS = 50
 MAX_FINS = 16
 MAX_SINCE = 256
 _COMMON = frozenset("AaDd")
+_LETTERS = "SsHhAaDdFf"
+"""Of segments without RST."""
 CROSSING_NS = 300_000_000
 """How long a segment may still be on its way when no round trip was measured."""
+
+_fin = maker(Fin)
+_closing = maker(Closing)
 
 
 @dataclass(slots=True)
@@ -98,9 +104,11 @@ class Ledger:
             self.history += letter
 
     def add_letters(self, letters: str) -> None:
-        """Add the letters of many segments, the server's in lower case already."""
+        """Add the letters of many segments without RST, the server's in lower case already."""
         history = self.history
-        self.history = history + "".join([letter for letter in dict.fromkeys(letters) if letter not in history])
+        new = [letter for letter in _LETTERS if letter in letters and letter not in history]
+        new.sort(key=letters.index)
+        self.history = history + "".join(new)
 
     @property
     def lacks_letters(self) -> bool:
@@ -228,13 +236,11 @@ class Ledger:
     def closing(self) -> Closing:
         """The ledger as evidence, effects settled in time order."""
         resets = tuple(self._settled()) if self.notes else ()
-        fins = tuple(
-            [
-                Fin(note.at, SIDES[note.index], note.offset, note.seq, note.ack, note.ttl, note.acked, note.accepted)
-                for note in self.fins
-            ]
-        )
-        return Closing(fins, resets, self.resets_total, self.history)
+        fins = [
+            _fin((note.at, SIDES[note.index], note.offset, note.seq, note.ack, note.ttl, note.acked, note.accepted))
+            for note in self.fins
+        ]
+        return _closing((tuple(fins), resets, self.resets_total, self.history))
 
     def _settled(self) -> Iterator[Reset]:
         """The resets, with what each of them did."""

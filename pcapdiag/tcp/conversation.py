@@ -117,8 +117,8 @@ class Conversation:
             return
         if self.delivery.stuck_since is not None:
             self.delivery.overdue(packet.time_ns)
-        at = _moment((packet.time_ns, packet.capture, packet.frame))
-        self.last = max(self.last, at)
+        at = _moment(packet[:3])  # time_ns, capture, frame
+        self.last = at if at > self.last else self.last
         flow.packets += 1
         if flow.first is None:
             flow.first = at
@@ -126,7 +126,8 @@ class Conversation:
         if packet.flags & RST:
             self._reset(packet, at, flow, other)
             return
-        flow.ttls[packet.ttl] = flow.ttls.get(packet.ttl, 0) + 1
+        ttl = packet.ttl
+        flow.ttls[ttl] = flow.ttls.get(ttl, 0) + 1
         if packet.ip_id == 0:
             flow.ip_id_zero += 1
         if packet.flags & SYN:
@@ -179,7 +180,7 @@ class Conversation:
         if other.base is None:
             other.number_from(packet.ack)
         assert other.base is not None
-        return offset_near(packet.ack, other.base, max(other.top, other.acked))
+        return offset_near(packet.ack, other.base, other.top if other.top > other.acked else other.acked)
 
     def _known_ack(self, packet: Packet, other: Flow) -> int | None:
         """What a reset acknowledges; it is no reason to begin counting."""
@@ -275,7 +276,7 @@ class Conversation:
             other.acknowledged(ack)
             if self.ledger.fins:
                 self.ledger.fin_acked(other, at)
-        flow.last_ack = max(flow.last_ack, ack)
+        flow.last_ack = ack if ack > flow.last_ack else flow.last_ack
 
     def _reset(self, packet: Packet, at: Moment, flow: Flow, other: Flow) -> None:
         reset = self.ledger.rst(packet, at, flow, other, self._provoker(packet, flow.index))
@@ -314,16 +315,19 @@ class Conversation:
         """Put the segment into the sample."""
         sack: tuple[tuple[int, int], ...] = ()
         other = self.flows[1 - index]
-        plain = 32 if packet.tsval >= 0 else 20
-        if packet.payload_at - packet.tcp_at > plain and not packet.flags & (SYN | RST) and other.base is not None:
+        (
+            _, _, _, _, _, _, ttl, ip_id, dont_fragment, _, _, flags, window, length, payload_at, _, ip_at, tcp_at, tsval, tsecr
+        ) = packet  # fmt: skip
+        plain = 32 if tsval >= 0 else 20
+        if payload_at - tcp_at > plain and not flags & (SYN | RST) and other.base is not None:
             sack = tuple(
                 (offset_near(left, other.base, other.top), offset_near(right, other.base, other.top))
-                for left, right in sack_blocks(options_of(octets, packet.tcp_at, packet.payload_at))
+                for left, right in sack_blocks(options_of(octets, tcp_at, payload_at))
             )
         self.sample.add(
             _raw((
-                at, index, packet.flags, offset, ack, packet.length, new, packet.window, packet.ttl, packet.ip_id,
-                packet.tsval, packet.tsecr, sack, packet.payload_at - packet.ip_at + packet.length, packet.dont_fragment, odd,
+                at, index, flags, offset, ack, length, new, window, ttl, ip_id, tsval, tsecr, sack,
+                payload_at - ip_at + length, dont_fragment, odd,
             ))
         )  # fmt: skip
 

@@ -51,8 +51,11 @@ class Copies:
         """True when this packet was seen before; otherwise it is remembered. `news`: it holds what no packet before held."""
         if self.ran is not None and not news:
             self._look_back(packet, index, *self.ran)
-        key = (index, packet.seq, packet.ack, packet.flags, packet.length, packet.ip_id, packet.window, packet.tsval)
-        traits = (packet.time_ns, packet.tsecr, packet.ttl, packet.interface, packet.outgoing)
+        (
+            time_ns, _, _, interface, outgoing, _, ttl, ip_id, _, seq, ack, flags, window, length, _, _, _, _, tsval, tsecr
+        ) = packet  # fmt: skip
+        key = (index, seq, ack, flags, length, ip_id, window, tsval)
+        traits = (time_ns, tsecr, ttl, interface, outgoing)
         first = self._recent.get(key)
         if first is not None and self._same(first, traits, packet):
             self.found += 1

@@ -157,5 +157,5 @@ class Delivery:
         A single acknowledged octet that no frame brought, at the very end, is taken for a FIN that was not captured.
         """
         if flow.fin is not None:
-            return min(flow.acked, flow.fin)
+            return flow.acked if flow.acked < flow.fin else flow.fin
         return flow.acked - 1 if flow.acked == max(flow.top, flow.reassembly.next) + 1 else flow.acked

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from pcapdiag.capture.table import FIN, SYN
+from pcapdiag.making import maker
 from pcapdiag.model import Moment, Side
 from pcapdiag.tcp.connection import Half
 from pcapdiag.tcp.options import SynOptions
@@ -18,6 +19,8 @@ UNSCALED_MAX = 65_535 << 14
 _ETHERNET = 1460
 """Payload of a full Ethernet frame: what counts as a full segment where no MSS was seen."""
 _UNACKED = 4096
+
+_half = maker(Half)
 
 
 class Flow:
@@ -155,14 +158,15 @@ class Flow:
         window = self.window
         if window is not None and self.scale is not None:
             window <<= self.scale
-        offers = self.offers
-        return Half(
-            SIDES[self.index], self.packets, self.top,
-            max(0, self.acked if self.fin is None else min(self.acked, self.fin)),
+        offers, acked = self.offers, self.acked
+        if self.fin is not None and acked > self.fin:
+            acked = self.fin
+        return _half((
+            SIDES[self.index], self.packets, self.top, acked if acked > 0 else 0,
             self.missing, self.cut, self.retransmissions, self.out_of_order, self.keep_alives, self.zero_windows, self.copies,
             self.super_packets, self.first, self.last, self.last_news, self.last_advance, window,
             offers.mss if offers else None, offers.window_scale if offers else None,
             offers is not None and offers.sack_permitted,
             offers.timestamps if offers else self.clock_first is not None,
             tuple(self.ttls.items()), self.ip_id_zero, self.largest_acked,
-        )  # fmt: skip
+        ))  # fmt: skip

@@ -17,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pcapdiag.capture.table import PacketTable, address_text
+from pcapdiag.making import maker
 from pcapdiag.model import Endpoint
+from pcapdiag.tcp.pick import pick
 
 Key = tuple[int, int, int, int, int, int]
 """Lower end (high address, low address, port), then higher end."""
@@ -54,16 +56,19 @@ def group(table: PacketTable) -> Grouped:
     starts = np.flatnonzero(np.concatenate(([True], ~same))) if len(order) else np.zeros(0, np.int64)
     first = order[starts]
     keys: list[Key] = list(zip(*(column[first].tolist() for column in columns), strict=True))
-    return Grouped(order, forward[order], np.append(starts, len(order)), keys)
+    return Grouped(order, pick(forward, order), np.append(starts, len(order)), keys)
 
 
 address_of = lru_cache(1 << 16)(address_text)
 """The text of an address; most come again and again."""
 
 
+_endpoint = maker(Endpoint)
+
+
 def endpoints(key: Key) -> tuple[Endpoint, Endpoint]:
     """The lower and the higher end of a key."""
-    return Endpoint(address_of(key[0], key[1]), key[2]), Endpoint(address_of(key[3], key[4]), key[5])
+    return _endpoint((address_of(key[0], key[1]), key[2])), _endpoint((address_of(key[3], key[4]), key[5]))
 
 
 def _ends(table: PacketTable) -> tuple[list[npt.NDArray[np.uint64]], npt.NDArray[np.bool_]]:
@@ -101,6 +106,6 @@ def _same_ends(columns: list[npt.NDArray[np.uint64]], order: npt.NDArray[np.int6
     same = np.ones(max(len(order) - 1, 0), np.bool_)
     for column in columns:
         if len(column) and (column != column[0]).any():
-            ordered = column[order]
+            ordered = pick(column, order)
             same &= ordered[1:] == ordered[:-1]
     return same

@@ -13,6 +13,7 @@ import numpy as np
 from pcapdiag.capture.table import RST, PacketTable
 from pcapdiag.model import Moment
 from pcapdiag.tcp.grouping import Grouped, address_of
+from pcapdiag.tcp.pick import pick
 
 
 class Hosts(Protocol):
@@ -44,14 +45,15 @@ class _Host:
 
     def alive(self, begin: int, end: int) -> None:
         """It was alive from begin to end, with pauses below `MERGE_NS`."""
-        if self.ends and begin - self.ends[-1] < MERGE_NS:
-            self.ends[-1] = max(self.ends[-1], end)
-            self.begins[-1] = min(self.begins[-1], begin)
+        begins, ends = self.begins, self.ends
+        if ends and begin - ends[-1] < MERGE_NS:
+            ends[-1] = end if end > ends[-1] else ends[-1]
+            begins[-1] = begin if begin < begins[-1] else begins[-1]
             return
-        self.begins.append(begin)
-        self.ends.append(end)
-        if len(self.begins) > MAX_STRETCHES:
-            del self.begins[: MAX_STRETCHES // 2], self.ends[: MAX_STRETCHES // 2]
+        begins.append(begin)
+        ends.append(end)
+        if len(begins) > MAX_STRETCHES:
+            del begins[: MAX_STRETCHES // 2], ends[: MAX_STRETCHES // 2]
 
 
 class HostLedger:
@@ -66,14 +68,14 @@ class HostLedger:
         What one end of a connection sends without a pause and with the same TTL is one stretch of rows; the stretches, a
         few of each connection, are then taken in by address and time.
         """
-        kept = batch.flags[grouped.order] & RST == 0
+        kept = pick(batch.flags, grouped.order) & RST == 0
         lower, higher = np.flatnonzero(kept & grouped.forward), np.flatnonzero(kept & ~grouped.forward)
         rows = np.concatenate((lower, higher))
         if not len(rows):
             return
         group = np.searchsorted(grouped.starts, rows, side="right")
-        order = grouped.order[rows]
-        time, ttl = batch.time_ns[order], batch.ttl[order]
+        order = pick(grouped.order, rows)
+        time, ttl = pick(batch.time_ns, order), pick(batch.ttl, order)
         other = (group[1:] != group[:-1]) | (ttl[1:] != ttl[:-1]) | (np.abs(np.diff(time)) >= MERGE_NS)
         if len(higher):
             other[len(lower) - 1 : len(lower)] = True
@@ -82,8 +84,11 @@ class HostLedger:
         begin, last = np.minimum.reduceat(time, starts), np.maximum.reduceat(time, starts)
         sorting = np.lexsort((begin, ends[:, 1], ends[:, 0]))
         columns = ends[:, 0], ends[:, 1], begin, last, ttl[starts]
+        here: tuple[int, int] | None = None
         for high, low, since, until, value in zip(*(column[sorting].tolist() for column in columns), strict=True):
-            host = self._host(address_of(high, low))
+            if (high, low) != here:
+                here = high, low
+                host = self._host(address_of(high, low))
             host.alive(since, until)
             seen = host.ttls.get(value)
             if seen is None or since < seen:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pcapdiag.making import maker
 from pcapdiag.model import Moment
 from pcapdiag.tcp.connection import Handshake
 
 MAX_SYNS = 50
 COPY_NS = 500_000_000
 """A SYN that is not answered is sent again after a second (RFC 6298 section 2, 2.1): sooner, it was captured twice."""
+
+_handshake = maker(Handshake)
 
 
 class Opening:
@@ -59,7 +62,7 @@ class Opening:
         """The final account; `midway` is the first segment of a capture that holds no SYN."""
         syns, synacks, complete = self.syns, self.synacks, self.complete
         answered = _sent_once(synacks)
-        return Handshake(
+        return _handshake((
             tuple(syns),
             tuple(synacks),
             complete or midway,
@@ -67,12 +70,12 @@ class Opening:
             _passed(syns[0], synacks[0]) if answered and _sent_once(syns) else None,
             _passed(synacks[0], complete) if answered and complete is not None else None,
             self.simultaneous,
-        )
+        ))  # fmt: skip
 
 
 def _sent_once(moments: list[Moment]) -> bool:
     """There is one, and what repeats it are copies."""
-    return bool(moments) and moments[-1].time_ns - moments[0].time_ns < COPY_NS
+    return len(moments) == 1 or (len(moments) > 1 and moments[-1].time_ns - moments[0].time_ns < COPY_NS)
 
 
 def _passed(earlier: Moment, later: Moment) -> int | None:

@@ -53,12 +53,13 @@ def each(options: bytes) -> list[tuple[int, bytes]]:
 def syn_options(options: bytes) -> SynOptions:
     """RFC 9293 3.7.1, RFC 7323 2.2 and 3.2, RFC 2018 section 2."""
     if len(options) == 20 and options[:2] + options[4:8] + options[16:19] == _COMMONEST:
-        return _offer(options[2] << 8 | options[3], min(options[19], _MAX_SCALE), True, True)
+        scale = options[19]
+        return _offer(options[2] << 8 | options[3], scale if scale < _MAX_SCALE else _MAX_SCALE, True, True)
     found = dict(each(options))
-    mss, scale = found.get(_MSS), found.get(_SCALE)
+    mss, scaled = found.get(_MSS), found.get(_SCALE)
     return _offer(
         int.from_bytes(mss, "big") if mss and len(mss) == 2 else None,
-        min(scale[0], _MAX_SCALE) if scale else None,
+        min(scaled[0], _MAX_SCALE) if scaled else None,
         _SACK_PERMITTED in found,
         _TIMESTAMPS in found,
     )

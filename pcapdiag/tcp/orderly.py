@@ -24,7 +24,7 @@ _moment = maker(Moment)
 _marks = maker(Marks)
 
 
-def open_run(conversation: Conversation, run: Run, client_is_lower: bool, octets: bytes | memoryview) -> None:
+def open_run(conversation: Conversation, run: Run, client_is_lower: bool, octets: memoryview) -> None:
     """Take in the opening of a run that begins a new conversation; `take_run` must follow."""
     client, server = conversation.flows
     first, second = (run.lower, run.higher) if client_is_lower else (run.higher, run.lower)
@@ -73,64 +73,54 @@ def _continues_side(flow: Flow, other: Flow, side: RunSide) -> bool:
     return advance > 0 or (advance == 0 and (side.first_length > 0 or side.first_window > (flow.window or 0)))
 
 
-def take_run(
-    conversation: Conversation, run: Run, runs: Runs, octets: bytes | memoryview, client_is_lower: bool
-) -> None:
+def take_run(conversation: Conversation, run: Run, runs: Runs, octets: memoryview, client_is_lower: bool) -> None:
     """Take in a run that continues or opens the conversation."""
     client, server = conversation.flows
+    begin, end, closes, capture = run.begin, run.end, run.closes, run.capture
     numbering = ((client.base or 0, client.top), (server.base or 0, server.top))
-    kept = conversation.sample.add_run(runs.rows, run.begin, run.end, client_is_lower, numbering)
-    conversation.copies.went_by(kept, client_is_lower, run.end - run.begin)
-    if run.closes or conversation.ledger.lacks_letters:
-        letters = runs.letters[run.begin : run.end].decode("ascii")
-        conversation.ledger.add_letters(letters if client_is_lower else letters.swapcase())
+    kept = conversation.sample.add_run(runs.rows, begin, end, client_is_lower, numbering)
+    conversation.copies.went_by(kept, client_is_lower, end - begin)
+    if closes or conversation.ledger.lacks_letters:
+        letters = runs.letters[begin:end]
+        conversation.ledger.add_letters((letters if client_is_lower else letters.swapcase()).decode("ascii"))
     _hand_out(conversation, run, runs, octets, client_is_lower)
     first, second = (run.lower, run.higher) if client_is_lower else (run.higher, run.lower)
-    if first.packets:
-        _account(client, server, first, run, runs)
-    if second.packets:
-        _account(server, client, second, run, runs)
-    if first.packets:
-        _acknowledge(conversation, client, server, first, run)
-    if second.packets:
-        _acknowledge(conversation, server, client, second, run)
-    for flow, side in ((client, first), (server, second)):
-        if side.packets:
-            _largest(flow, side, run, runs)
-    if run.closes:
+    sides = [each for each in ((client, server, first), (server, client, second)) if each[2].packets]
+    for flow, other, side in sides:
+        _account(conversation, flow, other, side, capture)
+    for flow, other, side in sides:
+        _largest(flow, other, side, run, runs)
+    if closes:
         _close(conversation, run, first, second)
     for last in client.last, server.last:
         if last is not None and last > conversation.last:
             conversation.last = last
 
 
-def _hand_out(
-    conversation: Conversation, run: Run, runs: Runs, octets: bytes | memoryview, client_is_lower: bool
-) -> None:
+def _hand_out(conversation: Conversation, run: Run, runs: Runs, octets: memoryview, client_is_lower: bool) -> None:
     """Consecutive payloads of one side become one call of the observer."""
-    payload, begin_chunk, end_chunk = runs.payload, run.chunk, run.chunk_end
-    starts, stops, lengths = payload.starts, payload.stops, payload.lengths
-    times, frames, capture = payload.times_ns, payload.frames, run.capture
+    begin_chunk, end_chunk, capture = run.chunk, run.chunk_end, run.capture
+    all_chunks, sent_by_lower, starts, stops, lengths, times, frames = runs.payload
     data, cut = conversation.delivery.observer.data, octets.__getitem__
     flows = conversation.flows if client_is_lower else conversation.flows[::-1]
     higher, lower = flows[1], flows[0]
     tops = [higher.top, lower.top]
     sides = SIDES[higher.index], SIDES[lower.index]
-    passed: tuple[list[bytes], list[bytes]] = ([], [])
-    chunks = payload.chunks[begin_chunk : end_chunk + 1]
+    passed: tuple[list[tuple[int, bytes]], list[tuple[int, bytes]]] = ([], [])
+    chunks = all_chunks[begin_chunk : end_chunk + 1]
     begin = chunks[0]
-    for which, end in zip(payload.lower[begin_chunk:end_chunk], chunks[1:], strict=True):
+    for which, end in zip(sent_by_lower[begin_chunk:end_chunk], chunks[1:], strict=True):
         offset = tops[which]
         if end - begin == 1:
-            joined = bytes(octets[starts[begin] : stops[begin]])
-            tops[which] = offset + lengths[begin]
+            joined = octets[starts[begin] : stops[begin]].tobytes()
+            tops[which] = offset + len(joined)
             data(sides[which], offset, joined, _moment((times[begin], capture, frames[begin])))
         else:
             joined = b"".join(map(cut, map(slice, starts[begin:end], stops[begin:end])))
             offsets = list(accumulate(lengths[begin:end], initial=offset))
             tops[which] = offsets.pop()
             data(sides[which], offset, joined, _marks((offsets, times[begin:end], frames[begin:end], capture)))
-        passed[which].append(joined)
+        passed[which].append((offset, joined))
         begin = end
     for flow, top, pieces in zip((higher, lower), tops, passed, strict=True):
         if pieces:
@@ -138,49 +128,47 @@ def _hand_out(
             flow.reassembly.passed_by(pieces, top)
 
 
-def _account(flow: Flow, other: Flow, side: RunSide, run: Run, runs: Runs) -> None:
-    """Counters and last values."""
-    capture = run.capture
-    flow.packets += side.packets
-    ttls = flow.ttls
-    ttls[side.ttl] = ttls.get(side.ttl, 0) + side.packets
-    flow.ip_id_zero += side.zero_ids
+def _account(conversation: Conversation, flow: Flow, other: Flow, side: RunSide, capture: int) -> None:
+    """Counters, last values, and what the side acknowledged."""
+    (
+        packets, _, first_ns, first_frame, _, _, _, _, first_tsval, last_ns, last_frame, last_ack, last_window, last_tsval,
+        ttl, zero_ids, _, widest, _, _, news_ns, news_frame, advance_ns, advance_frame, *_,
+    ) = side  # fmt: skip
+    flow.packets += packets
+    flow.ttls[ttl] = flow.ttls.get(ttl, 0) + packets
+    flow.ip_id_zero += zero_ids
+    flow.last = last = _moment((last_ns, capture, last_frame))
     if flow.first is None:
-        flow.first = _moment((side.first_ns, capture, side.first_frame))
-    flow.last = _moment((side.last_ns, capture, side.last_frame))
-    if side.news_ns >= 0:
-        same = side.news_frame == side.last_frame
-        flow.last_news = flow.last if same else _moment((side.news_ns, capture, side.news_frame))
-    flow.window = side.last_window
-    if flow.scale is not None and side.widest << flow.scale > flow.max_window:
-        flow.max_window = side.widest << flow.scale
-    if side.last_tsval >= 0:
+        flow.first = _moment((first_ns, capture, first_frame))
+    if news_ns >= 0:
+        flow.last_news = last if news_frame == last_frame else _moment((news_ns, capture, news_frame))
+    flow.window = last_window
+    if flow.scale is not None and widest << flow.scale > flow.max_window:
+        flow.max_window = widest << flow.scale
+    if last_tsval >= 0:
         if flow.clock_first is None:
-            flow.clock_first = (side.first_ns, side.first_tsval)
-        flow.clock_last = (side.last_ns, side.last_tsval)
-    full = flow.full_segment(other)
-    if side.largest > full:
-        rows = runs.columns.length[_own_rows(side, run, runs)]
-        flow.super_packets += int(np.count_nonzero(rows > full))
-
-
-def _acknowledge(conversation: Conversation, flow: Flow, other: Flow, side: RunSide, run: Run) -> None:
-    assert other.base is not None
+            flow.clock_first = (first_ns, first_tsval)
+        flow.clock_last = (last_ns, last_tsval)
     if conversation.opening.complete is None:
-        first = _moment((side.first_ns, run.capture, side.first_frame))
-        conversation.opening.acknowledges(flow.index, first, other.isn is not None)
-    ack = offset_near(side.last_ack, other.base, other.top)
+        conversation.opening.acknowledges(flow.index, _moment((first_ns, capture, first_frame)), other.isn is not None)
+    assert other.base is not None
+    ack = offset_near(last_ack, other.base, other.top)
     if ack > other.acked:
-        at = (side.first_ns, side.first_frame) if side.advance_ns < 0 else (side.advance_ns, side.advance_frame)
-        flow.last_advance = _moment((at[0], run.capture, at[1]))
+        if advance_ns < 0:
+            advance_ns, advance_frame = first_ns, first_frame
+        flow.last_advance = last if advance_frame == last_frame else _moment((advance_ns, capture, advance_frame))
         other.acknowledged(ack)
     flow.last_ack = ack
 
 
-def _largest(flow: Flow, side: RunSide, run: Run, runs: Runs) -> None:
-    """Which of its segments were acknowledged within the run, and which wait for it."""
-    flow.largest_acked = max(flow.largest_acked, side.acked)
-    if not side.waiting or side.largest <= flow.largest_acked:
+def _largest(flow: Flow, other: Flow, side: RunSide, run: Run, runs: Runs) -> None:
+    """Its longest segments: how many are longer than the path's, which were acknowledged within the run, which wait for it."""
+    largest, full = side.largest, flow.full_segment(other)
+    if largest > full:
+        flow.super_packets += int(np.count_nonzero(runs.columns.length[_own_rows(side, run, runs)] > full))
+    acked = side.acked
+    flow.largest_acked = acked if acked > flow.largest_acked else flow.largest_acked
+    if not side.waiting or largest <= flow.largest_acked:
         return
     payload, ours = runs.payload, runs.columns.forward[side.first_row]
     waiting: list[int] = []

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from pcapdiag.capture.table import ACK, CWR, ECE, FIN, PSH, SYN
 from pcapdiag.tcp.grouping import Grouped
+from pcapdiag.tcp.pick import pick
 from pcapdiag.tcp.rows import Bools, Columns, Ints
 
 _AHEAD = 1 << 31
@@ -102,31 +103,32 @@ class Ordinary:
         """It continues what its side sent before it."""
         columns = self.columns
         ack, window, tsval, capture = columns.ack, columns.window, columns.tsval, columns.capture
-        first = self.syn[same] & (columns.flags[same] & ACK == 0)  # a SYN acknowledged nothing yet
-        advances = first | (ack != ack[same])
+        first = pick(columns.flags & (SYN | ACK) == SYN, same)  # a SYN acknowledged nothing yet
+        acked = pick(ack, same)
+        advances = first | (ack != acked)
         self.advances: Bools = advances
         """It acknowledges other octets than the row before it of its side."""
-        earlier = tsval[same]
+        earlier = pick(tsval, same)
         follows: Bools = (
-            (columns.seq == self.end[same])
-            & (first | ((ack - ack[same]) < _AHEAD))
-            & ((columns.length > 0) | advances | self.fin | (window > window[same]))
-            & (columns.ttl == columns.ttl[same])
+            (columns.seq == pick(self.end, same))
+            & (first | ((ack - acked) < _AHEAD))
+            & ((columns.length > 0) | advances | self.fin | (window > pick(window, same)))
+            & (columns.ttl == pick(columns.ttl, same))
             & ((tsval < 0) == (earlier < 0))
             & ((tsval < 0) | ((tsval - earlier).astype(np.uint32) < _AHEAD))
         )
         if len(capture) and (capture != capture[0]).any():
-            follows &= capture == capture[same]
+            follows &= capture == pick(capture, same)
         return follows
 
     def _known(self, near: _Neighbours) -> Bools:
         """It acknowledges nothing that its other side had not been seen to send."""
-        known: Bools = (near.other < 0) | ((self.end[near.other] - self.columns.ack) < _AHEAD)
+        known: Bools = (near.other < 0) | ((pick(self.end, near.other) - self.columns.ack) < _AHEAD)
         return known
 
     def _acks_fin(self, other: Ints, closed: Bools) -> Bools:
         """It acknowledges the other side's FIN."""
-        behind: Bools = (other >= 0) & (self.fin | closed)[other] & (self.columns.ack == self.end[other])
+        behind: Bools = (other >= 0) & pick(self.fin | closed, other) & (self.columns.ack == pick(self.end, other))
         return behind
 
 
@@ -155,7 +157,7 @@ def _before(chosen: Bools, begin: Ints) -> Bools:
     """Whether a chosen row stands before each row, in the same connection."""
     count = np.cumsum(chosen, dtype=np.int32)
     count -= chosen
-    before: Bools = count > count[begin]
+    before: Bools = count > pick(count, begin)
     return before
 
 

@@ -72,26 +72,18 @@ class Reassembly:
         self.next = end
         self._shrink()
 
-    def passed_by(self, pieces: list[bytes], end: int) -> None:
-        """Octets up to `end` were handed out in these pieces: remember the last of them."""
-        last: list[tuple[int, bytes]] = []
-        offset, kept = end, 0
-        for octets in reversed(pieces):
-            offset -= len(octets)
-            kept += len(octets)
-            last.append((offset, octets))
-            if kept >= MEMORY:
-                self.forget()
-                break
-        last.reverse()
-        self._recent.extend(last)
-        self._kept += kept
+    def passed_by(self, pieces: list[tuple[int, bytes]], end: int) -> None:
+        """Octets up to `end` were handed out in these pieces, each with its offset; remember the last of them."""
+        self._recent.extend(pieces)
+        self._kept += end - self.next
         self.next = end
         self._shrink()
 
     def _shrink(self) -> None:
-        while self._kept > MEMORY and len(self._recent) > 1:
-            self._kept -= len(self._recent.popleft()[1])
+        recent, kept = self._recent, self._kept
+        while kept > MEMORY and len(recent) > 1:
+            kept -= len(recent.popleft()[1])
+        self._kept = kept
 
     def skip(self, end: int) -> None:
         """Octets up to `end` will never come."""

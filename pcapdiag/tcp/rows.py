@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from pcapdiag.capture.table import PacketTable
 from pcapdiag.tcp.grouping import Grouped
+from pcapdiag.tcp.pick import pick
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -88,14 +89,15 @@ class Columns:
         self.order = order
         self.forward = grouped.forward
         """The lower end of the key sent it."""
-        self.seq, self.ack = table.seq[order], table.ack[order]
-        self.length, self.flags = table.seg_len[order], table.flags[order]
-        self.window, self.ttl = table.window[order], table.ttl[order]
-        self.tsval, self.ip_id = table.tsval[order], table.ip_id[order]
-        self.time_ns, self.frame, self.capture = table.time_ns[order], table.frame_number[order], table.capture[order]
+        self.seq, self.ack = pick(table.seq, order), pick(table.ack, order)
+        self.length, self.flags = pick(table.seg_len, order), pick(table.flags, order)
+        self.window, self.ttl = pick(table.window, order), pick(table.ttl, order)
+        self.tsval, self.ip_id = pick(table.tsval, order), pick(table.ip_id, order)
+        self.time_ns, self.capture = pick(table.time_ns, order), pick(table.capture, order)
+        self.frame = pick(table.frame_number, order)
         whole = (table.payload_len == table.seg_len) & (table.window > 0)
         header = np.where(table.tsval < 0, np.int64(20), np.int64(32))
-        self.plain: Bools = (whole & (table.payload_at - table.tcp_at == header))[order]
+        self.plain: Bools = pick(whole & (table.payload_at - table.tcp_at == header), order)
         """Captured in full, its window open, and without options but timestamps: they might be SACK blocks."""
 
     def __len__(self) -> int:
@@ -107,9 +109,9 @@ class Columns:
         rows = np.empty(len(order), _ROW)
         rows["time_ns"], rows["frame_number"], rows["capture"] = self.time_ns, self.frame, self.capture
         rows["seq"], rows["ack"], rows["seg_len"] = self.seq, self.ack, self.length
-        rows["ip_len"] = (table.payload_at - table.ip_at + table.seg_len)[order]
-        rows["tsval"], rows["tsecr"] = self.tsval, table.tsecr[order]
-        rows["ip_id"], rows["interface"], rows["window"] = self.ip_id, table.interface[order], self.window
-        rows["flags"], rows["ttl"], rows["outgoing"] = self.flags, self.ttl, table.outgoing[order]
-        rows["dont_fragment"], rows["lower"] = table.dont_fragment[order], self.forward
+        rows["ip_len"] = pick(table.payload_at - table.ip_at + table.seg_len, order)
+        rows["tsval"], rows["tsecr"] = self.tsval, pick(table.tsecr, order)
+        rows["ip_id"], rows["interface"], rows["window"] = self.ip_id, pick(table.interface, order), self.window
+        rows["flags"], rows["ttl"], rows["outgoing"] = self.flags, self.ttl, pick(table.outgoing, order)
+        rows["dont_fragment"], rows["lower"] = pick(table.dont_fragment, order), self.forward
         return rows.view(np.uint8).data

@@ -17,6 +17,7 @@ from pcapdiag.capture.table import ACK, PacketTable
 from pcapdiag.making import maker
 from pcapdiag.tcp.grouping import Grouped
 from pcapdiag.tcp.ordinary import Ordinary, stretches
+from pcapdiag.tcp.pick import pick
 from pcapdiag.tcp.rows import Bools, Columns, Ints
 
 MIN_ROWS = 5
@@ -181,16 +182,16 @@ def _payload(columns: Columns, inside: Bools, begins: Ints, ends: Ints) -> tuple
     """The payload of all runs; for each run its first chunk, and the first that is not its own."""
     carrying = np.flatnonzero(inside & (columns.length > 0))
     chunks = _chunks(carrying, begins, columns.forward)
-    at = columns.table.payload_at[columns.order[carrying]]
-    length = columns.length[carrying]
+    at = pick(columns.table.payload_at, pick(columns.order, carrying))
+    length = pick(columns.length, carrying)
     payload = Payload(
         chunks=_numbers(np.append(chunks, len(carrying))),
         lower=columns.forward[carrying[chunks]].tobytes(),
         starts=_numbers(at),
         stops=_numbers(at + length),
         lengths=_numbers(length),
-        times_ns=_numbers(columns.time_ns[carrying]),
-        frames=_numbers(columns.frame[carrying]),
+        times_ns=_numbers(pick(columns.time_ns, carrying)),
+        frames=_numbers(pick(columns.frame, carrying)),
     )
     starts = carrying[chunks]
     return payload, np.searchsorted(starts, begins), np.searchsorted(starts, ends)
@@ -207,7 +208,7 @@ def _chunks(carrying: Ints, begins: Ints, forward: Bools) -> Ints:
     if not len(carrying):
         return carrying
     run = np.searchsorted(begins, carrying, side="right")
-    mine = forward[carrying]
+    mine = pick(forward, carrying)
     return np.flatnonzero(np.concatenate(([True], (run[1:] != run[:-1]) | (mine[1:] != mine[:-1]))))
 
 
@@ -225,7 +226,7 @@ def _letters(ordinary: Ordinary) -> bytes:
     letters[ordinary.fin] = ord("F")
     syn = np.flatnonzero(ordinary.syn)
     letters[syn] = np.where(columns.flags[syn] & ACK, ord("H"), ord("S"))
-    letters[~columns.forward] |= 0x20  # lower case
+    letters |= np.where(columns.forward, np.uint8(0), np.uint8(0x20))  # lower case
     return letters.tobytes()
 
 
@@ -260,7 +261,7 @@ class _Own:
         return np.where(earliest == beyond, -1, earliest)
 
     def _padded(self, column: npt.NDArray[np.generic], filling: int) -> npt.NDArray[np.generic]:
-        values: npt.NDArray[np.generic] = column[self.rows]
+        values = pick(column, self.rows)
         values[-1] = filling
         return values
 
@@ -286,7 +287,7 @@ def _side(ordinary: Ordinary, own: _Own, other: _Own) -> list[RunSide]:
     final = np.repeat(columns.ack[other.last], own.counts)
     rows = own.rows[:-1]
     acked = np.zeros(count, np.bool_)
-    acked[rows] = ((final - ordinary.end[rows]) < _AHEAD) & np.repeat(other.counts > 0, own.counts)
+    acked[rows] = ((final - pick(ordinary.end, rows)) < _AHEAD) & np.repeat(other.counts > 0, own.counts)
     fields = (
         own.counts,
         first,
@@ -298,8 +299,8 @@ def _side(ordinary: Ordinary, own: _Own, other: _Own) -> list[RunSide]:
         columns.ttl[first],
         own.total(columns.ip_id == 0),
         own.most(length),
-        own.most(np.where(ordinary.syn, 0, columns.window)),
-        own.most(np.where(acked, length, 0)),
+        own.most(columns.window * ~ordinary.syn),
+        own.most(length * acked),
         own.total(carries & ~acked),
         np.where(news < 0, -1, time_ns[news]),
         frame[news],

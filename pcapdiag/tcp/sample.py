@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -104,16 +103,11 @@ class Stretch:
             ))  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What a sample kept; calling it makes the segments, in time order."""
-
-    parts: tuple[Raw | Stretch, ...]
-
-    def __call__(self) -> tuple[Segment, ...]:
-        segments = [each for part in self.parts for each in ((_made(part),) if isinstance(part, Raw) else part)]
-        segments.sort(key=_at)
-        return tuple(segments)
+def _segments(parts: tuple[Raw | Stretch, ...]) -> tuple[Segment, ...]:
+    """What a sample kept as segments, in time order."""
+    segments = [each for part in parts for each in ((_made(part),) if isinstance(part, Raw) else part)]
+    segments.sort(key=_at)
+    return tuple(segments)
 
 
 class Sample:
@@ -141,9 +135,9 @@ class Sample:
 
     def add_run(self, rows: memoryview, begin: int, end: int, client_is_lower: bool, numbering: Numbering) -> bytes:
         """Take in ordinary segments: rows `begin` to `end` of packed ones. Returns the last of them."""
-        last = max(begin, end - TAIL)
+        last = begin if end - begin < TAIL else end - TAIL
         if self._room:
-            taken = min(self._room, end - begin)
+            taken = end - begin if end - begin < self._room else self._room
             head = rows[begin * ROW_SIZE : (begin + taken) * ROW_SIZE].tobytes()
             self._head.append(Stretch(head, client_is_lower, numbering))
             self._room -= taken
@@ -167,9 +161,9 @@ class Sample:
             else:
                 yield from reversed(list(part))
 
-    def kept(self) -> Kept:
-        """All that was kept."""
-        return Kept((*self._head, *self._odd, *self._tail))
+    def kept(self) -> Callable[[], tuple[Segment, ...]]:
+        """What makes segments of all that was kept."""
+        return partial(_segments, (*self._head, *self._odd, *self._tail))
 
     def _trim(self) -> None:
         while (excess := self._weight - TAIL) > 0:

@@ -11,9 +11,11 @@ import pickle
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from itertools import count
+from operator import attrgetter
 from typing import Generic
 
 from pcapdiag.capture.table import MAPPED, RST, SYN, IcmpError, PacketTable
+from pcapdiag.making import maker
 from pcapdiag.model import Endpoint, Moment
 from pcapdiag.tcp.connection import Connection
 from pcapdiag.tcp.conversation import Conversation
@@ -32,6 +34,9 @@ ORDERLY_LINGER_NS = 5 * SECOND
 IDENT = 113
 MAX_WAITING = 64 << 20
 """Octets that may wait in all connections together from one batch to the next."""
+
+_moment = maker(Moment)
+_first = attrgetter("first")
 
 
 class Tracker(Generic[O]):
@@ -85,6 +90,7 @@ class Tracker(Generic[O]):
     def feed(self, batch: PacketTable) -> None:
         """Take in the next batch of the trace."""
         self._batch += 1
+        octets = memoryview(batch.octets)
         grouped = group(batch)
         self.hosts.feed(batch, grouped)
         grouped = grouped.only([self._wanted(key) for key in grouped.keys])
@@ -97,12 +103,12 @@ class Tracker(Generic[O]):
             at, end = bounds[number], bounds[number + 1]
             while at < end:
                 if run is not None and run.begin == at:
-                    self._pass(key, run, runs, walked, batch.octets)
+                    self._pass(key, run, runs, walked, octets)
                     at = run.end
                     run = next(ordinary, None)
                 else:
                     stop = end if run is None else min(end, run.begin)
-                    self._walk(key, walked.take(stop - at), batch.octets)
+                    self._walk(key, walked.take(stop - at), octets)
                     at = stop
         for error in batch.icmp:
             self._icmp(error)
@@ -153,7 +159,7 @@ class Tracker(Generic[O]):
             return key[2] != IDENT and key[5] != IDENT
         return key[2] in self._ports or key[5] in self._ports
 
-    def _pass(self, key: Key, run: Run, runs: Runs, walked: Walked, octets: bytes | memoryview) -> None:
+    def _pass(self, key: Key, run: Run, runs: Runs, walked: Walked, octets: memoryview) -> None:
         """A run of ordinary segments: taken in at once where it begins or continues a connection, else walked."""
         entry = self._open.get(key)
         if run.opens:
@@ -177,17 +183,17 @@ class Tracker(Generic[O]):
         if run.closes:
             self._mind(entry, run.last_ns)
 
-    def _begin_open(self, key: Key, run: Run, octets: bytes | memoryview) -> Entry[O]:
+    def _begin_open(self, key: Key, run: Run, octets: memoryview) -> Entry[O]:
         """A connection whose SYN, SYN+ACK and ACK stand at the beginning of a run."""
         client_is_lower = run.lower.first_row == run.begin
         opener = run.lower if client_is_lower else run.higher
-        first = Moment(opener.first_ns, run.capture, opener.first_frame)
+        first = _moment((opener.first_ns, run.capture, opener.first_frame))
         entry = self._begin(key, first)
         conversation = self._converse(entry, client_is_lower, True, first)
         open_run(conversation, run, client_is_lower, octets)
         return entry
 
-    def _walk(self, key: Key, rows: Iterable[tuple[Packet, bool]], octets: bytes | memoryview) -> None:
+    def _walk(self, key: Key, rows: Iterable[tuple[Packet, bool]], octets: memoryview) -> None:
         """Some packets of one connection, segment by segment."""
         entry = self._open.get(key)
         for packet, lower in rows:
@@ -265,8 +271,8 @@ class Tracker(Generic[O]):
         conversation = entry.conversation
         assert conversation is not None
         if conversation.over:
-            rtt = conversation.opening.rtt_ns or 0
-            linger = max(ORDERLY_LINGER_NS, 6 * rtt) if conversation.orderly else self._linger_ns
+            orderly = conversation.orderly
+            linger = max(ORDERLY_LINGER_NS, 6 * (conversation.opening.rtt_ns or 0)) if orderly else self._linger_ns
             entry.over_at = now_ns + linger
             self._lingering[entry.key] = entry
             self._lingering.move_to_end(entry.key)
@@ -312,7 +318,7 @@ class Tracker(Generic[O]):
 
     def _emit(self) -> None:
         """Number the connections that began in this batch by their first frames, then hand over those that are closed."""
-        self._new.sort(key=lambda entry: entry.first)
+        self._new.sort(key=_first)
         for entry in self._new:
             entry.serial = self._numbering(self._batch)
             if self._began is not None:

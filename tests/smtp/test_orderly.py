@@ -35,10 +35,10 @@ def test_both_ways_give_the_same_dialogue(name: str, monkeypatch: pytest.MonkeyP
 )
 def test_replies_by_the_book(octets: bytes, codes: list[int]) -> None:
     found = orderly.replies(octets)
-    assert [said.code for said in found] == codes
+    assert [code for code, *_ in found] == codes
     ends = [0]
-    for said in found:
-        ends.append(ends[-1] + said.length)
+    for *_, length in found:
+        ends.append(ends[-1] + length)
     assert all(octets[end - 2 : end] == b"\r\n" for _, end in pairwise(ends))
 
 
