@@ -8,8 +8,8 @@ What the trace holds (a pcap file, Ethernet, microseconds, nothing but TCP port 
   are interleaved. IPv4, one in ten IPv6. Every connection has a real handshake (MSS, SACK permitted, timestamps, window
   scale), timestamps on every segment, its own round-trip time, and its own TTL on either side.
 * A greeting, EHLO with an eight-line reply, MAIL, one or more RCPT (one session in four has several), DATA, a body, the dot,
-  QUIT. Six in ten use PIPELINING. One in six delivers several messages. Bodies are lognormal with a median of 40 KB,
-  sent in windows of ten segments, with an acknowledgement for every second one.
+  QUIT. Six in ten use PIPELINING. One in six delivers several messages. Bodies are lognormal with a median of 40 KB
+  (``--median-body`` says another), sent in windows of ten segments, with an acknowledgement for every second one.
 * One session in twelve says STARTTLS and goes on in TLS records: a ClientHello with SNI, a ServerHello of TLS 1.3, then
   application data of random octets.
 * About one in ten goes wrong: a recipient refused with 550, a 421 after MAIL, the server's RST in the middle of a body, a client that
@@ -55,9 +55,10 @@ def text_pool(rng: random.Random) -> bytes:
 class Pool:
     """What all sessions draw from, made once."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, median_body: int) -> None:
         self.text = text_pool(rng)
         self.noise = rng.randbytes(1 << 20)
+        self.median_body = median_body
 
     def body(self, rng: random.Random, octets: int) -> bytes:
         """Whole lines of at least that many octets, without the terminator."""
@@ -154,7 +155,7 @@ class Conversation:
                 self.ask(command, reply)
 
     def content(self) -> bytes:
-        size = min(2_000_000, round(self.rng.lognormvariate(0, 0.8) * MEDIAN_BODY))
+        size = min(2_000_000, round(self.rng.lognormvariate(0, 0.8) * self.pool.median_body))
         head = f"From: sender@example.com\r\nTo: user@example.net\r\nSubject: message {self.number}\r\n\r\n"
         return head.encode() + self.pool.body(self.rng, size)
 
@@ -244,10 +245,10 @@ def server_hello(rng: random.Random) -> bytes:
     return handshake_record(2, body + struct.pack("!H", len(extensions)) + extensions)
 
 
-def trace(packets: int, seed: int) -> Iterator[Packet]:
+def trace(packets: int, seed: int, median_body: int = MEDIAN_BODY) -> Iterator[Packet]:
     """The packets of all sessions in time order; a session is made when the clock reaches its start."""
     rng = random.Random(seed)
-    pool = Pool(rng)
+    pool = Pool(rng, median_body)
     waiting: list[Packet] = []
     start, session, serial, made = EPOCH_US, 0, 0, 0
     while made < packets or waiting:
@@ -266,11 +267,14 @@ def main() -> None:
     parser.add_argument("path", type=Path)
     parser.add_argument("--packets", type=int, default=500_000)
     parser.add_argument("--seed", type=int, default=25)
+    parser.add_argument(
+        "--median-body", type=int, default=MEDIAN_BODY, metavar="OCTETS", help="half of the bodies are longer"
+    )
     arguments = parser.parse_args()
     written = 0
     with arguments.path.open("wb") as file:
         file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262_144, 1))
-        for time, _, frame in trace(arguments.packets, arguments.seed):
+        for time, _, frame in trace(arguments.packets, arguments.seed, arguments.median_body):
             if written == arguments.packets:
                 break
             file.write(struct.pack("<IIII", time // SECOND, time % SECOND, len(frame), len(frame)) + frame)

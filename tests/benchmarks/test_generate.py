@@ -28,6 +28,16 @@ def test_same_again(packets: list[tuple[int, bytes]]) -> None:
     assert again == packets
 
 
+def test_smaller_bodies_make_more_sessions(packets: list[tuple[int, bytes]]) -> None:
+    small = [(time, frame) for time, _, frame in itertools.islice(trace(6000, seed=25, median_body=3000), 6000)]
+    assert _openings(small) > 2 * _openings(packets)
+
+
+def _openings(packets: list[tuple[int, bytes]]) -> int:
+    """SYNs without ACK."""
+    return sum(headers(frame)[1][13] == 0x02 for _, frame in packets)
+
+
 def test_in_time_order(packets: list[tuple[int, bytes]]) -> None:
     times = [time for time, _ in packets]
     assert times == sorted(times)
