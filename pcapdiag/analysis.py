@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
+from operator import attrgetter
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pcapdiag.diagnosis.patterns import Pattern, PatternFinder, Try, try_of
@@ -180,11 +181,7 @@ class KeepDialogue(Enum):
     NONE = "none"
 
     def keeps(self, verdict: Verdict) -> bool:
-        return self is _ALL or (self is _ATTENTION and verdict.attention)
-
-
-# Looked up once: members of an enumeration are slow to reach.
-_ALL, _ATTENTION = KeepDialogue.ALL, KeepDialogue.ATTENTION
+        return self is KeepDialogue.ALL or (self is KeepDialogue.ATTENTION and verdict.attention)
 
 
 class Counts:
@@ -263,10 +260,8 @@ def stripped(judged: Judged) -> Judged:
 
 
 def _last_words(dialogue: Dialogue) -> tuple[Entry, ...]:
-    command, reply = last_command(dialogue), last_reply(dialogue)
-    if command is None or reply is None:
-        return tuple([entry for entry in (command, reply) if entry is not None])
-    return (command, reply) if command.at <= reply.at else (reply, command)
+    kept: list[Entry] = [entry for entry in (last_command(dialogue), last_reply(dialogue)) if entry is not None]
+    return tuple(sorted(kept, key=attrgetter("at")))
 
 
 def last_command(dialogue: Dialogue) -> Command | None:

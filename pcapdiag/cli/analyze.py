@@ -59,7 +59,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     """
     clock = clock_of(given)
     names = _names(given)  # before anything is read: a key that is none is told at once
-    analysis = ctx.meta[__name__] = choose(read(given, _keep(given)), given, clock)  # kept to the end of the process
+    analysis = choose(read(given, _keep(given)), given, clock)
+    ctx.meta[__name__] = analysis  # else its sessions would be taken apart when this function ends (see `__main__`)
     for error in analysis.errors:
         complain(f"{error.path}: {error.says}")
     _refuse_inputs(analysis, given["output"])

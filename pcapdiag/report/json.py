@@ -78,10 +78,10 @@ def dumps(thing: object) -> str:
     orjson, which writes UTF-8 only, takes a tenth of the time; hardly a session has text that makes a difference.
     """
     octets = orjson.dumps(thing)
-    return octets.decode("ascii") if octets.isascii() else _escaping(thing)
+    return octets.decode("ascii") if octets.isascii() else _encode(thing)
 
 
-_escaping = json.JSONEncoder(check_circular=False, allow_nan=False, separators=(",", ":")).encode
+_encode = json.JSONEncoder(check_circular=False, allow_nan=False, separators=(",", ":")).encode
 
 
 def _lines(objects: list[Object]) -> str:
@@ -166,10 +166,7 @@ def _evidence(evidence: Sequence[Evidence], paths: Paths) -> list[Object]:
         text = plain(says, paths)
         frames: dict[int | None, list[int]] = {} if moments else {None: []}
         for _, capture, frame in moments:
-            if capture in frames:
-                frames[capture].append(frame)
-            else:
-                frames[capture] = [frame]
+            frames.setdefault(capture, []).append(frame)
         # Which capture those beyond the list lie in is not known: the first one counts them.
         unlisted = 0 if total is None else total - len(moments)
         for where, numbers in frames.items():

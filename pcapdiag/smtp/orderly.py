@@ -8,7 +8,7 @@ is left to them, from the first line on that is not. For any octets the result m
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple
 
 from pcapdiag.model import Moment, Stage
 from pcapdiag.smtp.conversation import Conversation
@@ -61,8 +61,14 @@ def take_commands(conversation: Conversation, octets: bytes, offset: int, at: Mo
     return sent
 
 
-Said: TypeAlias = tuple[int, bytes | None, tuple[bytes, ...], int]
-"""One reply of a chunk: code, enhanced code, lines, and how many octets all its lines are."""
+class Said(NamedTuple):
+    """One reply of a chunk."""
+
+    code: int
+    enhanced: bytes | None
+    lines: tuple[bytes, ...]
+    length: int
+    """Octets of all its lines."""
 
 
 @lru_cache(maxsize=1024)
@@ -81,7 +87,7 @@ def replies(octets: bytes) -> tuple[Said, ...]:
         texts.append(line[4 : 4 + TEXT_LIMIT])
         length += len(line) + 2
         if separator == b" ":
-            found.append((_CODES[digits], enhanced_code(texts[-1]), tuple(texts), length))
+            found.append(Said(_CODES[digits], enhanced_code(texts[-1]), tuple(texts), length))
             texts, length = [], 0
         elif separator == b"-":
             first = digits

@@ -9,7 +9,7 @@ and an outcome without a row of its own leaves the stage alone. To support anoth
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from pcapdiag.model import Side, Stage
 
@@ -51,8 +51,13 @@ class Reading(Enum):
     RECORDS = "records"
 
 
-Outcome: TypeAlias = tuple[Stage | None, Side | None, Reading]
-"""What stands after a reply, a row of `OUTCOMES`: the stage (None: it is left alone), who owes, and how to read on."""
+class Outcome(NamedTuple):
+    """What stands after a reply: a row of `OUTCOMES`."""
+
+    stage: Stage | None
+    """None: the stage is left alone."""
+    owing: Side | None
+    reading: Reading = Reading.AS_BEFORE
 
 
 class Step(NamedTuple):
@@ -118,35 +123,31 @@ LAST_CHUNK = Step(Kind.LAST, Stage.END_OF_DATA)
 _CLIENT = Side.CLIENT
 
 
-def _leaves(stage: Stage | None, owing: Side | None, reading: Reading = Reading.AS_BEFORE) -> Outcome:
-    return stage, owing, reading
-
-
 def _row(otherwise: Outcome, **by_class: Outcome) -> tuple[Outcome, ...]:
     """Outcomes by the first digit of the reply, from 0 (which no reply has) to 5."""
     return tuple(by_class.get(f"on_{digit}", otherwise) for digit in range(6))
 
 
 OUTCOMES: dict[Kind, tuple[Outcome, ...]] = {
-    Kind.HELLO: _row(_leaves(Stage.EHLO, _CLIENT)),
+    Kind.HELLO: _row(Outcome(Stage.EHLO, _CLIENT)),
     # RFC 3207 4: "220 Ready to start TLS"; what follows is the client's hello.
-    Kind.TLS: _row(_leaves(Stage.STARTTLS, _CLIENT), on_2=_leaves(Stage.STARTTLS, _CLIENT, Reading.RECORDS)),
+    Kind.TLS: _row(Outcome(Stage.STARTTLS, _CLIENT), on_2=Outcome(Stage.STARTTLS, _CLIENT, Reading.RECORDS)),
     # RFC 4954 4: a challenge is a 334 reply; the next line is the client's response, whatever it looks like.
-    Kind.AUTH: _row(_leaves(Stage.AUTH, _CLIENT), on_3=_leaves(Stage.AUTH, _CLIENT, Reading.SASL)),
-    Kind.SASL: _row(_leaves(Stage.AUTH, _CLIENT), on_3=_leaves(Stage.AUTH, _CLIENT, Reading.SASL)),
-    Kind.MAIL: _row(_leaves(Stage.MAIL, _CLIENT)),
-    Kind.RCPT: _row(_leaves(Stage.RCPT, _CLIENT)),
+    Kind.AUTH: _row(Outcome(Stage.AUTH, _CLIENT), on_3=Outcome(Stage.AUTH, _CLIENT, Reading.SASL)),
+    Kind.SASL: _row(Outcome(Stage.AUTH, _CLIENT), on_3=Outcome(Stage.AUTH, _CLIENT, Reading.SASL)),
+    Kind.MAIL: _row(Outcome(Stage.MAIL, _CLIENT)),
+    Kind.RCPT: _row(Outcome(Stage.RCPT, _CLIENT)),
     # RFC 5321 4.1.1.4: the receiver sends 354 and then treats the lines that follow as mail data.
     Kind.DATA: _row(
-        _leaves(Stage.DATA, _CLIENT, Reading.NO_CONTENT), on_3=_leaves(Stage.BODY, _CLIENT, Reading.CONTENT)
+        Outcome(Stage.DATA, _CLIENT, Reading.NO_CONTENT), on_3=Outcome(Stage.BODY, _CLIENT, Reading.CONTENT)
     ),
-    Kind.CHUNK: _row(_leaves(Stage.BODY, _CLIENT)),
-    Kind.LAST: _row(_leaves(Stage.END_OF_DATA, _CLIENT)),
-    Kind.DOT: _row(_leaves(Stage.END_OF_DATA, _CLIENT)),
-    Kind.RESET: _row(_leaves(Stage.OTHER, _CLIENT)),
-    Kind.ASIDE: _row(_leaves(Stage.OTHER, _CLIENT)),
+    Kind.CHUNK: _row(Outcome(Stage.BODY, _CLIENT)),
+    Kind.LAST: _row(Outcome(Stage.END_OF_DATA, _CLIENT)),
+    Kind.DOT: _row(Outcome(Stage.END_OF_DATA, _CLIENT)),
+    Kind.RESET: _row(Outcome(Stage.OTHER, _CLIENT)),
+    Kind.ASIDE: _row(Outcome(Stage.OTHER, _CLIENT)),
     # RFC 5321 4.1.1.10: after the reply to QUIT the server closes the channel; nobody owes anything.
-    Kind.QUIT: _row(_leaves(Stage.QUIT, None)),
-    Kind.ALONE: _row(_leaves(None, _CLIENT)),
+    Kind.QUIT: _row(Outcome(Stage.QUIT, None)),
+    Kind.ALONE: _row(Outcome(None, _CLIENT)),
 }
 """Kind of step -> what stands after a reply, by the reply's first digit."""

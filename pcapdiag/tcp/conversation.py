@@ -28,7 +28,6 @@ _FAR = 1 << 30
 """An acknowledgement this far beyond everything that was sent is not believed."""
 
 
-# `NamedTuple`s are made by Python functions; where many are made, `tuple` itself does it.
 _moment = maker(Moment)
 _raw = maker(Raw)
 _piece = maker(Piece)

@@ -19,7 +19,6 @@ from pcapdiag.tcp.rows import Ints
 from pcapdiag.tcp.runs import Run, Runs, RunSide
 from pcapdiag.tcp.seq import MASK, distance, offset_near
 
-# `NamedTuple`s are made by Python functions; where many are made, `tuple` itself does it.
 _moment = maker(Moment)
 _marks = maker(Marks)
 

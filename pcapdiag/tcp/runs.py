@@ -103,7 +103,6 @@ class Run(NamedTuple):
     higher: RunSide
 
 
-# `NamedTuple`s are made by Python functions; where many are made, `tuple` itself does it.
 _run = maker(Run)
 _run_side = maker(RunSide)
 

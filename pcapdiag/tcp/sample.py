@@ -45,7 +45,6 @@ class Raw(NamedTuple):
     odd: int
 
 
-# `NamedTuple`s are made by Python functions; where many are made, `tuple` itself does it.
 _moment = maker(Moment)
 _segment = maker(Segment)
 _odd = cache(Odd)
