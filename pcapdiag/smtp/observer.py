@@ -153,8 +153,8 @@ class SmtpObserver:
         self._server_clear = True
         if self._tls is not None and not self._conversation.smtp:
             # The client's hello met a server that speaks in clear: there is no TLS.
+            self._conversation.oddities.add(OddKind.NOT_SMTP, self._tls.start, Side.CLIENT, b"TLS ClientHello")
             self._tls = None
-            self._conversation.oddities.add(OddKind.NOT_SMTP, self._clock(0), Side.CLIENT, b"TLS ClientHello")
             self._client.ignore_rest()
 
     def tls_octets(self, side: Side, octets: bytes, offset: int) -> None:

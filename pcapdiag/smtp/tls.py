@@ -61,7 +61,8 @@ class TlsTalk:
     def __init__(self, log: Log, implicit: bool, start: Moment) -> None:
         self._log = log
         self._implicit = implicit
-        self._start = start
+        self.start = start
+        """When the first record began."""
         self._client, self._server = _Half(_CLIENT), _Half(_SERVER)
         self._version: str | None = None
         self._suite: int | None = None
@@ -100,7 +101,7 @@ class TlsTalk:
     def result(self) -> Tls:
         trim(self._records, _FIRST, _LAST)
         return Tls(
-            self._start,
+            self.start,
             self._implicit,
             self._version,
             self._offered,

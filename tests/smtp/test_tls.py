@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pcapdiag.smtp.dialogue import Dialogue, TlsEntry
+from pcapdiag.smtp.dialogue import Dialogue, OddKind, TlsEntry
 from pcapdiag.smtp.tls_hello import client_hello, server_hello
 from pcapdiag.smtp.tls_records import looks_like_record
 from pcapdiag.tcp.connection import GapReason
@@ -200,3 +200,8 @@ def test_a_hole_that_swallows_the_finished_of_the_client() -> None:
     assert tls is not None
     assert tls.finished is not None
     assert [(entry.side, entry.length) for entry in tls.records] == [(C, 38), (S, 250)]
+
+
+def test_a_hello_that_met_clear_text_is_shown_by_its_own_frame() -> None:
+    odd, *_ = talk([(C, hello_c()), (S, b"220 mx ESMTP\r\n")], implicit_tls=True).oddities
+    assert (odd.kind, odd.side, odd.at.frame) == (OddKind.NOT_SMTP, C, 1)
